@@ -1,0 +1,216 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { EmitterError } from "./errors.js";
+import { parseEvent } from "./parse-event.js";
+import {
+  parseSessionId,
+  type ClassroomEvent,
+  type ClassroomEventInput,
+  type EventName,
+  type EventPayloads,
+  type SessionId,
+} from "./protocol/index.js";
+import type { Publication, Publisher, PublishResult } from "./publisher.js";
+
+/** How one call publishes. */
+export interface EmitOptions {
+  /**
+   * Names what happened, so that a second call with the same key for the same session publishes nothing. 1 to 200
+   * visible ASCII characters; remembered for an hour. Without it each call is an event of its own.
+   */
+  readonly idempotencyKey?: string;
+  /** How long to keep trying, in milliseconds. Default 5,000. */
+  readonly timeoutMs?: number;
+}
+
+/** The arguments of `emit` after the event's name; the payload of an event without fields may be left out. */
+export type EmitArguments<Name extends EventName> =
+  Record<never, never> extends EventPayloads[Name]
+    ? [payload?: EventPayloads[Name], options?: EmitOptions]
+    : [payload: EventPayloads[Name], options?: EmitOptions];
+
+const DEFAULT_TIMEOUT_MS = 5_000;
+/** As long as a publisher may reasonably repeat a call of its own. */
+const GIVEN_KEY_TTL_MS = 60 * 60 * 1_000;
+/** A key that we made up is only repeated within the call: its time limit, and as much again for a slow Redis. */
+const OWN_KEY_TTL_FACTOR = 2;
+const OWN_KEY_TTL_MIN_MS = 60_000;
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
+const FIRST_RETRY_MS = 50;
+const LAST_RETRY_MS = 1_000;
+/** Concurrent calls that may wait for a publisher that does not answer; later ones are refused at once. */
+const MAX_PENDING_EVENTS = 100_000;
+
+/**
+ * Broadcasts the contract's events to every connection of a session.
+ *
+ * A resolved promise means that the event is in the history of each room of its audience and published to all
+ * replicas. A rejected one is an {@link EmitterError}.
+ */
+export class Emitter {
+  readonly #publisher: Publisher;
+  readonly #closing = new AbortController();
+  #pendingEvents = 0;
+
+  /** Use `connect`, unless you bring a publisher of your own. */
+  constructor(publisher: Publisher) {
+    this.#publisher = publisher;
+  }
+
+  /**
+   * Publishes one event.
+   *
+   * @param sessionId - the lecture
+   * @param name - an event of the contract
+   * @param args - its payload, then {@link EmitOptions}; `created_at` and `changed_at` default to now
+   * @returns the event's offset in each role room that it went to, and whether its idempotency key was seen before
+   * @throws EmitterError `invalid_session_id`, `invalid_event` (with the path of each fault), `invalid_option`,
+   *   `event_too_large`, `unauthorized`, `rejected`, `closed`, or `unavailable`, which alone is retryable
+   */
+  async emit<Name extends EventName>(
+    sessionId: string,
+    name: Name,
+    ...args: EmitArguments<Name>
+  ): Promise<PublishResult> {
+    const [payload = {}, options = {}] = args as [unknown?, EmitOptions?];
+    if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
+      throw new EmitterError("invalid_event", "the payload must be an object", {
+        faults: [{ path: "", message: "must be an object" }],
+      });
+    }
+    const [result] = await this.#publish(
+      sessionId,
+      [parseEvent({ ...payload, event: name })],
+      options,
+    );
+    if (!result) throw new EmitterError("unavailable", "the event was not answered for");
+    return result;
+  }
+
+  /**
+   * Publishes several events of one session, in this order, in one round trip. All are checked before any is
+   * published. With an `idempotencyKey`, each event gets a key of its own, made of it and the event's index.
+   *
+   * @param sessionId - the lecture
+   * @param events - events as objects, with their `event` field
+   * @throws EmitterError as {@link Emitter.emit} does; the paths of faults begin with the event's index
+   */
+  async emitAll(
+    sessionId: string,
+    events: readonly ClassroomEventInput[],
+    options: EmitOptions = {},
+  ): Promise<PublishResult[]> {
+    const parsed = events.map((event, index) => parseEvent(event, `/${String(index)}`));
+    return this.#publish(sessionId, parsed, options);
+  }
+
+  /** Ends the connection. Calls that are still trying are rejected with the code `closed`. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#publisher.close();
+  }
+
+  async #publish(sessionId: string, events: readonly ClassroomEvent[], options: EmitOptions) {
+    const id = parseSessionId(sessionId);
+    if (!id) {
+      throw new EmitterError(
+        "invalid_session_id",
+        "a session id is 1 to 64 characters of A-Z a-z 0-9 _ -",
+      );
+    }
+    const timeoutMs = checkTimeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    const publications = toPublications(id, events, options.idempotencyKey, timeoutMs);
+    if (this.#pendingEvents + events.length > MAX_PENDING_EVENTS) {
+      throw new EmitterError("unavailable", "too many events wait to be published: slow down");
+    }
+    this.#pendingEvents += events.length;
+    try {
+      return await this.#untilPublished(publications, timeoutMs);
+    } finally {
+      this.#pendingEvents -= events.length;
+    }
+  }
+
+  async #untilPublished(publications: readonly Publication[], timeoutMs: number) {
+    const key = publications[0]?.idempotencyKey;
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(timeoutMs)]);
+    let cause: unknown;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        signal.throwIfAborted();
+        return await orAbort(this.#publisher.publish(publications, signal), signal);
+      } catch (error) {
+        if (error instanceof EmitterError && !error.retryable) throw error;
+        if (!signal.aborted) {
+          cause = error;
+          await delay(retryDelayMs(attempt), undefined, { signal }).catch(() => undefined);
+        }
+      }
+      if (this.#closing.signal.aborted) {
+        throw new EmitterError("closed", "the emitter has been closed");
+      }
+      if (signal.aborted) {
+        throw new EmitterError(
+          "unavailable",
+          `not confirmed within ${String(timeoutMs)} ms: repeat the call with the same idempotency key`,
+          { cause, ...(key === undefined ? {} : { idempotencyKey: key }) },
+        );
+      }
+    }
+  }
+}
+
+function toPublications(
+  sessionId: SessionId,
+  events: readonly ClassroomEvent[],
+  givenKey: string | undefined,
+  timeoutMs: number,
+): Publication[] {
+  if (givenKey !== undefined && !IDEMPOTENCY_KEY.test(givenKey)) {
+    throw new EmitterError(
+      "invalid_option",
+      "an idempotency key is 1 to 200 visible ASCII characters",
+    );
+  }
+  const key = givenKey ?? randomUUID();
+  const idempotencyTtlMs =
+    givenKey === undefined
+      ? Math.max(OWN_KEY_TTL_MIN_MS, OWN_KEY_TTL_FACTOR * timeoutMs)
+      : GIVEN_KEY_TTL_MS;
+  return events.map((event, index) => ({
+    sessionId,
+    event,
+    // One event alone has the bare key, so that `emit` and an array of one agree with the HTTP API.
+    idempotencyKey: index === 0 ? key : `${key}/${String(index)}`,
+    idempotencyTtlMs,
+  }));
+}
+
+function checkTimeout(timeoutMs: number): number {
+  if (Number.isSafeInteger(timeoutMs) && timeoutMs > 0 && timeoutMs <= 2 ** 31 - 1)
+    return timeoutMs;
+  throw new EmitterError("invalid_option", "timeoutMs is a whole number of milliseconds above 0");
+}
+
+function retryDelayMs(attempt: number): number {
+  const limit = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt, 10));
+  // Jitter, so that publishers that lost Redis together do not come back together.
+  return limit / 2 + (Math.random() * limit) / 2;
+}
+
+/** Stops waiting for `promise` when `signal` aborts; its own outcome is then nobody's business. */
+async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      reject(new EmitterError("unavailable", "no answer in time"));
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    if (onAbort) signal.removeEventListener("abort", onAbort);
+    promise.catch(() => undefined);
+  }
+}

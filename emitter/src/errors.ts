@@ -1,0 +1,42 @@
+/** What went wrong, in a word that programs can rely on. */
+export type EmitterErrorCode =
+  | "invalid_session_id"
+  | "invalid_event"
+  | "invalid_option"
+  | "event_too_large"
+  | "unauthorized"
+  | "unavailable"
+  | "rejected"
+  | "closed";
+
+/** One fault in what was to be published. */
+export interface Fault {
+  /** Where it is, as a JSON Pointer (RFC 6901): `/like_count`, or `/3/like_count` in an array. */
+  readonly path: string;
+  /** What is expected there. */
+  readonly message: string;
+}
+
+/** Why an event was not published. */
+export class EmitterError extends Error {
+  override readonly name = "EmitterError";
+  readonly code: EmitterErrorCode;
+  /** Whether the same call may succeed later. It is safe to repeat it with {@link EmitterError.idempotencyKey}. */
+  readonly retryable: boolean;
+  /** The faults found in the event, for `invalid_event`; empty otherwise. */
+  readonly faults: readonly Fault[];
+  /** The key under which the call ran, where it ran: a repetition with it cannot double the event. */
+  readonly idempotencyKey: string | undefined;
+
+  constructor(
+    code: EmitterErrorCode,
+    message: string,
+    details: { cause?: unknown; faults?: readonly Fault[]; idempotencyKey?: string } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.retryable = code === "unavailable";
+    this.faults = details.faults ?? [];
+    this.idempotencyKey = details.idempotencyKey;
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * Broadcasts the classroom's events from any service, without holding a socket.
+ *
+ * @packageDocumentation
+ */
+export { connect, type ConnectOptions } from "./connect.js";
+export { Emitter, type EmitArguments, type EmitOptions } from "./emitter.js";
+export { EmitterError, type EmitterErrorCode, type Fault } from "./errors.js";
+export { MAX_EVENT_BYTES, parseEvent } from "./parse-event.js";
+export {
+  DEFAULT_HISTORY_LIMITS,
+  RedisPublisher,
+  type HistoryLimits,
+  type RedisCommands,
+} from "./redis-publisher.js";
+export type { Publication, Publisher, PublishResult } from "./publisher.js";

@@ -1,0 +1,48 @@
+import { parseRole, parseSessionId, type Role, type SessionId } from "./ids.js";
+
+declare const brand: unique symbol;
+
+/** The name of a role room: `session_<session_id>_<role>`. Wire contract, as are all names of this file. */
+export type RoomName = string & { readonly [brand]: "RoomName" };
+
+/** The room of every connection of `role` in `sessionId`, on every replica. */
+export function roomName(sessionId: SessionId, role: Role): RoomName {
+  return `session_${sessionId}_${role}` as RoomName;
+}
+
+/** The session and role that a role room is for, or `undefined` where `name` is not one. */
+export function parseRoomName(name: string): { sessionId: SessionId; role: Role } | undefined {
+  const cut = name.lastIndexOf("_");
+  if (!name.startsWith("session_") || cut < "session_".length) return undefined;
+  const sessionId = parseSessionId(name.slice("session_".length, cut));
+  const role = parseRole(name.slice(cut + 1));
+  return sessionId && role ? { sessionId, role } : undefined;
+}
+
+/** The Redis channel of Socket.IO's adapter for the whole namespace `/`; every room's channel begins with it. */
+export const NAMESPACE_CHANNEL = "socket.io#/#";
+
+/** The Redis channel on which Socket.IO's adapter and emitter carry the packets of one room. */
+export function roomChannel(room: string): string {
+  return `${NAMESPACE_CHANNEL}${room}#`;
+}
+
+/** The Redis stream of a room's history. The hash tag puts it in the slot of its channel. */
+export function historyKey(room: RoomName): string {
+  return `history:{${roomChannel(room)}}`;
+}
+
+/** The Redis key that remembers one idempotency key of a room. */
+export function idempotencyKeyName(room: RoomName, idempotencyKey: string): string {
+  return `inthon:once:{${roomChannel(room)}}:${idempotencyKey}`;
+}
+
+/** The Redis key with the newest version of a session's presence that its student room has been told. */
+export function announcedKey(room: RoomName): string {
+  return `inthon:announced:{${roomChannel(room)}}`;
+}
+
+/** The Redis SET with one member for each live teacher connection of a session. */
+export function teachersKey(sessionId: SessionId): string {
+  return `session:${sessionId}:teachers`;
+}

@@ -1,0 +1,70 @@
+-- Appends one event to a room's history and publishes it to the room's members on every replica.
+--
+-- Atomic, so that the order of the history is the order of delivery, an offset is never given twice, and a retry
+-- cannot slip in between the check of its idempotency key and the append.
+--
+-- KEYS[1]  history stream of the room
+-- KEYS[2]  idempotency key (holds the offset that the first attempt got)
+-- KEYS[3]  newest version announced to the room (see `version`)
+-- ARGV[1]  Socket.IO packet, up to its last argument
+-- ARGV[2]  Socket.IO packet, after its last argument
+-- ARGV[3]  event, as JSON
+-- ARGV[4]  channel
+-- ARGV[5]  'PUBLISH' or 'SPUBLISH'
+-- ARGV[6]  newest events to keep
+-- ARGV[7]  expiry of the history, in milliseconds
+-- ARGV[8]  expiry of the idempotency key, in milliseconds
+-- ARGV[9]  version of the state that the event announces, or ''. Odd and even versions alternate between the two
+--          states. An older version than the newest announced, or one that announces the same state again, is not
+--          published.
+--
+-- Returns  { offset, 1 where the event had been published before, else 0 }
+local seen = redis.call('GET', KEYS[2])
+if seen then
+  return { seen, 1 }
+end
+
+local last
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+if newest[1] then
+  last = newest[1][1]
+elseif redis.call('EXISTS', KEYS[1]) == 1 then
+  -- An empty stream: a room that is held but has had no event. XINFO answers a flat list of names and values.
+  local info = redis.call('XINFO', 'STREAM', KEYS[1])
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+      last = info[i + 1]
+    end
+  end
+end
+
+local epoch, n
+if last then
+  local cut = string.find(last, '-', 1, true)
+  epoch = string.sub(last, 1, cut - 1)
+  n = tonumber(string.sub(last, cut + 1))
+else
+  local now = redis.call('TIME')
+  epoch = now[1] .. string.sub('00000' .. math.floor(tonumber(now[2]) / 1000), -3)
+  n = 0
+end
+
+if ARGV[9] ~= '' then
+  local announced = tonumber(redis.call('GET', KEYS[3]) or '')
+  local version = tonumber(ARGV[9])
+  if announced and version <= announced then
+    return { epoch .. '-' .. string.format('%.0f', n), 1 }
+  end
+  redis.call('SET', KEYS[3], ARGV[9], 'PX', ARGV[7])
+  if announced and (version - announced) % 2 == 0 then
+    return { epoch .. '-' .. string.format('%.0f', n), 1 }
+  end
+end
+
+local offset = epoch .. '-' .. string.format('%.0f', n + 1)
+redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[6], offset, 'event', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
+redis.call('SET', KEYS[2], offset, 'PX', ARGV[8])
+-- MessagePack's str 8: 0xd9, length, bytes.
+redis.call(ARGV[5], ARGV[4], ARGV[1] .. string.char(0xd9, #offset) .. offset .. ARGV[2])
+return { offset, 0 }

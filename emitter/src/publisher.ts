@@ -1,0 +1,41 @@
+import type { ClassroomEvent, Offset, Role, SessionId } from "./protocol/index.js";
+
+/** One event on its way to a session. */
+export interface Publication {
+  readonly sessionId: SessionId;
+  /** Already checked and complete: what `parseEvent` returned. */
+  readonly event: ClassroomEvent;
+  /** A repetition under the same key in the same room publishes nothing. 1 to 255 visible ASCII characters. */
+  readonly idempotencyKey: string;
+  /** How long the key is remembered, in milliseconds. */
+  readonly idempotencyTtlMs: number;
+  /**
+   * For an event that announces one of two alternating states: the version of the state (see `publish.lua`). The
+   * server's presence uses it.
+   */
+  readonly version?: number;
+}
+
+/** What became of a publication. */
+export interface PublishResult {
+  /** The event's offset in each role room that it went to. */
+  readonly offsets: Readonly<Partial<Record<Role, Offset>>>;
+  /** Whether its idempotency key had been seen before, so that nothing new was published. */
+  readonly duplicate: boolean;
+}
+
+/**
+ * Where publications go.
+ *
+ * Guarantee: a resolved result means that each event is in the history of every room of its audience and has been
+ * handed to all replicas, in the order of the array for each room. A rejection means that at least one of them may
+ * not be; repeating the same array with the same keys is safe.
+ */
+export interface Publisher {
+  /**
+   * @param signal - aborts when the caller stops waiting
+   * @throws EmitterError with `retryable` set where a repetition may succeed
+   */
+  publish(publications: readonly Publication[], signal: AbortSignal): Promise<PublishResult[]>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,118 @@
+import type { AddressInfo } from "node:net";
+import { Server as SocketServer } from "socket.io";
+import { Encoder } from "socket.io-parser";
+import { Emitter } from "@inthon/emitter";
+import { Classroom, type ClassroomServer } from "./classroom/classroom.js";
+import { Presence } from "./classroom/presence.js";
+import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
+import type { Config } from "./config.js";
+import { createHttp } from "./edge/http.js";
+import { checkOrigin } from "./edge/origin.js";
+import { PlainEngine } from "./edge/plain-websocket.js";
+import { healthRoutes } from "./edge/routes/health.js";
+import { pageRoutes } from "./edge/routes/pages.js";
+import { pollingRoutes } from "./edge/routes/polling.js";
+import { sessionRoutes } from "./edge/routes/sessions.js";
+import { TolerantDecoder, TolerantEngine } from "./edge/tolerance.js";
+import { routeUpgrades } from "./edge/upgrade.js";
+import type { Logger } from "./telemetry/log.js";
+
+/** A running replica. */
+export interface App {
+  /** Where it listens, for example `http://127.0.0.1:3000`. */
+  readonly url: string;
+  /** Sends every client away to come back elsewhere, lets go of everything, and resolves when all is closed. */
+  close(): Promise<void>;
+}
+
+/** A client's frame may be this long: it only ever sends pings and, when it joins, who it is. */
+const MAX_CLIENT_FRAME_BYTES = 64 * 1024;
+/** A connection that died without a word is noticed after both together: within 20 s. */
+const PING_INTERVAL_MS = 10_000;
+const PING_TIMEOUT_MS = 10_000;
+/** What a leaving replica waits for its teachers to be taken out of the presence sets. */
+const PRESENCE_CLOSE_TIMEOUT_MS = 3_000;
+
+/** Puts the parts together and listens. This is the only place that knows them all. */
+export async function startApp(config: Config, log: Logger): Promise<App> {
+  const { nodeId, historyLimit, allowedOrigins } = config;
+  const cluster = openCluster(config, log);
+  const { broker, presence, counts } = cluster;
+  const io: ClassroomServer = new SocketServer({
+    adapter: cluster.adapter,
+    // The stock client then keeps `pid` and offset. What is sent again is decided by the classroom.
+    connectionStateRecovery: { skipMiddlewares: false },
+    parser: { Encoder, Decoder: TolerantDecoder },
+    serveClient: false,
+  });
+  const plain = new PlainEngine({
+    heartbeatMs: PING_INTERVAL_MS,
+    maxFrameBytes: MAX_CLIENT_FRAME_BYTES,
+  });
+  const engineIo = new TolerantEngine(
+    {
+      pingInterval: PING_INTERVAL_MS,
+      pingTimeout: PING_TIMEOUT_MS,
+      maxHttpBufferSize: MAX_CLIENT_FRAME_BYTES,
+      cors: { origin: allowedOrigins ? [...allowedOrigins] : "*" },
+    },
+    nodeId,
+  );
+  // Socket.IO takes any emitter of `connection`; its types know Engine.IO's only.
+  io.bind(plain as unknown as TolerantEngine);
+  io.bind(engineIo);
+  const teachers = new Presence(presence, broker.publisher, { nodeId, log });
+  const classroom = new Classroom(io, cluster, teachers, { historyLimit, log });
+  const emitter = new Emitter(broker.publisher);
+
+  const http = createHttp(log, allowedOrigins);
+  healthRoutes(http, nodeId, () => cluster.ping());
+  sessionRoutes(http, {
+    emitter,
+    publishKeys: config.publishKeys,
+    describe: async (sessionId) => {
+      const [teacherOnline, connections] = await Promise.all([
+        presence.isOnline(sessionId),
+        counts.read(sessionId),
+      ]);
+      return { teacherOnline, connections };
+    },
+  });
+  pollingRoutes(http, engineIo);
+  pageRoutes(http);
+  routeUpgrades(http.server, { engineIo, plain }, checkOrigin(allowedOrigins));
+  if (!config.publishKeys) {
+    log.warn("PUBLISH_KEYS is not set: anyone who reaches this server may publish");
+  }
+
+  await http.listen({ host: config.host, port: config.port });
+  return {
+    url: urlOf(config.host, http.server.address() as AddressInfo),
+    close: async () => {
+      // Clients first, so that their teachers are taken out while Redis is still open.
+      plain.close();
+      engineIo.close();
+      await http.close();
+      await teachers.close(PRESENCE_CLOSE_TIMEOUT_MS);
+      classroom.close();
+      await emitter.close();
+      await cluster.close();
+    },
+  };
+}
+
+function openCluster(config: Config, log: Logger): Cluster {
+  const { nodeId, historyLimit, historyTtlMs } = config;
+  const options = { nodeId, limits: { historyLimit, historyTtlMs }, log };
+  switch (config.cluster.kind) {
+    case "memory":
+      return memoryCluster(options);
+    case "redis":
+      return redisCluster(config.cluster.url, options);
+  }
+}
+
+function urlOf(host: string, { port }: AddressInfo): string {
+  const name = host === "0.0.0.0" || host === "::" ? "localhost" : host;
+  return `http://${name.includes(":") ? `[${name}]` : name}:${String(port)}`;
+}

@@ -1,0 +1,187 @@
+import type { Server, Socket } from "socket.io";
+import {
+  parseRoomName,
+  roomName,
+  type ClientToServerEvents,
+  type ConnectedEvent,
+  type RoomName,
+  type ServerToClientEvents,
+} from "@inthon/emitter/protocol";
+import type { Cluster } from "../cluster/cluster.js";
+import type { RoomEvent } from "../cluster/ports.js";
+import type { Room, RoomListener } from "../cluster/room.js";
+import { untilDone } from "../cluster/retry.js";
+import { Rooms } from "../cluster/rooms.js";
+import type { Logger } from "../telemetry/log.js";
+import type { Identity } from "./address.js";
+import { identify } from "./admission.js";
+import { answerPings } from "./ping.js";
+import type { Presence } from "./presence.js";
+import { beginAt, makePid, prepareStart, resumeRequest, setPid, type Start } from "./resume.js";
+
+type NoEvents = Record<string, never>;
+
+/** What is known of an admitted connection. Set by the middleware, used when it connects. */
+export interface ConnectionData {
+  identity: Identity;
+  room: Room;
+  start: Start;
+  teacherOnline: boolean;
+  /** The room's {@link Room.presenceChanges} when `teacherOnline` was asked for. */
+  presenceChanges: number;
+}
+
+export type ClassroomServer = Server<
+  ClientToServerEvents,
+  ServerToClientEvents,
+  NoEvents,
+  Partial<ConnectionData>
+>;
+export type ClassroomSocket = Socket<
+  ClientToServerEvents,
+  ServerToClientEvents,
+  NoEvents,
+  Partial<ConnectionData>
+>;
+
+/** A client that gets no answer in this time is sent away, to try again. Below Socket.IO's own limit of 45 s. */
+const ADMISSION_TIMEOUT_MS = 15_000;
+
+/** What connections may do and are told. */
+export class Classroom implements RoomListener {
+  readonly #io: ClassroomServer;
+  readonly #cluster: Cluster;
+  readonly #presence: Presence;
+  readonly #log: Logger;
+  readonly #rooms: Rooms;
+
+  constructor(
+    io: ClassroomServer,
+    cluster: Cluster,
+    presence: Presence,
+    options: { historyLimit: number; log: Logger },
+  ) {
+    this.#io = io;
+    this.#cluster = cluster;
+    this.#presence = presence;
+    this.#log = options.log;
+    this.#rooms = new Rooms(cluster.broker, this, options);
+    io.use((socket, next) => {
+      this.#admit(socket).then(() => {
+        next();
+      }, next);
+    });
+    io.on("connection", (socket) => {
+      this.#connect(socket);
+    });
+    const { adapter } = io.of("/");
+    const count = (room: string) => {
+      const isRoleRoom = parseRoomName(room) !== undefined;
+      if (isRoleRoom) cluster.counts.set(room as RoomName, adapter.rooms.get(room)?.size ?? 0);
+    };
+    adapter.on("join-room", count);
+    adapter.on("leave-room", count);
+  }
+
+  onEvent(room: Room, { event, offset }: RoomEvent): void {
+    // The union of events does not narrow to the one name that it carries.
+    this.#io.local.to(room.name).emit(event.event, event as never, offset);
+    if (event.event === "session_ended") this.#io.local.in(room.name).disconnectSockets(true);
+  }
+
+  onLoss(room: Room): void {
+    for (const id of this.#io.of("/").adapter.rooms.get(room.name) ?? []) {
+      // Not a Socket.IO disconnect, which its client takes as final: the connection drops, and the client returns.
+      this.#io.of("/").sockets.get(id)?.conn.close();
+    }
+  }
+
+  close(): void {
+    this.#rooms.close();
+  }
+
+  /** Gets everything ready, so that {@link Classroom.#connect} is one synchronous step. */
+  async #admit(socket: ClassroomSocket): Promise<void> {
+    const { url, auth, query } = socket.handshake;
+    const identity = identify({ url, auth, query });
+    const room = this.#rooms.hold(roomName(identity.sessionId, identity.role));
+    const isTeacher = identity.role === "teacher";
+    let isOpen = true;
+    const giveUp = new AbortController();
+    const timer = setTimeout(() => {
+      this.#log.warn({ room: room.name }, "a client was sent away: the cluster did not answer");
+      socket.conn.close();
+    }, ADMISSION_TIMEOUT_MS);
+    socket.conn.once("close", () => {
+      isOpen = false;
+      clearTimeout(timer);
+      giveUp.abort();
+      this.#rooms.release(room.name);
+      if (isTeacher) this.#presence.leave(identity.sessionId, socket.id);
+    });
+    const retry = <T>(task: () => Promise<T>) => untilDone(task, giveUp.signal, () => undefined);
+    try {
+      await room.opened;
+      const resume = resumeRequest(socket, identity);
+      const start = await retry(() => prepareStart(room, resume.offset));
+      // The `pid` tells the client whether it was recovered: `socket.recovered` is whether it gets the same one back.
+      const pid = start.kind === "resume" ? resume.pid : undefined;
+      setPid(socket, pid ?? makePid(identity, socket.id));
+      if (isTeacher) {
+        await this.#presence.join(identity.sessionId, socket.id, () => isOpen);
+        socket.data = { identity, room, start, teacherOnline: false, presenceChanges: 0 };
+      } else {
+        const presence = await retry(() => this.#askPresence(room, identity));
+        socket.data = { identity, room, start, ...presence };
+      }
+    } catch (error) {
+      // Either it has gone, or it is sent away to try again, with nothing to say that would help it.
+      if (isOpen) this.#log.error({ err: error, room: room.name }, "a client was not admitted");
+      socket.conn.close();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #askPresence(room: Room, { sessionId }: Identity) {
+    for (;;) {
+      const { presenceChanges } = room;
+      const teacherOnline = await this.#cluster.presence.isAnnounced(sessionId);
+      // An announcement came while we asked: the answer may be older.
+      if (presenceChanges === room.presenceChanges) return { teacherOnline, presenceChanges };
+    }
+  }
+
+  /** Tells a connection where it stands, then what it missed, and makes it a member: nothing falls between. */
+  #connect(socket: ClassroomSocket): void {
+    const { identity, room, start, teacherOnline, presenceChanges } = socket.data;
+    const begin = room && start && beginAt(room, start);
+    const isStale = identity?.role === "student" && presenceChanges !== room?.presenceChanges;
+    if (!identity || !begin || isStale) {
+      // What was prepared is out of date before it could be used: the client comes back at once.
+      socket.conn.close();
+      return;
+    }
+    answerPings(socket);
+    socket.on("disconnect", (reason) => {
+      // The namespace is all there is: a connection without it would only wait for its time-out.
+      if (reason === "client namespace disconnect") socket.conn.close();
+    });
+    const connected: ConnectedEvent = {
+      event: "connected",
+      session_id: identity.sessionId,
+      role: identity.role,
+      teacher_online: teacherOnline ?? false,
+    };
+    socket.emit("connected", connected, begin.offset);
+    for (const { event, offset } of begin.missed) {
+      socket.emit(event.event, event as never, offset);
+      if (event.event === "session_ended") {
+        socket.disconnect(true);
+        return;
+      }
+    }
+    void socket.join(room.name);
+    socket.data = {};
+  }
+}

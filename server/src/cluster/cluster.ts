@@ -1,0 +1,74 @@
+import type { HistoryLimits } from "@inthon/emitter";
+import type { Logger } from "../telemetry/log.js";
+import { memoryAdapter, redisAdapter, type AdapterFactory } from "./adapter.js";
+import { MemoryBroker, MemoryConnectionCounts, MemoryPresenceStore } from "./memory.js";
+import { NodeLease } from "./node-lease.js";
+import type { Broker, ConnectionCounts, PresenceStore } from "./ports.js";
+import { RedisBroker } from "./redis-broker.js";
+import { closeRedisClient, createRedisClient } from "./redis-client.js";
+import { RedisPresenceStore } from "./redis-presence.js";
+import { RoomSubscriptions } from "./room-subscriptions.js";
+
+/** All that crosses replicas. */
+export interface Cluster {
+  readonly adapter: AdapterFactory;
+  readonly broker: Broker;
+  readonly presence: PresenceStore;
+  readonly counts: ConnectionCounts;
+  /** Resolves when the cluster can be reached, and rejects when it cannot. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ClusterOptions {
+  readonly nodeId: string;
+  readonly limits: HistoryLimits;
+  readonly log: Logger;
+}
+
+const PING_TIMEOUT_MS = 2_000;
+
+/** A cluster of one process. */
+export function memoryCluster({ limits }: ClusterOptions): Cluster {
+  const broker = new MemoryBroker(limits);
+  return {
+    adapter: memoryAdapter(),
+    broker,
+    presence: new MemoryPresenceStore(broker),
+    counts: new MemoryConnectionCounts(),
+    ping: () => Promise.resolve(),
+    close: () => broker.close(),
+  };
+}
+
+/** A cluster of all replicas that share one Redis. Does not wait for it: the process lives while Redis is away. */
+export function redisCluster(url: string, { nodeId, limits, log }: ClusterOptions): Cluster {
+  const commands = createRedisClient(url, "commands", log);
+  const subscriber = createRedisClient(url, "subscriptions", log);
+  const subscriptions = new RoomSubscriptions(subscriber, log);
+  const lease = new NodeLease(commands, nodeId, log);
+  return {
+    adapter: redisAdapter(commands, subscriptions, log),
+    broker: new RedisBroker(commands, subscriber, subscriptions, limits),
+    presence: new RedisPresenceStore(commands),
+    counts: lease,
+    ping: async () => {
+      if (!subscriber.isReady) throw new Error("the subscriptions to Redis are down");
+      const answered = commands.ping();
+      const timedOut = AbortSignal.timeout(PING_TIMEOUT_MS);
+      await Promise.race([
+        answered,
+        new Promise<never>((_, reject) => {
+          timedOut.addEventListener("abort", () => {
+            reject(new Error("Redis does not answer"));
+          });
+        }),
+      ]);
+    },
+    close: async () => {
+      await lease.close();
+      subscriptions.close();
+      await Promise.all([closeRedisClient(subscriber), closeRedisClient(commands)]);
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+const FIRST_RETRY_MS = 50;
+const LAST_RETRY_MS = 1_000;
+
+/**
+ * Repeats `attempt` with growing pauses until it succeeds.
+ *
+ * @param signal - ends the repetition
+ * @param onError - told of each failure
+ * @throws the signal's reason once it is aborted
+ */
+export async function untilDone<T>(
+  attempt: () => Promise<T>,
+  signal: AbortSignal,
+  onError: (error: unknown) => void,
+): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    signal.throwIfAborted();
+    try {
+      return await attempt();
+    } catch (error) {
+      signal.throwIfAborted();
+      onError(error);
+    }
+    await pause(failures, signal);
+  }
+}
+
+/** Waits before the next attempt, or until the signal aborts: 50 ms, doubled with each failure up to 1 s. */
+export async function pause(failures: number, signal: AbortSignal): Promise<void> {
+  const limit = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10));
+  // Jitter, so that replicas that lost Redis together do not come back together.
+  await delay(limit / 2 + (Math.random() * limit) / 2, undefined, { signal }).catch(
+    () => undefined,
+  );
+}

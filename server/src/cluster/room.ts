@@ -1,0 +1,229 @@
+import type { Position, RoomName } from "@inthon/emitter/protocol";
+import type { Logger } from "../telemetry/log.js";
+import type { Broker, HistoryPage, RoomEvent } from "./ports.js";
+import { pause } from "./retry.js";
+
+/** What a room tells its holder, synchronously and in the room's order. */
+export interface RoomListener {
+  /** Hand this event to every member. */
+  onEvent(room: Room, event: RoomEvent): void;
+  /** Events may have been lost for good: members must begin anew. */
+  onLoss(room: Room): void;
+}
+
+const READ_PAGE_EVENTS = 500;
+
+/**
+ * A role room as one replica holds it: the place it has reached, and its recent events.
+ *
+ * Invariant: members are told exactly the events up to {@link Room.position}, in order. While `live`, the subscription
+ * has not been interrupted since then, so what arrives next is what follows. Otherwise what arrives is only noted, and
+ * read from history in order: everything published is in history first.
+ */
+export class Room {
+  readonly name: RoomName;
+  /** Resolves when the room can take members; rejects when it is closed before. */
+  readonly opened: Promise<void>;
+  readonly #broker: Broker;
+  readonly #listener: RoomListener;
+  readonly #log: Logger;
+  readonly #historyLimit: number;
+  readonly #closing = new AbortController();
+  #position: Position | undefined;
+  #isLive = false;
+  /** The newest event that arrived while not live. */
+  #noted: Position | undefined;
+  #catchingUp: Promise<void> | undefined;
+  /** How often the subscription broke. */
+  #interruptions = 0;
+  /** The newest events, without a hole, up to the position. */
+  #recent: RoomEvent[] = [];
+  #backfilling: Promise<void> | undefined;
+  #presenceChanges = 0;
+
+  constructor(
+    name: RoomName,
+    broker: Broker,
+    listener: RoomListener,
+    options: { historyLimit: number; log: Logger },
+  ) {
+    this.name = name;
+    this.#broker = broker;
+    this.#listener = listener;
+    this.#historyLimit = options.historyLimit;
+    this.#log = options.log;
+    this.opened = this.#open();
+    // Whoever holds the room awaits it; a room that is closed meanwhile has nobody left to tell.
+    this.opened.catch(() => undefined);
+  }
+
+  /** The newest place that members have been told. Only after {@link Room.opened}. */
+  get position(): Position {
+    if (!this.#position) throw new Error(`room ${this.name} is not open`);
+    return this.#position;
+  }
+
+  /** Grows with each `teacher_presence` that members are told. */
+  get presenceChanges(): number {
+    return this.#presenceChanges;
+  }
+
+  /** The subscription broke: what arrives from now on may follow a hole. */
+  onDisconnect(): void {
+    this.#isLive = false;
+    this.#interruptions++;
+  }
+
+  /** The subscription is there again: fills what was missed. */
+  onReconnect(): void {
+    if (this.#position) void this.#catchUp();
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#isLive = false;
+    this.#recent = [];
+  }
+
+  /**
+   * The events after `from` that members have been told, or `undefined` where this replica does not have all of them.
+   */
+  eventsSince(from: Position): readonly RoomEvent[] | undefined {
+    const { epoch, n } = this.position;
+    const count = n - from.n;
+    if (from.epoch !== epoch || count < 0 || count > this.#recent.length) return undefined;
+    return count === 0 ? [] : this.#recent.slice(-count);
+  }
+
+  /**
+   * Makes sure that {@link Room.eventsSince} answers for `from` if history can: catches up where this replica is
+   * behind the client, and reads older events, once for all who ask.
+   *
+   * @returns whether it can
+   */
+  async reachBackTo(from: Position): Promise<boolean> {
+    const isAhead = () => from.epoch === this.position.epoch && from.n > this.position.n;
+    if (isAhead() || from.epoch > this.position.epoch) await this.#catchUp();
+    if (from.epoch !== this.position.epoch || isAhead()) return false;
+    if (this.eventsSince(from)) return true;
+    this.#backfilling ??= this.#backfill().finally(() => {
+      this.#backfilling = undefined;
+    });
+    await this.#backfilling;
+    return this.eventsSince(from) !== undefined;
+  }
+
+  async #open(): Promise<void> {
+    await this.#broker.subscribe(this.name, (event) => {
+      this.#receive(event);
+    });
+    await this.#catchUp();
+    this.#closing.signal.throwIfAborted();
+  }
+
+  #receive(event: RoomEvent): void {
+    const position = this.#position;
+    if (!this.#isLive || !position) {
+      this.#noted = event.position;
+      return;
+    }
+    const { epoch, n } = event.position;
+    const isNext = epoch === position.epoch ? n === position.n + 1 : n === 1;
+    if (isNext) {
+      this.#apply(event);
+    } else if (epoch !== position.epoch || n > position.n) {
+      this.#noted = event.position;
+      void this.#catchUp();
+    }
+  }
+
+  #apply(event: RoomEvent): void {
+    // A new epoch while live: the history was lost, the subscription was not, so members miss nothing.
+    if (event.position.epoch !== this.#position?.epoch) this.#recent = [];
+    this.#position = event.position;
+    this.#recent.push(event);
+    // Twice the limit before it is cut, so that cutting costs little for each event.
+    if (this.#recent.length >= 2 * this.#historyLimit) {
+      this.#recent = this.#recent.slice(-this.#historyLimit);
+    }
+    if (event.event.event === "teacher_presence") this.#presenceChanges++;
+    this.#listener.onEvent(this, event);
+  }
+
+  /** Reads on from the position until nothing is left that was published before, then goes live. */
+  #catchUp(): Promise<void> {
+    this.#isLive = false;
+    this.#catchingUp ??= this.#readOn().finally(() => {
+      this.#catchingUp = undefined;
+    });
+    return this.#catchingUp;
+  }
+
+  async #readOn(): Promise<void> {
+    let failures = 0;
+    while (!this.#closing.signal.aborted) {
+      // What was published before a reading that began under the subscription is in it; what is published later arrives.
+      const interruptions = this.#broker.isConnected ? this.#interruptions : undefined;
+      try {
+        const page = await this.#broker.read(this.name, this.#position, READ_PAGE_EVENTS);
+        if (this.#closing.signal.aborted) return;
+        this.#merge(page);
+        failures = 0;
+        const isUnbroken = interruptions === this.#interruptions;
+        if (isUnbroken && !this.#isBehind(page.head)) {
+          this.#noted = undefined;
+          this.#isLive = true;
+          return;
+        }
+        if (this.#broker.isConnected) continue;
+      } catch (error) {
+        this.#log.warn({ err: error, room: this.name }, "history cannot be read, trying again");
+      }
+      await pause(failures++, this.#closing.signal);
+    }
+  }
+
+  #isBehind(head: Position): boolean {
+    const isBefore = (other: Position | undefined) =>
+      other !== undefined && other.epoch === this.position.epoch && other.n > this.position.n;
+    return isBefore(head) || isBefore(this.#noted);
+  }
+
+  #merge({ head, events }: HistoryPage): void {
+    const position = this.#position;
+    if (!position) {
+      this.#position = head;
+      return;
+    }
+    const first = events[0]?.position.n ?? head.n + 1;
+    if (head.epoch === position.epoch && first === position.n + 1) {
+      for (const event of events) this.#apply(event);
+      return;
+    }
+    this.#log.warn(
+      { room: this.name, position, head },
+      "the history no longer holds what this replica missed: members begin anew",
+    );
+    this.#position = head;
+    this.#recent = [];
+    this.#listener.onLoss(this);
+  }
+
+  async #backfill(): Promise<void> {
+    const { epoch } = this.position;
+    const older: RoomEvent[] = [];
+    let from: Position = { epoch, n: 0 };
+    for (;;) {
+      const page = await this.#broker.read(this.name, from, READ_PAGE_EVENTS);
+      older.push(...page.events);
+      const last = page.events.at(-1);
+      if (!last || last.position.n >= page.head.n || page.head.epoch !== epoch) break;
+      from = last.position;
+    }
+    if (epoch !== this.position.epoch) return;
+    const oldest = this.#recent[0]?.position.n ?? this.position.n + 1;
+    const missing = older.filter(({ position }) => position.n < oldest);
+    const isWhole = missing.at(-1)?.position.n === oldest - 1;
+    if (isWhole) this.#recent = [...missing, ...this.#recent].slice(-2 * this.#historyLimit);
+  }
+}

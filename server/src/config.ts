@@ -1,0 +1,146 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { DEFAULT_HISTORY_LIMITS } from "@inthon/emitter";
+
+/** What the environment says, checked. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** Unique among the live replicas. Clients can see it. */
+  readonly nodeId: string;
+  readonly logLevel: LogLevel;
+  readonly cluster: ClusterConfig;
+  readonly historyLimit: number;
+  readonly historyTtlMs: number;
+  /** Keys that may publish over HTTP; `undefined` lets anyone publish. */
+  readonly publishKeys: readonly string[] | undefined;
+  /** Origins whose pages may connect; `undefined` lets any. */
+  readonly allowedOrigins: readonly string[] | undefined;
+}
+
+/** Where the replicas meet. */
+export type ClusterConfig =
+  { readonly kind: "memory" } | { readonly kind: "redis"; readonly url: string };
+
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** A variable that stops the start; the message is one line that names it. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly variable: string;
+
+  constructor(variable: string, problem: string) {
+    super(`${variable} ${problem}`);
+    this.variable = variable;
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+/** A variable's text to its value. Throws a sentence that begins after the variable's name. */
+type Reader<T> = (text: string | undefined) => T;
+
+const READERS = {
+  HOST: (text) => text ?? "0.0.0.0",
+  PORT: wholeNumber(3_000, 0, 65_535),
+  NODE_ID: (text) => {
+    if (text === undefined) return `${hostname().slice(0, 40)}-${randomBytes(4).toString("hex")}`;
+    if (!/^[A-Za-z0-9._-]{1,64}$/.test(text))
+      throw new Error("must be 1 to 64 characters of A-Z a-z 0-9 . _ -");
+    return text;
+  },
+  LOG_LEVEL: (text): LogLevel => {
+    const level = LOG_LEVELS.find((name) => name === (text ?? "info"));
+    if (!level) throw new Error(`must be one of ${LOG_LEVELS.join(", ")}`);
+    return level;
+  },
+  REDIS_URL: readRedisUrl,
+  HISTORY_LIMIT: wholeNumber(DEFAULT_HISTORY_LIMITS.historyLimit, 1, 1_000_000),
+  HISTORY_TTL_S: wholeNumber(DEFAULT_HISTORY_LIMITS.historyTtlMs / 1_000, 1, 365 * 86_400),
+  PUBLISH_KEYS: (text) => {
+    const keys = list(text);
+    if (keys?.some((key) => !/^[\x21-\x7e]{1,256}$/.test(key))) {
+      throw new Error("must be keys of 1 to 256 visible ASCII characters, separated by commas");
+    }
+    return keys;
+  },
+  ALLOWED_ORIGINS: (text) => {
+    const origins = list(text);
+    const bad = origins?.find(
+      (origin) => !URL.canParse(origin) || new URL(origin).origin !== origin,
+    );
+    if (bad !== undefined)
+      throw new Error("must be origins such as https://example.com, separated by commas");
+    return origins;
+  },
+} satisfies Record<string, Reader<unknown>>;
+
+type Variable = keyof typeof READERS;
+
+/** Every variable that the server reads. */
+export const ENVIRONMENT_VARIABLES = Object.keys(READERS) as readonly Variable[];
+
+/** Named by the design, and not there yet: an operator who sets one must not believe that it works. */
+const NOT_YET = ["JWT_SECRET", "JWT_PUBLIC_KEY", "JWKS_URL", "DRAIN_DELAY_MS", "DRAIN_SPREAD_MS"];
+
+/**
+ * Reads the environment, once.
+ *
+ * @throws ConfigError naming the first bad variable
+ */
+export function loadConfig(environment: Environment): Config {
+  const read = <Name extends Variable>(name: Name): ReturnType<(typeof READERS)[Name]> => {
+    // An empty variable is how a manifest says "not set".
+    const text = environment[name] === "" ? undefined : environment[name];
+    try {
+      return READERS[name](text) as ReturnType<(typeof READERS)[Name]>;
+    } catch (error) {
+      throw new ConfigError(name, error instanceof Error ? error.message : "is not valid");
+    }
+  };
+  for (const name of NOT_YET) {
+    if ((environment[name] ?? "") !== "") {
+      throw new ConfigError(name, "is not supported by this version: unset it");
+    }
+  }
+  return {
+    host: read("HOST"),
+    port: read("PORT"),
+    nodeId: read("NODE_ID"),
+    logLevel: read("LOG_LEVEL"),
+    cluster: read("REDIS_URL"),
+    historyLimit: read("HISTORY_LIMIT"),
+    historyTtlMs: read("HISTORY_TTL_S") * 1_000,
+    publishKeys: read("PUBLISH_KEYS"),
+    allowedOrigins: read("ALLOWED_ORIGINS"),
+  };
+}
+
+// The text itself never appears in a message: it may hold a password.
+function readRedisUrl(text: string | undefined): ClusterConfig {
+  if (text === undefined) return { kind: "memory" };
+  if (/^redis\+(cluster|sentinel):/.test(text)) {
+    throw new Error("names a Redis Cluster or Sentinel, which this version does not support yet");
+  }
+  if (!URL.canParse(text) || !/^rediss?:$/.test(new URL(text).protocol)) {
+    throw new Error("must be a URL that begins with redis:// or rediss://");
+  }
+  return { kind: "redis", url: text };
+}
+
+function wholeNumber(fallback: number, min: number, max: number): Reader<number> {
+  return (text) => {
+    const value = text === undefined ? fallback : /^\d+$/.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max) return value;
+    throw new Error(`must be a whole number from ${String(min)} to ${String(max)}`);
+  };
+}
+
+function list(text: string | undefined): string[] | undefined {
+  const items = text
+    ?.split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+  if (items?.length === 0) throw new Error("holds only commas: name at least one, or unset it");
+  return items;
+}

@@ -1,0 +1,174 @@
+import { EventEmitter } from "node:events";
+import { randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocketServer, type RawData, type WebSocket } from "ws";
+import { plainFrame } from "./frames.js";
+
+/** RFC 6455, section 7.4.1: the conversation is over. */
+const NORMAL_CLOSURE = 1000;
+/** RFC 6455: the client is not admitted. */
+const POLICY_VIOLATION = 1008;
+/** IANA's registry of close codes, "Service Restart": come back, to this replica or another. */
+const SERVICE_RESTART = 1012;
+/** IANA's registry of close codes, "Try Again Later": the client reads too slowly. */
+const TRY_AGAIN_LATER = 1013;
+
+/** What one connection may leave unread before it is sent away. */
+const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
+/** A client that does not finish the closing handshake. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/** As Socket.IO's encoder would write `socket.send({ type: "ping" })`. */
+const PING_PACKET = '2["message",{"type":"ping"}]';
+/** Socket.IO's CONNECT packet for the namespace `/`. */
+const CONNECT_PACKET = "0";
+
+/**
+ * A plain WebSocket in the shape of an Engine.IO connection, as far as Socket.IO's client (`socket.io/dist/client.js`)
+ * uses one. Pinned by the contract tests, which run every promise over it.
+ */
+export class PlainConnection extends EventEmitter {
+  readonly id = randomBytes(15).toString("base64url");
+  readonly protocol = 4;
+  readonly request: IncomingMessage;
+  readonly remoteAddress: string | undefined;
+  readonly transport = { name: "plain", writable: true };
+  readyState: "open" | "closing" | "closed" = "open";
+  /** Whether the client has been heard since it was last asked. */
+  isAlive = true;
+  readonly #socket: WebSocket;
+  readonly #wantsOffsets: boolean;
+
+  constructor(socket: WebSocket, request: IncomingMessage, wantsOffsets: boolean) {
+    super();
+    this.#socket = socket;
+    this.request = request;
+    this.remoteAddress = request.socket.remoteAddress;
+    this.#wantsOffsets = wantsOffsets;
+    socket.on("message", (data, isBinary) => {
+      this.isAlive = true;
+      if (!isBinary && isPing(data)) this.emit("data", PING_PACKET);
+    });
+    socket.on("pong", () => {
+      this.isAlive = true;
+    });
+    // Followed by `close`.
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      this.readyState = "closed";
+      this.emit("close", "transport close");
+    });
+  }
+
+  /** Called by Socket.IO with an encoded packet. */
+  write(packet: unknown, options?: object): void {
+    const frame = plainFrame(packet, options);
+    switch (frame.kind) {
+      case "event":
+        this.#send(this.#wantsOffsets ? frame.textWithOffset : frame.text);
+        break;
+      case "goodbye":
+        this.#close(NORMAL_CLOSURE);
+        break;
+      case "refused":
+        this.#close(POLICY_VIOLATION);
+        break;
+      case "nothing":
+        break;
+    }
+  }
+
+  /** Called by Socket.IO, and by whoever wants the client to come back. */
+  close(): void {
+    this.#close(SERVICE_RESTART);
+  }
+
+  /** Asks for a sign of life, or ends the connection that gave none since it was last asked. */
+  checkAlive(): void {
+    if (!this.isAlive) {
+      this.#socket.terminate();
+      return;
+    }
+    this.isAlive = false;
+    this.#socket.ping();
+  }
+
+  #send(text: string): void {
+    if (this.readyState !== "open") return;
+    if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) {
+      this.#close(TRY_AGAIN_LATER);
+      return;
+    }
+    this.#socket.send(text);
+  }
+
+  #close(code: number): void {
+    if (this.readyState !== "open") return;
+    this.readyState = "closing";
+    this.#socket.close(code);
+    const giveUp = setTimeout(() => {
+      this.#socket.terminate();
+    }, CLOSE_TIMEOUT_MS);
+    this.#socket.once("close", () => {
+      clearTimeout(giveUp);
+    });
+  }
+}
+
+/** Everything that is not a ping is ignored (PROTOCOL.md, section 4). */
+function isPing(data: RawData): boolean {
+  try {
+    const message: unknown = JSON.parse((data as Buffer).toString());
+    return (
+      typeof message === "object" &&
+      message !== null &&
+      (message as { type?: unknown }).type === "ping"
+    );
+  } catch {
+    return false;
+  }
+}
+
+/** The engine of plain WebSockets, bound to Socket.IO beside Engine.IO's own: emits `connection`. */
+export class PlainEngine extends EventEmitter {
+  readonly #server: WebSocketServer;
+  readonly #connections = new Set<PlainConnection>();
+  readonly #heartbeat: NodeJS.Timeout;
+
+  /**
+   * @param heartbeatMs - how often clients are asked for a sign of life; one that stays silent is gone after two
+   * @param maxFrameBytes - longer frames from a client close its connection (1009)
+   */
+  constructor(options: { heartbeatMs: number; maxFrameBytes: number }) {
+    super();
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.maxFrameBytes,
+    });
+    this.#heartbeat = setInterval(() => {
+      for (const connection of this.#connections) connection.checkAlive();
+    }, options.heartbeatMs).unref();
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // Socket.IO reads the query from where Engine.IO puts it.
+    const query = new URL(request.url ?? "/", "http://localhost").searchParams;
+    Object.assign(request, { _query: Object.fromEntries(query) });
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      const connection = new PlainConnection(webSocket, request, query.has("offset"));
+      this.#connections.add(connection);
+      connection.once("close", () => this.#connections.delete(connection));
+      this.emit("connection", connection);
+      connection.emit("data", CONNECT_PACKET);
+    });
+  }
+
+  close(): void {
+    clearInterval(this.#heartbeat);
+    for (const connection of this.#connections) connection.close();
+    this.#server.close();
+  }
+}

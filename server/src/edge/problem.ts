@@ -1,0 +1,56 @@
+import { STATUS_CODES } from "node:http";
+import type { Fault } from "@inthon/emitter";
+
+/** An error as HTTP clients get it (RFC 9457). */
+export interface Problem {
+  readonly type: "about:blank";
+  readonly title: string;
+  readonly status: number;
+  /** What went wrong and what to do, for people. */
+  readonly detail: string;
+  /** What went wrong, for programs. */
+  readonly code: ProblemCode;
+  /** The faults of an event, each with its path. */
+  readonly errors?: readonly Fault[];
+}
+
+export type ProblemCode =
+  | "not_found"
+  | "invalid_session_id"
+  | "invalid_request"
+  | "invalid_event"
+  | "invalid_idempotency_key"
+  | "unauthorized"
+  | "origin_not_allowed"
+  | "payload_too_large"
+  | "unsupported_media_type"
+  | "upgrade_required"
+  | "unavailable"
+  | "internal_error";
+
+export const PROBLEM_CONTENT_TYPE = "application/problem+json; charset=utf-8";
+
+/** Thrown by routes; the error handler sends it. */
+export class HttpProblem extends Error {
+  override readonly name = "HttpProblem";
+  readonly problem: Problem;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    status: number,
+    code: ProblemCode,
+    detail: string,
+    options: { errors?: readonly Fault[]; headers?: Record<string, string>; cause?: unknown } = {},
+  ) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+    this.headers = options.headers ?? {};
+    this.problem = {
+      type: "about:blank",
+      title: STATUS_CODES[status] ?? "Error",
+      status,
+      detail,
+      code,
+      ...(options.errors && { errors: options.errors }),
+    };
+  }
+}

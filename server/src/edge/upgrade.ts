@@ -1,0 +1,54 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { parseAddress } from "../classroom/address.js";
+import type { OriginCheck } from "./origin.js";
+import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problem.js";
+
+/** Takes over a connection that asked to become a WebSocket. */
+export interface UpgradeHandler {
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+/**
+ * Listens to the one `upgrade` event of the process, and hands each connection to the engine that speaks its protocol:
+ * with `EIO` in its query it is a Socket.IO client, else a plain WebSocket.
+ */
+export function routeUpgrades(
+  server: Server,
+  engines: { engineIo: UpgradeHandler; plain: UpgradeHandler },
+  isOriginAllowed: OriginCheck,
+): void {
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // A connection that breaks before it is handed over has nobody else to listen.
+    socket.on("error", () => {
+      socket.destroy();
+    });
+    const url = request.url ?? "/";
+    const address = parseAddress(url);
+    const isEngineIo =
+      URL.canParse(url, "http://localhost") &&
+      new URL(url, "http://localhost").searchParams.has("EIO");
+    if (!address || (address.kind === "default" && !isEngineIo)) {
+      refuse(socket, new HttpProblem(404, "not_found", NOTHING_HERE));
+    } else if (!isOriginAllowed(request)) {
+      refuse(socket, new HttpProblem(403, "origin_not_allowed", "this origin may not connect"));
+    } else {
+      const engine = isEngineIo ? engines.engineIo : engines.plain;
+      engine.handleUpgrade(request, socket, head);
+    }
+  });
+}
+
+export const NOTHING_HERE =
+  "connect to /ws/session/<session_id>/<role>/, where the role is teacher or student and the session id is 1 to 64 characters of A-Z a-z 0-9 _ -";
+
+function refuse(socket: Duplex, { problem }: HttpProblem): void {
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${String(problem.status)} ${problem.title}`,
+    "Connection: close",
+    `Content-Type: ${PROBLEM_CONTENT_TYPE}`,
+    `Content-Length: ${String(Buffer.byteLength(body))}`,
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+}
