@@ -41,6 +41,12 @@ export class NodeLease implements ConnectionCounts {
     this.#nodeId = nodeId;
     this.#log = log;
     this.#renewing = this.#keepRenewing();
+    // At once after the first connection and after every outage.
+    commands.on("ready", () => {
+      this.#renew().catch((error: unknown) => {
+        log.warn({ err: error }, "the lease could not be renewed");
+      });
+    });
   }
 
   set(room: RoomName, count: number): void {
