@@ -3,7 +3,7 @@ import { RedisAdapter } from "@socket.io/redis-adapter";
 import { Adapter, type BroadcastOptions, type Session } from "socket.io-adapter";
 import type { Logger } from "../telemetry/log.js";
 import type { RedisClient } from "./redis-client.js";
-import type { RoomSubscriptions } from "./room-subscriptions.js";
+import type { AdapterSubClient, RoomSubscriptions } from "./room-subscriptions.js";
 
 // socket.io-adapter does not export these types.
 type Namespace = ConstructorParameters<typeof Adapter>[0];
@@ -41,8 +41,29 @@ class MemoryAdapter extends Adapter {
   }
 }
 
+// Private in the adapter's types. Pinned by the test that sends junk to the request channel.
+interface RequestSeam {
+  onrequest(channel: unknown, message: Buffer): Promise<void>;
+}
+
 /** The official adapter on Redis, with the subscriptions of the rooms that this replica holds. */
 class ClassroomRedisAdapter extends RedisAdapter {
+  constructor(
+    namespace: Namespace,
+    pubClient: AdapterPubClient,
+    subClient: AdapterSubClient,
+    log: Logger,
+  ) {
+    super(namespace, pubClient, subClient);
+    const seam = this as unknown as RequestSeam;
+    const onRequest = seam.onrequest.bind(this);
+    // Nobody awaits it: a malformed request would end the process by an unhandled rejection.
+    seam.onrequest = (channel, message) =>
+      onRequest(channel, message).catch((error: unknown) => {
+        log.warn({ err: error }, "ignored a request that is not Socket.IO's");
+      });
+  }
+
   override restoreSession(pid: string): Promise<Session> {
     return restoreNothing(pid);
   }
@@ -78,7 +99,7 @@ export function redisAdapter(
   const subClient = subscriptions.forAdapter();
   return class extends ClassroomRedisAdapter {
     constructor(namespace: Namespace) {
-      super(namespace, pubClient, subClient);
+      super(namespace, pubClient, subClient, log);
     }
   };
 }

@@ -71,11 +71,11 @@ export class RoomSubscriptions {
       pSubscribe: (_pattern, listener) => {
         this.#adapterListener = listener;
         // What goes to several rooms, or to all, comes on the namespace's own channel.
-        inBackground(() => this.#client.subscribe(NAMESPACE_CHANNEL, listener, true));
+        inBackground(() => this.#client.subscribe(NAMESPACE_CHANNEL, this.#toAdapter, true));
       },
-      pUnsubscribe: (_pattern, listener) => {
+      pUnsubscribe: () => {
         this.#adapterListener = undefined;
-        inBackground(() => this.#client.unsubscribe(NAMESPACE_CHANNEL, listener, true));
+        inBackground(() => this.#client.unsubscribe(NAMESPACE_CHANNEL, this.#toAdapter, true));
       },
       subscribe: (channels, listener) => {
         inBackground(() => this.#client.subscribe(channels, listener, true));
@@ -92,13 +92,13 @@ export class RoomSubscriptions {
     });
   }
 
-  #toAdapter(message: Buffer, channel: Buffer): void {
+  readonly #toAdapter: MessageListener = (message, channel) => {
     try {
       this.#adapterListener?.(message, channel);
     } catch (error) {
       this.#log.warn({ err: error }, "ignored a message that is not Socket.IO's");
     }
-  }
+  };
 
   /** The event with its offset, or `undefined` where the message is not one that our publisher wrote. */
   #decode(message: Buffer): RoomEvent | undefined {
