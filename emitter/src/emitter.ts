@@ -78,11 +78,8 @@ export class Emitter {
         faults: [{ path: "", message: "must be an object" }],
       });
     }
-    const [result] = await this.#publish(
-      sessionId,
-      [parseEvent({ ...payload, event: name })],
-      options,
-    );
+    const event = parseEvent({ ...payload, event: name });
+    const [result] = await this.emitParsed(sessionId, [event], options);
     if (!result) throw new EmitterError("unavailable", "the event was not answered for");
     return result;
   }
@@ -101,16 +98,19 @@ export class Emitter {
     options: EmitOptions = {},
   ): Promise<PublishResult[]> {
     const parsed = events.map((event, index) => parseEvent(event, `/${String(index)}`));
-    return this.#publish(sessionId, parsed, options);
+    return this.emitParsed(sessionId, parsed, options);
   }
 
-  /** Ends the connection. Calls that are still trying are rejected with the code `closed`. */
-  async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#publisher.close();
-  }
-
-  async #publish(sessionId: string, events: readonly ClassroomEvent[], options: EmitOptions) {
+  /**
+   * As {@link Emitter.emitAll}, for events that `parseEvent` has already checked.
+   *
+   * @throws EmitterError as {@link Emitter.emit} does, but for `invalid_event` and `event_too_large`
+   */
+  async emitParsed(
+    sessionId: string,
+    events: readonly ClassroomEvent[],
+    options: EmitOptions = {},
+  ): Promise<PublishResult[]> {
     const id = parseSessionId(sessionId);
     if (!id) {
       throw new EmitterError(
@@ -129,6 +129,12 @@ export class Emitter {
     } finally {
       this.#pendingEvents -= events.length;
     }
+  }
+
+  /** Ends the connection. Calls that are still trying are rejected with the code `closed`. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#publisher.close();
   }
 
   async #untilPublished(publications: readonly Publication[], timeoutMs: number) {

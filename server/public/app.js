@@ -50,15 +50,15 @@ find("#views").dataset.count = only ? "1" : "2";
 
 find("#sample-connect").textContent = `import { io } from "socket.io-client";
 
-const socket = io("${location.origin}", {
-  path: "/ws/session/${session}/student/",
-});
+const path = "/ws/session/${session}/student/";
+const socket = io("${location.origin}", { path });
 socket.on("important", ({ note }) => console.log(note));
 
 // or, without a library:
-new WebSocket("${location.origin.replace(/^http/, "ws")}/ws/session/${session}/student/");`;
+const plain = new WebSocket("${location.origin.replace(/^http/, "ws")}" + path);`;
 
-find("#sample-publish").textContent = `curl -i ${location.origin}/sessions/${session}/events \\
+find("#sample-publish").textContent = `SESSION=${session}
+curl -i ${location.origin}/sessions/$SESSION/events \\
   -H 'content-type: application/json' \\
   -d '{ "event": "important", "note": "In the exam", "capture_url": null }'`;
 

@@ -95,8 +95,13 @@ function overPlainWebSocket({ path, report, receive }) {
       receive(frame.event, frame, frame.offset);
     });
     socket.addEventListener("close", ({ code, reason }) => {
+      pings.length = 0;
+      // A plain WebSocket leaves under the names that Socket.IO has for it.
+      if (left || FINAL_CODES.includes(code)) {
+        const by = left ? "io client disconnect" : "io server disconnect";
+        return report({ phase: "disconnected", reason: by });
+      }
       const why = reason || (code === 1006 ? "connection lost" : `close code ${String(code)}`);
-      if (left || FINAL_CODES.includes(code)) return report({ phase: "disconnected", reason: why });
       report({ phase: "reconnecting", reason: why });
       retry = setTimeout(open, retryMs);
       retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
@@ -107,12 +112,12 @@ function overPlainWebSocket({ path, report, receive }) {
     close() {
       left = true;
       clearTimeout(retry);
-      if (socket.readyState === WebSocket.CLOSED) report({ phase: "disconnected", reason: "left" });
-      else socket.close(1000, "left");
+      if (socket.readyState !== WebSocket.CLOSED) return socket.close(1000);
+      report({ phase: "disconnected", reason: "io client disconnect" });
     },
     lose(ms) {
       retryMs = ms;
-      socket.close(4000, "line lost");
+      socket.close(4000, "line cut");
     },
     ping() {
       const start = performance.now();

@@ -66,7 +66,7 @@ export function createView({ role, session }) {
       feed.notice(`Line lost (${state.reason})`, "lost");
     }
     if (before !== "disconnected" && phase === "disconnected" && !ended) {
-      feed.notice(`Disconnected (${state.reason})`, "lost");
+      feed.notice(describe(state), "lost");
     }
   }
 
@@ -83,7 +83,7 @@ export function createView({ role, session }) {
     badge.dataset.online = online ?? "unknown";
     if (role === "teacher") {
       badge.textContent = online ? "Students see you as here" : "Not connected";
-    } else if (online === undefined) badge.textContent = "The teacher: not known";
+    } else if (online === undefined) badge.textContent = "Not connected";
     else badge.textContent = online ? "The teacher is here" : "The teacher is away";
   }
 
@@ -106,6 +106,11 @@ export function createView({ role, session }) {
   return { root, join };
 }
 
+const REASONS = {
+  "io client disconnect": "by you",
+  "io server disconnect": "by the server",
+};
+
 function describe({ phase, reason, transport }) {
   switch (phase) {
     case "connecting":
@@ -115,7 +120,7 @@ function describe({ phase, reason, transport }) {
     case "reconnecting":
       return `Reconnecting… (${reason})`;
     default:
-      return `Disconnected (${reason})`;
+      return `Disconnected (${REASONS[reason] ?? reason})`;
   }
 }
 

@@ -5,11 +5,14 @@ import { Emitter } from "@inthon/emitter";
 import { Classroom, type ClassroomServer } from "./classroom/classroom.js";
 import { Presence } from "./classroom/presence.js";
 import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
+import { within } from "./cluster/retry.js";
 import type { Config } from "./config.js";
 import { createHttp } from "./edge/http.js";
+import { requireKey } from "./edge/publish-keys.js";
 import { checkOrigin } from "./edge/origin.js";
 import { PlainEngine } from "./edge/plain-websocket.js";
 import { healthRoutes } from "./edge/routes/health.js";
+import { historyRoutes } from "./edge/routes/history.js";
 import { pageRoutes } from "./edge/routes/pages.js";
 import { pollingRoutes } from "./edge/routes/polling.js";
 import { sessionRoutes } from "./edge/routes/sessions.js";
@@ -32,6 +35,9 @@ const PING_INTERVAL_MS = 10_000;
 const PING_TIMEOUT_MS = 10_000;
 /** What a leaving replica waits for its teachers to be taken out of the presence sets. */
 const PRESENCE_CLOSE_TIMEOUT_MS = 3_000;
+
+/** What a reader over HTTP waits for Redis. */
+const READ_TIMEOUT_MS = 3_000;
 
 /** Puts the parts together and listens. This is the only place that knows them all. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
@@ -67,14 +73,16 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
   const http = createHttp(log, allowedOrigins);
   healthRoutes(http, nodeId, () => cluster.ping());
+  const authorize = requireKey(config.publishKeys);
+  historyRoutes(http, broker, authorize);
   sessionRoutes(http, {
     emitter,
-    publishKeys: config.publishKeys,
+    authorize,
     describe: async (sessionId) => {
-      const [teacherOnline, connections] = await Promise.all([
-        presence.isOnline(sessionId),
-        counts.read(sessionId),
-      ]);
+      const [teacherOnline, connections] = await within(
+        READ_TIMEOUT_MS,
+        Promise.all([presence.isOnline(sessionId), counts.read(sessionId)]),
+      );
       return { teacherOnline, connections };
     },
   });

@@ -7,6 +7,7 @@ import type { Broker, ConnectionCounts, PresenceStore } from "./ports.js";
 import { RedisBroker } from "./redis-broker.js";
 import { closeRedisClient, createRedisClient } from "./redis-client.js";
 import { RedisPresenceStore } from "./redis-presence.js";
+import { within } from "./retry.js";
 import { RoomSubscriptions } from "./room-subscriptions.js";
 
 /** All that crosses replicas. */
@@ -54,16 +55,7 @@ export function redisCluster(url: string, { nodeId, limits, log }: ClusterOption
     counts: lease,
     ping: async () => {
       if (!subscriber.isReady) throw new Error("the subscriptions to Redis are down");
-      const answered = commands.ping();
-      const timedOut = AbortSignal.timeout(PING_TIMEOUT_MS);
-      await Promise.race([
-        answered,
-        new Promise<never>((_, reject) => {
-          timedOut.addEventListener("abort", () => {
-            reject(new Error("Redis does not answer"));
-          });
-        }),
-      ]);
+      await within(PING_TIMEOUT_MS, commands.ping());
     },
     close: async () => {
       await lease.close();

@@ -35,3 +35,22 @@ export async function pause(failures: number, signal: AbortSignal): Promise<void
     () => undefined,
   );
 }
+
+/**
+ * Waits for `promise` no longer than `timeoutMs`.
+ *
+ * @throws where it takes longer; what it comes to is then nobody's business
+ */
+export async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timedOut = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`no answer within ${String(timeoutMs)} ms`));
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, timedOut]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,42 +1,31 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { EmitterError, parseEvent, type Emitter } from "@inthon/emitter";
-import {
-  parseSessionId,
-  type ClassroomEventInput,
-  type Role,
-  type SessionId,
-} from "@inthon/emitter/protocol";
+import { type ClassroomEvent, type Role, type SessionId } from "@inthon/emitter/protocol";
 import type { FastifyRequest } from "fastify";
 import type { Http } from "../http.js";
 import { HttpProblem } from "../problem.js";
+import { RETRY_AFTER, sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
 
 /** Events in one request at most. */
 const MAX_EVENTS = 1_000;
 /** Below what load balancers wait for a response (30 s and more). */
 const PUBLISH_TIMEOUT_MS = 3_000;
-const RETRY_AFTER = { "retry-after": "1" };
 
 export interface SessionRoutesOptions {
   readonly emitter: Emitter;
-  readonly publishKeys: readonly string[] | undefined;
+  /** Lets through who may publish. */
+  readonly authorize: (request: FastifyRequest) => Promise<void>;
   /** What is known of a session over the whole cluster; rejects where Redis does not say. */
   readonly describe: (
     sessionId: SessionId,
   ) => Promise<{ teacherOnline: boolean; connections: Record<Role, number> }>;
 }
 
-interface SessionParams {
-  session_id: string;
-}
-
 /** `POST /sessions/:session_id/events` and `GET /sessions/:session_id`. */
 export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
-  const authorize = requireKey(options.publishKeys);
-
   http.post<{ Params: SessionParams }>(
     "/sessions/:session_id/events",
     // Before the body is read: a stranger costs nothing.
-    { onRequest: authorize },
+    { onRequest: options.authorize },
     async (request, reply) => {
       const sessionId = sessionIdOf(request);
       const { isSingle, events } = eventsOf(request.body);
@@ -51,22 +40,12 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
       const { teacherOnline, connections } = await options.describe(sessionId);
       return { session_id: sessionId, teacher_online: teacherOnline, connections };
     } catch (cause) {
-      throw new HttpProblem(503, "unavailable", "Redis cannot be reached: try again", {
-        headers: RETRY_AFTER,
-        cause,
-      });
+      throw unavailable(cause);
     }
   });
 }
 
-function sessionIdOf(request: FastifyRequest<{ Params: SessionParams }>): SessionId {
-  const sessionId = parseSessionId(request.params.session_id);
-  if (sessionId) return sessionId;
-  const detail = "a session id is 1 to 64 characters of A-Z a-z 0-9 _ -";
-  throw new HttpProblem(404, "invalid_session_id", detail);
-}
-
-function eventsOf(body: unknown): { isSingle: boolean; events: ClassroomEventInput[] } {
+function eventsOf(body: unknown): { isSingle: boolean; events: ClassroomEvent[] } {
   if (!Array.isArray(body)) return { isSingle: true, events: [checked(body, "")] };
   if (body.length === 0 || body.length > MAX_EVENTS) {
     const message = `must hold 1 to ${String(MAX_EVENTS)} events`;
@@ -80,7 +59,7 @@ function eventsOf(body: unknown): { isSingle: boolean; events: ClassroomEventInp
   };
 }
 
-function checked(value: unknown, path: string): ClassroomEventInput {
+function checked(value: unknown, path: string): ClassroomEvent {
   try {
     return parseEvent(value, path);
   } catch (error) {
@@ -91,12 +70,12 @@ function checked(value: unknown, path: string): ClassroomEventInput {
 async function publish(
   emitter: Emitter,
   sessionId: SessionId,
-  events: readonly ClassroomEventInput[],
+  events: readonly ClassroomEvent[],
   request: FastifyRequest,
 ) {
   const key = request.headers["idempotency-key"];
   try {
-    return await emitter.emitAll(sessionId, events, {
+    return await emitter.emitParsed(sessionId, events, {
       timeoutMs: PUBLISH_TIMEOUT_MS,
       ...(typeof key === "string" ? { idempotencyKey: key } : {}),
     });
@@ -129,27 +108,4 @@ function toProblem(error: unknown): unknown {
     case "rejected":
       return error;
   }
-}
-
-function requireKey(publishKeys: readonly string[] | undefined) {
-  const digests = publishKeys?.map(digest);
-  // Fastify awaits hooks that are async functions.
-  return async (request: FastifyRequest): Promise<void> => {
-    if (!digests) return;
-    const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
-    const given = token === undefined ? undefined : digest(token);
-    // Digests have one length, and comparing them takes one time: neither says anything of a key.
-    const matches = digests.filter((known) => given && timingSafeEqual(known, given));
-    if (matches.length > 0) return;
-    throw new HttpProblem(
-      401,
-      "unauthorized",
-      "send one of the server's publish keys: Authorization: Bearer <key>",
-      { headers: { "www-authenticate": "Bearer" } },
-    );
-  };
-}
-
-function digest(key: string): Buffer {
-  return createHash("sha256").update(key).digest();
 }
