@@ -20,7 +20,12 @@ async function fillSeats(urls: readonly string[], sessions: readonly string[]): 
       CLIENT_KINDS.flatMap((kind) =>
         ROLES.map(async (role): Promise<Seat> => {
           const client = await join({ url, session, role, kind });
-          return { name: `${kind} ${role} on replica ${String(replica + 1)}`, role, session, client };
+          return {
+            name: `${kind} ${role} on replica ${String(replica + 1)}`,
+            role,
+            session,
+            client,
+          };
         }),
       ),
     ),
@@ -36,7 +41,9 @@ const PUBLISHERS: readonly [string, (environment: Environment) => Publish][] = [
     ({ emitter }) =>
       async (session, { event, ...payload }) => {
         // The row's types are checked where it is written; here it is any of them.
-        const emit = emitter.emit.bind(emitter) as (...args: unknown[]) => ReturnType<Emitter["emit"]>;
+        const emit = emitter.emit.bind(emitter) as (
+          ...args: unknown[]
+        ) => ReturnType<Emitter["emit"]>;
         await emit(session, event, payload);
       },
   ],
@@ -69,7 +76,9 @@ for (const environment of ENVIRONMENTS) {
           await publish(session, row.publish);
           await settle(publish, seats);
           for (const [index, seat] of seats.entries()) {
-            const received = seat.client.inbox.items.slice(before[index], -1).map(({ json }) => json);
+            const received = seat.client.inbox.items
+              .slice(before[index], -1)
+              .map(({ json }) => json);
             const isAudience = seat.session === session && row.audience.includes(seat.role);
             t.strictSame(received, isAudience ? [row.json] : [], seat.name);
           }

@@ -62,7 +62,11 @@ if ARGV[9] ~= '' then
 end
 
 local offset = epoch .. '-' .. string.format('%.0f', n + 1)
-redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[6], offset, 'event', ARGV[3])
+if ARGV[9] == '' then
+  redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[6], offset, 'event', ARGV[3])
+else
+  redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[6], offset, 'event', ARGV[3], 'version', ARGV[9])
+end
 redis.call('PEXPIRE', KEYS[1], ARGV[7])
 redis.call('SET', KEYS[2], offset, 'PX', ARGV[8])
 -- MessagePack's str 8: 0xd9, length, bytes.

@@ -86,7 +86,7 @@ export class RedisPublisher implements Publisher {
 
   async #append(room: RoomName, publication: Publication) {
     const { event, idempotencyKey, idempotencyTtlMs, version } = publication;
-    const packet = this.#packets.encode(room, event);
+    const packet = this.#packets.encode(room, event, version !== undefined);
     const reply = await this.#run({
       keys: [historyKey(room), idempotencyKeyName(room, idempotencyKey), announcedKey(room)],
       arguments: [
@@ -134,8 +134,14 @@ class PacketEncoder {
     },
   });
 
-  encode(room: RoomName, event: ClassroomEvent): EncodedPacket {
-    this.#emitter.to(room).emit(event.event, event, PLACEHOLDER);
+  /**
+   * @param isAnnouncement - marks the packet for our replicas by `compress: true`, which is Socket.IO's default and so
+   *   says nothing to a stock adapter
+   */
+  encode(room: RoomName, event: ClassroomEvent, isAnnouncement: boolean): EncodedPacket {
+    const target = this.#emitter.to(room);
+    const operator = isAnnouncement ? target.compress(true) : target;
+    operator.emit(event.event, event, PLACEHOLDER);
     const published = this.#published;
     // The last one: what follows it is the room's name, so no payload can put a false one there.
     const cut = published?.message.lastIndexOf(PLACEHOLDER) ?? -1;

@@ -30,10 +30,7 @@ export interface App {
 
 /** A client's frame may be this long: it only ever sends pings and, when it joins, who it is. */
 const MAX_CLIENT_FRAME_BYTES = 64 * 1024;
-/** A connection that died without a word is noticed after both together: within 20 s. */
-const PING_INTERVAL_MS = 10_000;
-const PING_TIMEOUT_MS = 10_000;
-/** What a leaving replica waits for its teachers to be taken out of the presence sets. */
+/** What a leaving replica waits for changes of presence that are under way. */
 const PRESENCE_CLOSE_TIMEOUT_MS = 3_000;
 
 /** What a reader over HTTP waits for Redis. */
@@ -43,7 +40,7 @@ const READ_TIMEOUT_MS = 3_000;
 export async function startApp(config: Config, log: Logger): Promise<App> {
   const { nodeId, historyLimit, allowedOrigins } = config;
   const cluster = openCluster(config, log);
-  const { broker, presence, counts } = cluster;
+  const { broker, presence, counts, lease } = cluster;
   const io: ClassroomServer = new SocketServer({
     adapter: cluster.adapter,
     // The stock client then keeps `pid` and offset. What is sent again is decided by the classroom.
@@ -52,13 +49,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     serveClient: false,
   });
   const plain = new PlainEngine({
-    heartbeatMs: PING_INTERVAL_MS,
+    heartbeatMs: config.pingIntervalMs,
     maxFrameBytes: MAX_CLIENT_FRAME_BYTES,
   });
   const engineIo = new TolerantEngine(
     {
-      pingInterval: PING_INTERVAL_MS,
-      pingTimeout: PING_TIMEOUT_MS,
+      pingInterval: config.pingIntervalMs,
+      pingTimeout: config.pingTimeoutMs,
       maxHttpBufferSize: MAX_CLIENT_FRAME_BYTES,
       cors: { origin: allowedOrigins ? [...allowedOrigins] : "*" },
     },
@@ -67,9 +64,18 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   // Socket.IO takes any emitter of `connection`; its types know Engine.IO's only.
   io.bind(plain as unknown as TolerantEngine);
   io.bind(engineIo);
-  const teachers = new Presence(presence, broker.publisher, { nodeId, log });
+  const teachers = new Presence(presence, broker.publisher, lease, {
+    graceMs: config.teacherOfflineGraceMs,
+    log,
+  });
   const classroom = new Classroom(io, cluster, teachers, { historyLimit, log });
   const emitter = new Emitter(broker.publisher);
+  lease.start({
+    onNewName: () => {
+      teachers.claimAll(() => classroom.studentSessions());
+    },
+    onDeath: (node) => teachers.sweep(node),
+  });
 
   const http = createHttp(log, allowedOrigins);
   healthRoutes(http, nodeId, () => cluster.ping());
@@ -97,7 +103,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   return {
     url: urlOf(config.host, http.server.address() as AddressInfo),
     close: async () => {
-      // Clients first, so that their teachers are taken out while Redis is still open.
+      teachers.drain();
       plain.close();
       engineIo.close();
       await http.close();

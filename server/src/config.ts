@@ -12,6 +12,12 @@ export interface Config {
   readonly cluster: ClusterConfig;
   readonly historyLimit: number;
   readonly historyTtlMs: number;
+  /** How often a client is asked for a sign of life. */
+  readonly pingIntervalMs: number;
+  /** How long it may take to give one. */
+  readonly pingTimeoutMs: number;
+  /** How long a teacher may be gone before that is announced. */
+  readonly teacherOfflineGraceMs: number;
   /** Keys that may publish over HTTP; `undefined` lets anyone publish. */
   readonly publishKeys: readonly string[] | undefined;
   /** Origins whose pages may connect; `undefined` lets any. */
@@ -57,6 +63,10 @@ const READERS = {
   REDIS_URL: readRedisUrl,
   HISTORY_LIMIT: wholeNumber(DEFAULT_HISTORY_LIMITS.historyLimit, 1, 1_000_000),
   HISTORY_TTL_S: wholeNumber(DEFAULT_HISTORY_LIMITS.historyTtlMs / 1_000, 1, 365 * 86_400),
+  // Together below 25 s: a connection that died without a word is noticed by then.
+  PING_INTERVAL_MS: wholeNumber(10_000, 100, 300_000),
+  PING_TIMEOUT_MS: wholeNumber(10_000, 100, 300_000),
+  TEACHER_OFFLINE_GRACE_MS: wholeNumber(0, 0, 600_000),
   PUBLISH_KEYS: (text) => {
     const keys = list(text);
     if (keys?.some((key) => !/^[\x21-\x7e]{1,256}$/.test(key))) {
@@ -111,6 +121,9 @@ export function loadConfig(environment: Environment): Config {
     cluster: read("REDIS_URL"),
     historyLimit: read("HISTORY_LIMIT"),
     historyTtlMs: read("HISTORY_TTL_S") * 1_000,
+    pingIntervalMs: read("PING_INTERVAL_MS"),
+    pingTimeoutMs: read("PING_TIMEOUT_MS"),
+    teacherOfflineGraceMs: read("TEACHER_OFFLINE_GRACE_MS"),
     publishKeys: read("PUBLISH_KEYS"),
     allowedOrigins: read("ALLOWED_ORIGINS"),
   };

@@ -6,6 +6,7 @@ import {
   type ConnectedEvent,
   type RoomName,
   type ServerToClientEvents,
+  type SessionId,
 } from "@inthon/emitter/protocol";
 import type { Cluster } from "../cluster/cluster.js";
 import type { RoomEvent } from "../cluster/ports.js";
@@ -26,9 +27,6 @@ export interface ConnectionData {
   identity: Identity;
   room: Room;
   start: Start;
-  teacherOnline: boolean;
-  /** The room's {@link Room.presenceChanges} when `teacherOnline` was asked for. */
-  presenceChanges: number;
 }
 
 export type ClassroomServer = Server<
@@ -96,6 +94,14 @@ export class Classroom implements RoomListener {
     }
   }
 
+  /** The sessions whose students this node holds. */
+  *studentSessions(): Iterable<SessionId> {
+    for (const name of this.#rooms.names()) {
+      const room = parseRoomName(name);
+      if (room?.role === "student") yield room.sessionId;
+    }
+  }
+
   close(): void {
     this.#rooms.close();
   }
@@ -129,11 +135,11 @@ export class Classroom implements RoomListener {
       setPid(socket, pid ?? makePid(identity, socket.id));
       if (isTeacher) {
         await this.#presence.join(identity.sessionId, socket.id, () => isOpen);
-        socket.data = { identity, room, start, teacherOnline: false, presenceChanges: 0 };
       } else {
-        const presence = await retry(() => this.#askPresence(room, identity));
-        socket.data = { identity, room, start, ...presence };
+        const ask = () => this.#cluster.presence.isAnnounced(identity.sessionId);
+        await retry(() => room.learnPresence(ask));
       }
+      socket.data = { identity, room, start };
     } catch (error) {
       // Either it has gone, or it is sent away to try again, with nothing to say that would help it.
       if (isOpen) this.#log.error({ err: error, room: room.name }, "a client was not admitted");
@@ -143,21 +149,11 @@ export class Classroom implements RoomListener {
     }
   }
 
-  async #askPresence(room: Room, { sessionId }: Identity) {
-    for (;;) {
-      const { presenceChanges } = room;
-      const teacherOnline = await this.#cluster.presence.isAnnounced(sessionId);
-      // An announcement came while we asked: the answer may be older.
-      if (presenceChanges === room.presenceChanges) return { teacherOnline, presenceChanges };
-    }
-  }
-
   /** Tells a connection where it stands, then what it missed, and makes it a member: nothing falls between. */
   #connect(socket: ClassroomSocket): void {
-    const { identity, room, start, teacherOnline, presenceChanges } = socket.data;
+    const { identity, room, start } = socket.data;
     const begin = room && start && beginAt(room, start);
-    const isStale = identity?.role === "student" && presenceChanges !== room?.presenceChanges;
-    if (!identity || !begin || isStale) {
+    if (!identity || !begin) {
       // What was prepared is out of date before it could be used: the client comes back at once.
       socket.conn.close();
       return;
@@ -171,7 +167,7 @@ export class Classroom implements RoomListener {
       event: "connected",
       session_id: identity.sessionId,
       role: identity.role,
-      teacher_online: teacherOnline ?? false,
+      teacher_online: identity.role === "student" && room.teacherOnline,
     };
     socket.emit("connected", connected, begin.offset);
     for (const { event, offset } of begin.missed) {

@@ -1,54 +1,104 @@
 import type { Publisher } from "@inthon/emitter";
 import type { SessionId } from "@inthon/emitter/protocol";
-import type { PresenceStore } from "../cluster/ports.js";
+import type { Lease, PresenceStore, Teacher } from "../cluster/ports.js";
 import { untilDone } from "../cluster/retry.js";
 import type { Logger } from "../telemetry/log.js";
 
 /** Long enough for any retry of one announcement; its version guards it afterwards. */
 const IDEMPOTENCY_TTL_MS = 60_000;
+/** Changes that a sweep or a check has under way at once. */
+const BATCH = 50;
+/** After an outage, other nodes claim their teachers anew first; then what students believe is checked. */
+const CHECK_AFTER_MS = 5_000;
 
-/** Keeps the session's teachers in the cluster's presence, and announces when that changes its state. */
+export interface PresenceOptions {
+  /** How long a teacher may be gone before that counts, in milliseconds. */
+  readonly graceMs: number;
+  readonly log: Logger;
+}
+
+/** Keeps this node's teachers in the cluster's presence, sweeps those of dead nodes, and announces what changes. */
 export class Presence {
   readonly #store: PresenceStore;
   readonly #publisher: Publisher;
-  readonly #nodeId: string;
+  readonly #lease: Lease;
+  readonly #graceMs: number;
   readonly #log: Logger;
   readonly #closing = new AbortController();
+  /** The teachers that this node holds, by socket, as they were last claimed. */
+  readonly #held = new Map<string, Teacher>();
+  readonly #graces = new Map<string, NodeJS.Timeout>();
   /** The last change under way in each session: changes of one session are carried out one after the other. */
   readonly #queues = new Map<SessionId, Promise<void>>();
+  #checking: NodeJS.Timeout | undefined;
+  #isDraining = false;
 
-  constructor(
-    store: PresenceStore,
-    publisher: Publisher,
-    options: { nodeId: string; log: Logger },
-  ) {
+  constructor(store: PresenceStore, publisher: Publisher, lease: Lease, options: PresenceOptions) {
     this.#store = store;
     this.#publisher = publisher;
-    this.#nodeId = options.nodeId;
+    this.#lease = lease;
+    this.#graceMs = options.graceMs;
     this.#log = options.log;
   }
 
   /**
    * Resolves when the teacher is in the presence set and the session's students have been told if that is news.
    *
-   * @param socketId - unique on this replica
+   * @param socketId - unique on this node
    * @param isWanted - asked before each attempt: whether the connection still lives
    */
   join(sessionId: SessionId, socketId: string, isWanted: () => boolean): Promise<void> {
     return this.#enqueue(sessionId, async () => {
-      if (isWanted()) await this.#change(sessionId, socketId, "join");
+      if (isWanted()) await this.#claim(sessionId, socketId);
     });
   }
 
   /** Takes the teacher out, also where Redis is away: then as soon as it is back. */
   leave(sessionId: SessionId, socketId: string): void {
-    this.#enqueue(sessionId, () => this.#change(sessionId, socketId, "leave")).catch(
-      (error: unknown) => {
-        if (!this.#closing.signal.aborted) {
-          this.#log.error({ err: error, session: sessionId }, "a teacher could not be taken out");
-        }
-      },
-    );
+    // A node that drains leaves its teachers to its lease: by then they are back on another one.
+    if (this.#isDraining) return;
+    const takeOut = () => {
+      this.#graces.delete(socketId);
+      this.#inBackground(sessionId, async () => {
+        const teacher = this.#held.get(socketId);
+        if (!teacher) return;
+        await this.#takeOut(teacher);
+        this.#held.delete(socketId);
+      });
+    };
+    if (this.#graceMs === 0) takeOut();
+    else this.#graces.set(socketId, setTimeout(takeOut, this.#graceMs).unref());
+  }
+
+  /** The lease has a new name: what this node holds is claimed under it. The old claims are swept as a dead node's. */
+  claimAll(heldSessions: () => Iterable<SessionId>): void {
+    for (const [socketId, { sessionId }] of this.#held) {
+      this.#inBackground(sessionId, async () => {
+        if (this.#held.has(socketId)) await this.#claim(sessionId, socketId);
+      });
+    }
+    clearTimeout(this.#checking);
+    this.#checking = setTimeout(() => {
+      this.#checkAll(heldSessions());
+    }, CHECK_AFTER_MS).unref();
+  }
+
+  /** Takes out the teachers of a dead node. Any number of nodes may do so at once, and any of them may die of it. */
+  async sweep(node: string): Promise<void> {
+    const teachers = await this.#store.heldBy(node);
+    for (let i = 0; i < teachers.length; i += BATCH) {
+      const batch = teachers.slice(i, i + BATCH);
+      await Promise.all(
+        batch.map((teacher) => this.#enqueue(teacher.sessionId, () => this.#takeOut(teacher))),
+      );
+    }
+  }
+
+  /** From now on, teachers that leave are only going to another node. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const timer of this.#graces.values()) clearTimeout(timer);
+    clearTimeout(this.#checking);
   }
 
   /** Waits until what is under way is done, or `timeoutMs` have passed. */
@@ -61,28 +111,25 @@ export class Presence {
     this.#closing.abort();
   }
 
-  #enqueue(sessionId: SessionId, task: () => Promise<void>): Promise<void> {
-    const before = this.#queues.get(sessionId) ?? Promise.resolve();
-    const after = before.then(() => this.#retry(task));
-    const settled = after
-      .catch(() => undefined)
-      .finally(() => {
-        if (this.#queues.get(sessionId) === settled) this.#queues.delete(sessionId);
-      });
-    this.#queues.set(sessionId, settled);
-    return after;
+  async #claim(sessionId: SessionId, socketId: string): Promise<void> {
+    const teacher = { sessionId, socketId, node: this.#lease.node };
+    this.#held.set(socketId, teacher);
+    const { version } = await this.#store.change(teacher, "join");
+    await this.#announce(sessionId, version);
   }
 
-  #retry(task: () => Promise<void>): Promise<void> {
-    return untilDone(task, this.#closing.signal, (error) => {
-      this.#log.warn({ err: error }, "presence waits for Redis");
-    });
+  async #takeOut(teacher: Teacher): Promise<void> {
+    const { version } = await this.#store.change(teacher, "leave");
+    await this.#announce(teacher.sessionId, version);
+    // Last: a node that dies before this line leaves the announcement to whoever sweeps it.
+    await this.#store.settle(teacher);
   }
 
-  async #change(sessionId: SessionId, socketId: string, change: "join" | "leave"): Promise<void> {
-    const member = `${this.#nodeId}/${socketId}`;
-    const { version } = await this.#store.change(sessionId, member, change);
-    // Also where this change made no new version: whoever made it may have died before announcing it.
+  /**
+   * Announces a state, unless it or a later one has been announced. Always asked, also where this node's change made no
+   * new state: whoever made it may have died before announcing it.
+   */
+  async #announce(sessionId: SessionId, version: number): Promise<void> {
     const event = {
       event: "teacher_presence",
       is_online: version % 2 === 1,
@@ -96,5 +143,38 @@ export class Presence {
       idempotencyTtlMs: IDEMPOTENCY_TTL_MS,
     };
     await this.#publisher.publish([publication], this.#closing.signal);
+  }
+
+  /** Redis may have forgotten a teacher that nobody claims any more: what students believe is checked. */
+  #checkAll(sessions: Iterable<SessionId>): void {
+    for (const sessionId of sessions) {
+      this.#inBackground(sessionId, async () => {
+        const { version } = await this.#store.check(sessionId);
+        await this.#announce(sessionId, version);
+      });
+    }
+  }
+
+  #inBackground(sessionId: SessionId, task: () => Promise<void>): void {
+    this.#enqueue(sessionId, task).catch((error: unknown) => {
+      if (this.#closing.signal.aborted) return;
+      this.#log.error({ err: error, session: sessionId }, "presence could not be changed");
+    });
+  }
+
+  #enqueue(sessionId: SessionId, task: () => Promise<void>): Promise<void> {
+    const before = this.#queues.get(sessionId) ?? Promise.resolve();
+    const after = before.then(() =>
+      untilDone(task, this.#closing.signal, (error) => {
+        this.#log.warn({ err: error }, "presence waits for Redis");
+      }),
+    );
+    const settled = after
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#queues.get(sessionId) === settled) this.#queues.delete(sessionId);
+      });
+    this.#queues.set(sessionId, settled);
+    return after;
   }
 }

@@ -1,11 +1,17 @@
 import type { HistoryLimits } from "@inthon/emitter";
 import type { Logger } from "../telemetry/log.js";
 import { memoryAdapter, redisAdapter, type AdapterFactory } from "./adapter.js";
-import { MemoryBroker, MemoryConnectionCounts, MemoryPresenceStore } from "./memory.js";
+import {
+  MemoryBroker,
+  MemoryConnectionCounts,
+  MemoryLease,
+  MemoryPresenceStore,
+} from "./memory.js";
 import { NodeLease } from "./node-lease.js";
-import type { Broker, ConnectionCounts, PresenceStore } from "./ports.js";
+import type { Broker, ConnectionCounts, Lease, PresenceStore } from "./ports.js";
 import { RedisBroker } from "./redis-broker.js";
 import { closeRedisClient, createRedisClient } from "./redis-client.js";
+import { RedisConnectionCounts } from "./redis-counts.js";
 import { RedisPresenceStore } from "./redis-presence.js";
 import { within } from "./retry.js";
 import { RoomSubscriptions } from "./room-subscriptions.js";
@@ -16,6 +22,7 @@ export interface Cluster {
   readonly broker: Broker;
   readonly presence: PresenceStore;
   readonly counts: ConnectionCounts;
+  readonly lease: Lease;
   /** Resolves when the cluster can be reached, and rejects when it cannot. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -30,13 +37,14 @@ export interface ClusterOptions {
 const PING_TIMEOUT_MS = 2_000;
 
 /** A cluster of one process. */
-export function memoryCluster({ limits }: ClusterOptions): Cluster {
+export function memoryCluster({ nodeId, limits }: ClusterOptions): Cluster {
   const broker = new MemoryBroker(limits);
   return {
     adapter: memoryAdapter(),
     broker,
     presence: new MemoryPresenceStore(broker),
     counts: new MemoryConnectionCounts(),
+    lease: new MemoryLease(nodeId),
     ping: () => Promise.resolve(),
     close: () => broker.close(),
   };
@@ -48,17 +56,37 @@ export function redisCluster(url: string, { nodeId, limits, log }: ClusterOption
   const subscriber = createRedisClient(url, "subscriptions", log);
   const subscriptions = new RoomSubscriptions(subscriber, log);
   const lease = new NodeLease(commands, nodeId, log);
+  const counts = new RedisConnectionCounts(commands, lease, log);
   return {
     adapter: redisAdapter(commands, subscriptions, log),
     broker: new RedisBroker(commands, subscriber, subscriptions, limits),
     presence: new RedisPresenceStore(commands),
-    counts: lease,
+    counts,
+    lease: {
+      get node() {
+        return lease.node;
+      },
+      stop: () => lease.stop(),
+      start: (listener) => {
+        lease.start({
+          onNewName: () => {
+            counts.onNewName();
+            listener.onNewName();
+          },
+          onRenewed: () => {
+            counts.onRenewed();
+          },
+          onDeath: (node) => listener.onDeath(node),
+        });
+      },
+    },
     ping: async () => {
       if (!subscriber.isReady) throw new Error("the subscriptions to Redis are down");
       await within(PING_TIMEOUT_MS, commands.ping());
     },
     close: async () => {
-      await lease.close();
+      await lease.stop();
+      await counts.close();
       subscriptions.close();
       await Promise.all([closeRedisClient(subscriber), closeRedisClient(commands)]);
     },

@@ -14,9 +14,12 @@ import type {
   Broker,
   ConnectionCounts,
   HistoryPage,
+  Lease,
+  PresenceChange,
   PresenceState,
   PresenceStore,
   RoomEvent,
+  Teacher,
 } from "./ports.js";
 
 interface MemoryHistory {
@@ -109,7 +112,8 @@ export class MemoryBroker implements Broker, Publisher {
     }
     const position = { epoch: history.epoch, n: ++history.n };
     const offset = formatOffset(position);
-    const roomEvent: RoomEvent = { position, offset, event };
+    const isAnnouncement = version !== undefined;
+    const roomEvent: RoomEvent = { position, offset, event, isAnnouncement };
     history.events.push(roomEvent);
     if (history.events.length > this.#historyLimit) history.events.shift();
     remember(history, idempotencyKey, { offset, expiresAt: Date.now() + idempotencyTtlMs });
@@ -160,28 +164,37 @@ function remember(
 /** {@link PresenceStore} of a single process. */
 export class MemoryPresenceStore implements PresenceStore {
   readonly #broker: MemoryBroker;
-  readonly #teachers = new Map<SessionId, Set<string>>();
+  readonly #sessions = new Map<SessionId, Set<string>>();
 
   constructor(broker: MemoryBroker) {
     this.#broker = broker;
   }
 
-  change(sessionId: SessionId, member: string, change: "join" | "leave"): Promise<PresenceState> {
-    const teachers = this.#teachers.get(sessionId) ?? new Set();
-    const wasOnline = teachers.size > 0;
-    if (change === "join") teachers.add(member);
-    else teachers.delete(member);
-    const isOnline = teachers.size > 0;
-    if (isOnline) this.#teachers.set(sessionId, teachers);
-    else this.#teachers.delete(sessionId);
-    const announced = this.#broker.announcedVersion(roomName(sessionId, "student"));
-    const parity = isOnline ? 1 : 0;
-    const version = announced ?? (wasOnline ? 1 : 0);
-    return Promise.resolve({ version: version % 2 === parity ? version : version + 1 });
+  change({ sessionId, socketId }: Teacher, change: PresenceChange): Promise<PresenceState> {
+    const teachers = this.#sessions.get(sessionId) ?? new Set();
+    if (change === "join") teachers.add(socketId);
+    else teachers.delete(socketId);
+    if (teachers.size > 0) this.#sessions.set(sessionId, teachers);
+    else this.#sessions.delete(sessionId);
+    return this.check(sessionId);
+  }
+
+  check(sessionId: SessionId): Promise<PresenceState> {
+    const announced = this.#broker.announcedVersion(roomName(sessionId, "student")) ?? 0;
+    const parity = this.#sessions.has(sessionId) ? 1 : 0;
+    return Promise.resolve({ version: announced % 2 === parity ? announced : announced + 1 });
+  }
+
+  settle(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  heldBy(): Promise<Teacher[]> {
+    return Promise.resolve([]);
   }
 
   isOnline(sessionId: SessionId): Promise<boolean> {
-    return Promise.resolve(this.#teachers.has(sessionId));
+    return Promise.resolve(this.#sessions.has(sessionId));
   }
 
   isAnnounced(sessionId: SessionId): Promise<boolean> {
@@ -189,6 +202,23 @@ export class MemoryPresenceStore implements PresenceStore {
     return announced === undefined
       ? this.isOnline(sessionId)
       : Promise.resolve(announced % 2 === 1);
+  }
+}
+
+/** {@link Lease} of a single process, which lasts as long as the process. */
+export class MemoryLease implements Lease {
+  readonly node: string;
+
+  constructor(nodeId: string) {
+    this.node = nodeId;
+  }
+
+  start(): void {
+    // Nobody else could declare it dead.
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
   }
 }
 

@@ -1,138 +1,136 @@
+import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  roomName,
-  ROLES,
-  type Role,
-  type RoomName,
-  type SessionId,
-} from "@inthon/emitter/protocol";
 import type { Logger } from "../telemetry/log.js";
-import type { ConnectionCounts } from "./ports.js";
-import type { RedisClient } from "./redis-client.js";
+import type { LeaseListener } from "./ports.js";
+import { loadScript, runScript, type RedisClient } from "./redis-client.js";
 
 /** A node that has not renewed its lease for this long is dead. */
-const LEASE_MS = 10_000;
-const RENEW_MS = 2_000;
-/** A dead node stays in the list this long, which the clocks of the replicas may differ by. Its lease decides. */
-const FORGET_MS = 60_000;
-/** Sorted set of nodes by when, in milliseconds since 1970, they last renewed their lease. */
-const NODES_KEY = "inthon:nodes";
+export const LEASE_MS = 10_000;
+/** The death of a node is noticed this much later at most. */
+const RENEW_MS = 1_000;
+/**
+ * After an outage of Redis every lease has run out. A node that has just begun its own lets the others do so too
+ * before it declares any of them dead.
+ */
+const SETTLE_MS = 5_000;
+/** Longer than a cluster is ever down: the nodes that died with it are swept by the first one that is back. */
+export const FORGET_MS = 7 * 24 * 60 * 60 * 1_000;
+const MAX_DEAD = 16;
 
-function nodeKey(nodeId: string): string {
-  return `inthon:node:{${nodeId}}`;
+export const NODES_KEY = "inthon:nodes";
+
+const text = loadScript("renew.lua");
+const RENEW = { text, sha1: createHash("sha1").update(text).digest("hex") };
+
+/** {@link LeaseListener}, for those who have something to renew with the lease. */
+export interface RenewalListener extends LeaseListener {
+  onRenewed(): void;
 }
 
 /**
- * This node's claim to be alive: one Redis hash that expires unless it is renewed, and that holds how many connections
- * the node has in each room. A dead node's counts are gone with its lease.
+ * This process's claim to be alive, renewed with one command a second, however much it holds.
+ *
+ * A node that finds its lease gone (it was frozen, or Redis was away or forgot) does not take it up again: others may be
+ * sweeping what it held. It goes on under a new name, under which it claims anew what it holds.
  */
-export class NodeLease implements ConnectionCounts {
+export class NodeLease {
   readonly #commands: RedisClient;
   readonly #nodeId: string;
   readonly #log: Logger;
   readonly #closing = new AbortController();
-  readonly #counts = new Map<RoomName, number>();
-  readonly #changed = new Set<RoomName>();
-  #flush: NodeJS.Immediate | undefined;
-  #renewing: Promise<void>;
+  readonly #sweeping = new Set<string>();
+  #node: string;
+  #heldSince = 0;
+  #wake = new AbortController();
+  #running: Promise<void> = Promise.resolve();
 
+  /** @param nodeId - the replica's name; what it is called in the cluster is this and something random */
   constructor(commands: RedisClient, nodeId: string, log: Logger) {
     this.#commands = commands;
     this.#nodeId = nodeId;
     this.#log = log;
-    this.#renewing = this.#keepRenewing();
-    // At once after the first connection and after every outage.
+    this.#node = this.#newName();
     commands.on("ready", () => {
-      this.#renew().catch((error: unknown) => {
-        log.warn({ err: error }, "the lease could not be renewed");
-      });
+      this.#wake.abort();
     });
   }
 
-  set(room: RoomName, count: number): void {
-    if (count > 0) this.#counts.set(room, count);
-    else this.#counts.delete(room);
-    this.#changed.add(room);
-    // At the end of this turn of the event loop: a thousand joins of one room are one command.
-    this.#flush ??= setImmediate(() => {
-      this.#flush = undefined;
-      this.#write().catch((error: unknown) => {
-        this.#log.debug({ err: error }, "connection counts wait for Redis");
-      });
-    });
+  /** The node's present name. */
+  get node(): string {
+    return this.#node;
   }
 
-  async read(sessionId: SessionId): Promise<Record<Role, number>> {
-    const nodes = await this.#commands.zRange(NODES_KEY, 0, -1);
-    const rooms = ROLES.map((role) => roomName(sessionId, role));
-    const counts = await Promise.all(
-      nodes.map((node) => this.#commands.hmGet(nodeKey(node), rooms)),
-    );
-    const sum = (index: number) =>
-      counts.reduce((total, ofNode) => total + Number(ofNode[index] ?? 0), 0);
-    return { teacher: sum(0), student: sum(1) };
+  start(listener: RenewalListener): void {
+    this.#running = this.#run(listener);
   }
 
-  async close(): Promise<void> {
+  async stop(): Promise<void> {
     this.#closing.abort();
-    if (this.#flush) clearImmediate(this.#flush);
-    await this.#renewing;
-    if (!this.#commands.isReady) return;
-    await Promise.all([
-      this.#commands.del(nodeKey(this.#nodeId)),
-      this.#commands.zRem(NODES_KEY, this.#nodeId),
-    ]).catch(() => undefined);
+    this.#wake.abort();
+    await this.#running;
   }
 
-  async #keepRenewing(): Promise<void> {
+  #newName(): string {
+    return `${this.#nodeId}.${randomBytes(6).toString("hex")}`;
+  }
+
+  async #run(listener: RenewalListener): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
+      this.#wake = new AbortController();
+      const next = delay(RENEW_MS, undefined, { signal: this.#wake.signal });
       try {
-        if (this.#commands.isReady) await this.#renew();
+        if (this.#commands.isReady) await this.#tick(listener);
       } catch (error) {
         if (!signal.aborted) this.#log.warn({ err: error }, "the lease could not be renewed");
       }
-      await delay(RENEW_MS, undefined, { signal }).catch(() => undefined);
+      // Early after a reconnection: the lease may be about to run out.
+      await next.catch(() => undefined);
     }
   }
 
-  async #renew(): Promise<void> {
-    const now = Date.now();
-    const [isAlive] = await Promise.all([
-      this.#commands.pExpire(nodeKey(this.#nodeId), LEASE_MS),
-      this.#commands.zAdd(NODES_KEY, { score: now, value: this.#nodeId }),
-      this.#commands.zRemRangeByScore(NODES_KEY, "-inf", now - FORGET_MS),
-      this.#commands.pExpire(NODES_KEY, FORGET_MS),
-    ]);
-    if (isAlive === 1) {
-      await this.#write();
-      return;
+  async #tick(listener: RenewalListener): Promise<void> {
+    let { isHeld, dead } = await this.#renew(this.#heldSince === 0);
+    if (!isHeld) {
+      this.#log.warn({ lease: this.#node }, "the lease ran out: claiming everything anew");
+      this.#node = this.#newName();
+      this.#heldSince = 0;
+      ({ isHeld, dead } = await this.#renew(true));
     }
-    // The first time, or after a freeze, an outage or a Redis that forgot.
-    for (const room of this.#counts.keys()) this.#changed.add(room);
-    await this.#write();
+    if (this.#heldSince === 0) {
+      this.#heldSince = performance.now();
+      listener.onNewName();
+    }
+    listener.onRenewed();
+    if (performance.now() - this.#heldSince < SETTLE_MS) return;
+    for (const node of dead) this.#sweep(node, listener);
   }
 
-  async #write(): Promise<void> {
-    const rooms = [...this.#changed];
-    this.#changed.clear();
-    const held: Record<string, number> = { alive: 1 };
-    const left: RoomName[] = [];
-    for (const room of rooms) {
-      const count = this.#counts.get(room);
-      if (count === undefined) left.push(room);
-      else held[room] = count;
-    }
-    try {
-      const key = nodeKey(this.#nodeId);
-      await Promise.all([
-        this.#commands.hSet(key, held),
-        ...(left.length > 0 ? [this.#commands.hDel(key, left)] : []),
-        this.#commands.pExpire(key, LEASE_MS),
-      ]);
-    } catch (error) {
-      for (const room of rooms) this.#changed.add(room);
-      throw error;
-    }
+  #sweep(node: string, listener: LeaseListener): void {
+    if (node === this.#node || this.#sweeping.has(node)) return;
+    this.#sweeping.add(node);
+    this.#log.warn({ dead: node }, "a node is dead: sweeping what it held");
+    listener
+      .onDeath(node)
+      .then(() => this.#commands.zRem(NODES_KEY, node))
+      .catch((error: unknown) => {
+        this.#log.warn({ err: error, dead: node }, "sweeping a dead node failed, trying again");
+      })
+      .finally(() => {
+        this.#sweeping.delete(node);
+      });
+  }
+
+  async #renew(isNew: boolean): Promise<{ isHeld: boolean; dead: string[] }> {
+    const args = [
+      this.#node,
+      String(LEASE_MS),
+      isNew ? "1" : "",
+      String(FORGET_MS),
+      String(MAX_DEAD),
+    ];
+    const reply = await runScript(this.#commands, RENEW, [NODES_KEY], args);
+    const [held, dead] = reply as [number, string[]];
+    return { isHeld: held === 1, dead };
   }
 }

@@ -13,6 +13,8 @@ export interface RoomEvent {
   readonly position: Position;
   readonly offset: Offset;
   readonly event: ClassroomEvent;
+  /** Whether it is the server's own announcement of presence, not a service's `teacher_presence`. */
+  readonly isAnnouncement: boolean;
 }
 
 /** What a room's history answers. */
@@ -55,14 +57,51 @@ export interface PresenceState {
   readonly version: number;
 }
 
+/** One teacher's connection. */
+export interface Teacher {
+  readonly sessionId: SessionId;
+  /** The node that holds it, by the name of its lease. */
+  readonly node: string;
+  /** Unique on its node. */
+  readonly socketId: string;
+}
+
+export type PresenceChange = "join" | "leave";
+
 /** Who teaches, over the whole cluster. */
 export interface PresenceStore {
-  /** Adds or removes one teacher connection. Safe to repeat. */
-  change(sessionId: SessionId, member: string, change: "join" | "leave"): Promise<PresenceState>;
+  /**
+   * Adds or removes a teacher. Safe to repeat. What has joined stays in {@link PresenceStore.heldBy} until it is
+   * settled, so that nothing is forgotten when a node dies half-way.
+   */
+  change(teacher: Teacher, change: PresenceChange): Promise<PresenceState>;
+  /** The state as it is. */
+  check(sessionId: SessionId): Promise<PresenceState>;
+  /** The teacher has left, and that has been announced. */
+  settle(teacher: Teacher): Promise<void>;
+  /** The teachers that a node holds, or held when it died. */
+  heldBy(node: string): Promise<Teacher[]>;
   /** Whether the session has a live teacher connection. */
   isOnline(sessionId: SessionId): Promise<boolean>;
   /** What the session's students were last told; where that was never or is forgotten, whether a teacher is there. */
   isAnnounced(sessionId: SessionId): Promise<boolean>;
+}
+
+/** What a node's lease tells its holder. */
+export interface LeaseListener {
+  /** The node has a new name, the first one included: whatever it holds must be claimed under it. */
+  onNewName(): void;
+  /** Takes out what a dead node held. Called again, by this node or another, until it resolves. */
+  onDeath(node: string): Promise<void>;
+}
+
+/** A node's claim to be alive. */
+export interface Lease {
+  /** The node's name in the cluster: never used again once its lease has run out. */
+  readonly node: string;
+  start(listener: LeaseListener): void;
+  /** Lets the lease run out. */
+  stop(): Promise<void>;
 }
 
 /** How many connections each role room has, over the whole cluster. */

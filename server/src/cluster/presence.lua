@@ -5,14 +5,14 @@
 --
 -- KEYS[1]  set of the session's teacher connections
 -- KEYS[2]  version: odd while somebody is in the set, even otherwise; one more with each change of state
--- ARGV[1]  'join' or 'leave'
+-- ARGV[1]  'join', 'leave', or 'check' to change nothing
 -- ARGV[2]  member
 -- ARGV[3]  expiry of the version, in milliseconds
 --
 -- Returns  the version
 if ARGV[1] == 'join' then
   redis.call('SADD', KEYS[1], ARGV[2])
-else
+elseif ARGV[1] == 'leave' then
   redis.call('SREM', KEYS[1], ARGV[2])
 end
 local parity = redis.call('EXISTS', KEYS[1])

@@ -81,8 +81,13 @@ function toPosition(id: string): Position {
   return position;
 }
 
-/** Only the publish script appends, so an entry is a field `event` with the event as JSON. */
-function toRoomEvent([id, [, json = ""]]: [string, string[]]): RoomEvent {
+/** Only the publish script appends: the field `event`, and behind it `version` where the event is an announcement. */
+function toRoomEvent([id, [, json = "", version]]: [string, string[]]): RoomEvent {
   const position = toPosition(id);
-  return { position, offset: formatOffset(position), event: JSON.parse(json) as ClassroomEvent };
+  return {
+    position,
+    offset: formatOffset(position),
+    event: JSON.parse(json) as ClassroomEvent,
+    isAnnouncement: version !== undefined,
+  };
 }

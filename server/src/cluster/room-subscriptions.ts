@@ -13,6 +13,11 @@ import type { RoomEvent } from "./ports.js";
 import type { RedisClient } from "./redis-client.js";
 import { untilDone } from "./retry.js";
 
+/** The options that the official emitter sends with a packet; our publisher marks announcements by `compress`. */
+interface AdapterOptions {
+  readonly flags?: { readonly compress?: boolean };
+}
+
 type MessageListener = (message: Buffer, channel: Buffer) => void;
 
 /**
@@ -104,13 +109,19 @@ export class RoomSubscriptions {
   #decode(message: Buffer): RoomEvent | undefined {
     try {
       const decoded: unknown = msgpack.decode(message);
-      const packet: unknown = Array.isArray(decoded) ? decoded[1] : undefined;
-      const data = (packet as { data?: unknown } | undefined)?.data;
+      if (!Array.isArray(decoded)) return undefined;
+      const [, packet, options] = decoded as [unknown, { data?: unknown }, AdapterOptions];
+      const { data } = packet;
       if (!Array.isArray(data) || data.length !== 3) return undefined;
       const [name, payload, offset] = data as [unknown, unknown, unknown];
       const position = parseOffset(offset);
       if (!position || !isEventName(name)) return undefined;
-      return { position, offset: formatOffset(position), event: payload as ClassroomEvent };
+      return {
+        position,
+        offset: formatOffset(position),
+        event: payload as ClassroomEvent,
+        isAnnouncement: options.flags?.compress === true,
+      };
     } catch {
       return undefined;
     }

@@ -39,7 +39,11 @@ export class Room {
   /** The newest events, without a hole, up to the position. */
   #recent: RoomEvent[] = [];
   #backfilling: Promise<void> | undefined;
-  #presenceChanges = 0;
+  /** What members have been told of the teacher, by `connected` and by announcements. */
+  #announced: boolean | undefined;
+  #asking: Promise<boolean> | undefined;
+  /** Announcements that repeated what members had been told. */
+  readonly #repeated = new WeakSet<RoomEvent>();
 
   constructor(
     name: RoomName,
@@ -63,9 +67,26 @@ export class Room {
     return this.#position;
   }
 
-  /** Grows with each `teacher_presence` that members are told. */
-  get presenceChanges(): number {
-    return this.#presenceChanges;
+  /** What members have been told of the teacher; `false` until {@link Room.learnPresence}. */
+  get teacherOnline(): boolean {
+    return this.#announced ?? false;
+  }
+
+  /**
+   * Makes sure that {@link Room.teacherOnline} is known. Announcements keep it true from then on: whoever becomes a
+   * member is told what the other members have been told.
+   *
+   * @param ask - what has been announced in the cluster; asked once for all who wait
+   */
+  async learnPresence(ask: () => Promise<boolean>): Promise<void> {
+    while (this.#announced === undefined) {
+      this.#asking ??= ask().finally(() => {
+        this.#asking = undefined;
+      });
+      const answer = await this.#asking;
+      // An announcement that came meanwhile is at least as new.
+      this.#announced ??= answer;
+    }
   }
 
   /** The subscription broke: what arrives from now on may follow a hole. */
@@ -92,7 +113,8 @@ export class Room {
     const { epoch, n } = this.position;
     const count = n - from.n;
     if (from.epoch !== epoch || count < 0 || count > this.#recent.length) return undefined;
-    return count === 0 ? [] : this.#recent.slice(-count);
+    const missed = count === 0 ? [] : this.#recent.slice(-count);
+    return missed.filter((event) => !this.#repeated.has(event));
   }
 
   /**
@@ -146,8 +168,16 @@ export class Room {
     if (this.#recent.length >= 2 * this.#historyLimit) {
       this.#recent = this.#recent.slice(-this.#historyLimit);
     }
-    if (event.event.event === "teacher_presence") this.#presenceChanges++;
-    this.#listener.onEvent(this, event);
+    if (this.#isRepetition(event)) this.#repeated.add(event);
+    else this.#listener.onEvent(this, event);
+  }
+
+  /** A Redis that forgot what it had announced announces it again; members know it already. */
+  #isRepetition({ event, isAnnouncement }: RoomEvent): boolean {
+    if (!isAnnouncement || event.event !== "teacher_presence") return false;
+    const isKnown = this.#announced === event.is_online;
+    this.#announced = event.is_online;
+    return isKnown;
   }
 
   /** Reads on from the position until nothing is left that was published before, then goes live. */
@@ -206,6 +236,7 @@ export class Room {
     );
     this.#position = head;
     this.#recent = [];
+    this.#announced = undefined;
     this.#listener.onLoss(this);
   }
 

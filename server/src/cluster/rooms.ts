@@ -57,6 +57,11 @@ export class Rooms {
     }, LINGER_MS).unref();
   }
 
+  /** The names of all rooms that are held. */
+  names(): Iterable<RoomName> {
+    return this.#held.keys();
+  }
+
   close(): void {
     for (const [name, held] of this.#held) this.#drop(name, held);
   }

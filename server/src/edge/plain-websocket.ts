@@ -137,7 +137,8 @@ export class PlainEngine extends EventEmitter {
   readonly #heartbeat: NodeJS.Timeout;
 
   /**
-   * @param heartbeatMs - how often clients are asked for a sign of life; one that stays silent is gone after two
+   * @param heartbeatMs - how often clients are asked for a sign of life; one that stays silent until the next time is
+   *   gone
    * @param maxFrameBytes - longer frames from a client close its connection (1009)
    */
   constructor(options: { heartbeatMs: number; maxFrameBytes: number }) {

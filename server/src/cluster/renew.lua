@@ -1,0 +1,27 @@
+-- Renews a node's lease, and finds the nodes whose lease has run out.
+--
+-- Atomic, and by Redis's own clock, so that a node either still holds its lease or learns that others may have declared
+-- it dead: never both.
+--
+-- KEYS[1]  sorted set of nodes by when they last renewed, in milliseconds since 1970
+-- ARGV[1]  node
+-- ARGV[2]  duration of a lease, in milliseconds
+-- ARGV[3]  '1' to begin a lease, '' to renew one
+-- ARGV[4]  expiry of the set, in milliseconds
+-- ARGV[5]  dead nodes to tell at most
+--
+-- Returns  { 1 where the node holds its lease, else 0; dead nodes }
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local deadline = now - tonumber(ARGV[2])
+
+local held = 0
+local renewed = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if ARGV[3] == '1' or (renewed and tonumber(renewed) > deadline) then
+  held = 1
+  redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
+end
+local dead = redis.call(
+  'ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', deadline), 'LIMIT', 0, ARGV[5])
+return { held, dead }

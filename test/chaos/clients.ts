@@ -1,0 +1,109 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { WebSocket } from "ws";
+import type { Role } from "@inthon/emitter/protocol";
+import { socketIo, type ClientKind } from "../helpers/clients.js";
+import { Line, type Target } from "./line.js";
+import type { Cut } from "./plan.js";
+import type { Track } from "./track.js";
+import { idOf } from "./truth.js";
+
+/** How long a client waits for an answer before it tries elsewhere: a frozen replica gives none. */
+const HANDSHAKE_TIMEOUT_MS = 4_000;
+const RETRY_MS = { min: 50, spread: 150 };
+const NORMAL_CLOSURE = 1000;
+
+/** A client that comes back by itself, each time to some replica, until it is closed. */
+export interface ChaosClient {
+  readonly track: Track;
+  /** Ends its connections without a close. */
+  cut(cut: Cut, ms: number): void;
+  close(): Promise<void>;
+}
+
+export interface ChaosClientOptions {
+  readonly kind: ClientKind;
+  readonly session: string;
+  readonly role: Role;
+  readonly track: Track;
+  /** Chooses where the next connection goes. */
+  readonly choose: () => Target;
+}
+
+export async function startClient(options: ChaosClientOptions): Promise<ChaosClient> {
+  const line = await Line.open(options.choose);
+  const { track } = options;
+  const close = options.kind === "plain" ? startPlain(options, line) : startSocketIo(options, line);
+  return {
+    track,
+    cut: (cut, ms) => {
+      track.note(`cut off: ${cut}${cut === "gap" ? ` of ${ms} ms` : ""}`);
+      line.cut(cut, ms);
+    },
+    close: async () => {
+      close();
+      await line.close();
+    },
+  };
+}
+
+/** The stock client, which keeps `pid` and offset by itself. */
+function startSocketIo(options: ChaosClientOptions, line: Line): () => void {
+  const { track } = options;
+  const socket = socketIo({ ...options, url: line.url }, { timeout: HANDSHAKE_TIMEOUT_MS });
+  socket.io.on("reconnect_attempt", () => {
+    line.reroute();
+  });
+  socket.on("disconnect", (reason) => {
+    track.disconnected(reason);
+    if (reason === "io server disconnect") track.dismissed(reason);
+  });
+  // An error of the connection is tried again; what the server answers to CONNECT is final.
+  socket.on("connect_error", (error) => {
+    if (!socket.active) track.dismissed(error.message);
+  });
+  socket.onAny((event: string, object: Record<string, unknown>, offset?: string) => {
+    if (event === "connected") track.connected(offset, socket.recovered, line.target);
+    else track.event(offset, idOf(object));
+  });
+  return () => {
+    socket.close();
+  };
+}
+
+/** A plain WebSocket with the few lines that a client needs to resume. */
+function startPlain({ session, role, track }: ChaosClientOptions, line: Line): () => void {
+  const base = `${line.url.replace("http", "ws")}/ws/session/${session}/${role}/`;
+  let socket: WebSocket | undefined;
+  let isClosed = false;
+  const connect = () => {
+    const asked = track.offset;
+    socket = new WebSocket(`${base}?offset=${asked ?? ""}`, {
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      perMessageDeflate: false,
+    });
+    socket.on("message", (data) => {
+      const object = JSON.parse((data as Buffer).toString()) as Record<string, unknown>;
+      const offset = object["offset"];
+      if (object["event"] !== "connected") track.event(offset, idOf(object));
+      else track.connected(offset, asked !== undefined && offset === asked, line.target);
+    });
+    socket.on("error", () => undefined);
+    socket.once("close", (code) => {
+      if (isClosed) return;
+      track.disconnected(`close code ${code}`);
+      if (code === NORMAL_CLOSURE) track.dismissed(`close code ${code}`);
+      void reconnect();
+    });
+  };
+  const reconnect = async () => {
+    await delay(RETRY_MS.min + Math.random() * RETRY_MS.spread);
+    if (isClosed) return;
+    line.reroute();
+    connect();
+  };
+  connect();
+  return () => {
+    isClosed = true;
+    socket?.terminate();
+  };
+}

@@ -1,0 +1,213 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { createClient } from "redis";
+import type { Cluster } from "../helpers/cluster.js";
+import type { RedisServer } from "../helpers/redis-server.js";
+import type { ServerProcess } from "../helpers/server-process.js";
+import type { ChaosClient } from "./clients.js";
+import type { Fault, FaultKind, Plan } from "./plan.js";
+import type { Truth } from "./truth.js";
+
+const READY_WITHIN_MS = 30_000;
+const READY_PAUSE_MS = 50;
+
+export interface FaultsOptions {
+  readonly cluster: Cluster;
+  /** Where Redis keeps its file. */
+  readonly redisDir: string;
+  readonly truth: Truth;
+  /** Those that have joined, by their number in the plan. */
+  readonly clients: ReadonlyMap<number, ChaosClient>;
+}
+
+/** Carries out the plan's faults, and puts everything right at the end. */
+export class Faults {
+  readonly counts = new Map<FaultKind, number>();
+  /** What was done and when, for whoever looks for a cause. */
+  readonly log: string[] = [];
+  readonly #options: FaultsOptions;
+  readonly #underWay = new Set<Promise<void>>();
+  /** Processes that end because they are told to. */
+  readonly #doomed = new Set<ServerProcess | RedisServer>();
+  readonly #isClosing = new AbortController();
+
+  constructor(options: FaultsOptions) {
+    this.#options = options;
+    for (const replica of options.cluster.replicas) this.#watch(replica.nodeId, replica);
+    this.#watch("Redis", options.cluster.redis);
+  }
+
+  /** Resolves after the last fault of the plan, when everything runs again. */
+  async run(faults: Plan["faults"], endMs: number): Promise<void> {
+    const { startedAt } = this.#options.truth;
+    for (const { atMs, fault } of faults) {
+      await delay(Math.max(0, startedAt + atMs - Date.now()));
+      this.#begin(fault);
+    }
+    await delay(Math.max(0, startedAt + endMs - Date.now()));
+    await Promise.all(this.#underWay);
+    await this.#untilReady();
+  }
+
+  /** From now on processes may end. */
+  close(): void {
+    this.#isClosing.abort();
+  }
+
+  #begin(fault: Fault): void {
+    this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1);
+    this.#note(describe(fault));
+    const done = this.#make(fault)
+      .catch((error: unknown) => {
+        this.#find(`the fault "${describe(fault)}" could not be made: ${String(error)}`);
+      })
+      .finally(() => {
+        this.#underWay.delete(done);
+        if ("ms" in fault && fault.kind !== "clients cut off") {
+          this.#note(`over: ${describe(fault)}`);
+        }
+      });
+    this.#underWay.add(done);
+  }
+
+  async #make(fault: Fault): Promise<void> {
+    const { cluster, clients } = this.#options;
+    switch (fault.kind) {
+      case "replica killed": {
+        const replica = cluster.replica(fault.replica);
+        await this.#restart(replica.nodeId, replica, fault.ms);
+        break;
+      }
+      case "replica frozen":
+        await freeze(cluster.replica(fault.replica), fault.ms);
+        break;
+      case "Redis killed":
+        await this.#restart("Redis", cluster.redis, fault.ms);
+        break;
+      case "Redis frozen":
+        await freeze(cluster.redis, fault.ms);
+        break;
+      case "subscribers cut":
+        await this.#command(["CLIENT", "KILL", "TYPE", "pubsub"]);
+        break;
+      case "commands cut":
+        await this.#command(["CLIENT", "KILL", "TYPE", "normal"]);
+        break;
+      case "clients cut off":
+        for (const index of fault.clients) clients.get(index)?.cut(fault.cut, fault.ms);
+        break;
+      case "Redis flushed":
+        await this.#forgetting(() => this.#command(["FLUSHALL"]));
+        break;
+      case "Redis restarted without its file":
+        await this.#forgetting(() =>
+          this.#restart("Redis", cluster.redis, fault.ms, () =>
+            rm(join(this.#options.redisDir, "appendonlydir"), { recursive: true, force: true }),
+          ),
+        );
+        break;
+    }
+  }
+
+  async #restart(
+    name: string,
+    process: ServerProcess | RedisServer,
+    downMs: number,
+    whileDown: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<void> {
+    this.#doomed.add(process);
+    process.kill("SIGKILL");
+    await process.exited;
+    await whileDown();
+    await delay(downMs);
+    await process.restart();
+    this.#doomed.delete(process);
+    this.#watch(name, process);
+  }
+
+  async #forgetting(forget: () => Promise<void>): Promise<void> {
+    const entry = { from: Date.now(), to: Infinity };
+    this.#options.truth.forgets.push(entry);
+    await forget();
+    entry.to = Date.now();
+  }
+
+  /** One command over a connection of its own; where Redis is away just then, there is nothing to break. */
+  async #command(args: readonly string[]): Promise<void> {
+    const client = createClient({
+      url: this.#options.cluster.redisUrl,
+      socket: { reconnectStrategy: false, connectTimeout: 5_000 },
+    });
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+      await client.sendCommand(args);
+    } catch (error) {
+      this.#note(`${args.join(" ")} had no effect: ${String(error)}`);
+    } finally {
+      client.destroy();
+    }
+  }
+
+  #watch(name: string, process: ServerProcess | RedisServer): void {
+    const { exited } = process;
+    void exited.then(({ code, signal }) => {
+      if (this.#isClosing.signal.aborted || this.#doomed.has(process)) return;
+      this.#find(`${name} ended by itself: ${signal ?? `exit code ${code}`}\n${process.output()}`);
+    });
+  }
+
+  async #untilReady(): Promise<void> {
+    const giveUpAt = Date.now() + READY_WITHIN_MS;
+    for (const { nodeId, url } of this.#options.cluster.replicas) {
+      while (!(await isReady(url))) {
+        if (Date.now() > giveUpAt) {
+          this.#find(`${nodeId} is not ready ${READY_WITHIN_MS / 1_000} s after the last fault`);
+          break;
+        }
+        await delay(READY_PAUSE_MS);
+      }
+    }
+  }
+
+  #find(what: string): void {
+    this.#options.truth.findings.add("broken", 1, what, () => []);
+  }
+
+  #note(what: string): void {
+    this.log.push(`${this.#options.truth.clock()}  ${what}`);
+  }
+}
+
+async function freeze(process: ServerProcess | RedisServer, ms: number): Promise<void> {
+  process.pause();
+  await delay(ms);
+  process.resume();
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+function describe(fault: Fault): string {
+  switch (fault.kind) {
+    case "replica killed":
+    case "replica frozen":
+      return `replica-${fault.replica + 1} ${fault.kind.slice("replica ".length)} for ${fault.ms} ms`;
+    case "clients cut off":
+      return `${fault.clients.length} clients cut off: ${fault.cut}`;
+    case "Redis killed":
+    case "Redis frozen":
+    case "Redis restarted without its file":
+      return `${fault.kind}, ${fault.ms} ms`;
+    case "subscribers cut":
+    case "commands cut":
+    case "Redis flushed":
+      return fault.kind;
+  }
+}

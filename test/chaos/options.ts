@@ -1,0 +1,84 @@
+import { randomInt } from "node:crypto";
+import { parseArgs } from "node:util";
+
+/** What to run. */
+export interface ChaosOptions {
+  /** How long faults are made. */
+  readonly seconds: number;
+  /** Decides on the faults, on when clients join, and on what is published. */
+  readonly seed: number;
+  /** Redis also loses its memory. */
+  readonly forget: boolean;
+  readonly clients: number;
+  /** Events published in a second, over all sessions. */
+  readonly rate: number;
+  readonly sessions: number;
+  /** The program of the replicas; by default the built server. */
+  readonly main?: string;
+}
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: "chaos"; readonly options: ChaosOptions }
+  | { readonly kind: "bounded"; readonly events: number; readonly rate: number };
+
+/** A bad option; the message is one line that names it. */
+export class OptionError extends Error {
+  override readonly name = "OptionError";
+}
+
+const MAX_SEED = 2 ** 32 - 1;
+
+/** @throws OptionError */
+export function parseCommand(args: readonly string[]): Command {
+  const values = readValues(args);
+  const whole = (name: keyof typeof values, fallback: number, min: number, max: number) => {
+    const text = values[name];
+    if (text === undefined) return fallback;
+    const value = typeof text === "string" && /^\d+$/.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max) return value;
+    throw new OptionError(`--${name} must be a whole number from ${min} to ${max}`);
+  };
+  if (values.bounded === true) {
+    return {
+      kind: "bounded",
+      events: whole("events", 200_000, 1_000, 10_000_000),
+      rate: whole("rate", 2_500, 1, 100_000),
+    };
+  }
+  if (values.events !== undefined) throw new OptionError("--events goes with --bounded only");
+  const options: ChaosOptions = {
+    seconds: whole("seconds", 60, 1, 3_600),
+    seed: whole("seed", randomInt(MAX_SEED), 0, MAX_SEED),
+    forget: values.forget === true,
+    clients: whole("clients", 300, 1, 2_000),
+    rate: whole("rate", 300, 1, 5_000),
+    sessions: whole("sessions", 10, 1, 1_000),
+    ...(values.main !== undefined && { main: values.main }),
+  };
+  return { kind: "chaos", options };
+}
+
+function readValues(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        seconds: { type: "string" },
+        seed: { type: "string" },
+        forget: { type: "boolean" },
+        clients: { type: "string" },
+        rate: { type: "string" },
+        sessions: { type: "string" },
+        main: { type: "string" },
+        bounded: { type: "boolean" },
+        events: { type: "string" },
+      },
+    }).values;
+  } catch (error) {
+    const [line = ""] = (error instanceof Error ? error.message : String(error)).split(
+      /\.? To |\n/,
+    );
+    throw new OptionError(line);
+  }
+}

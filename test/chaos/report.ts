@@ -1,0 +1,99 @@
+import type { Faults } from "./faults.js";
+import type { Finding } from "./findings.js";
+import type { ChaosOptions } from "./options.js";
+import type { Plan } from "./plan.js";
+import type { Publishers } from "./publishers.js";
+import type { Track } from "./track.js";
+import type { Truth } from "./truth.js";
+
+/** What came of a run. */
+export interface Report {
+  readonly isClean: boolean;
+  readonly rows: readonly (readonly [name: string, value: string])[];
+  readonly findings: readonly Finding[];
+  /** Faults as they were made. */
+  readonly faultLog: readonly string[];
+  /** What the replicas logged. */
+  readonly logs: readonly string[];
+}
+
+interface Outcome {
+  readonly options: ChaosOptions;
+  readonly plan: Plan;
+  readonly truth: Truth;
+  readonly tracks: readonly Track[];
+  readonly faults: Faults;
+  readonly publishers: Publishers;
+  readonly logs: readonly string[];
+}
+
+export function makeReport(outcome: Outcome): Report {
+  const { options, plan, truth, tracks, faults, publishers, logs } = outcome;
+  const { findings } = truth;
+  const sum = (value: (track: Track) => number) =>
+    tracks.reduce((total, track) => total + value(track), 0);
+  const late = plan.clients.filter(({ joinAtMs }) => joinAtMs > 0).length;
+  const rows: [string, number | string][] = [
+    ["seed", options.seed],
+    ["clients", `${tracks.length}, ${late} of them late`],
+    ["events accepted", publishers.accepted],
+    ["  of them repeated and recognised", publishers.repeated],
+    ["events given up", publishers.givenUp],
+    ["deliveries", sum(({ deliveries }) => deliveries)],
+    ["faults", [...faults.counts.values()].reduce((a, b) => a + b, 0)],
+    ...[...faults.counts].map(([kind, count]): [string, number] => [`  ${kind}`, count]),
+    ["reconnects", sum(({ connections }) => Math.max(0, connections - 1))],
+    ["  recovered", sum(({ recovered }) => recovered)],
+    ["  not recovered", sum(({ notRecovered }) => notRecovered)],
+    ["  not recovered, though history could serve", findings.count("wrongly not recovered")],
+    ...(options.forget ? flowAgain(truth) : []),
+    ["lost", findings.count("lost")],
+    ["doubled", findings.count("doubled")],
+    ["out of order", findings.count("out of order")],
+    ["contradictions", findings.count("contradiction")],
+    ["leaked from a lost history", findings.count("leaked")],
+    ["hung", findings.count("hung")],
+    ["broken", findings.count("broken")],
+  ];
+  return {
+    isClean: findings.isClean,
+    rows: rows.map(([name, value]) => [
+      name,
+      typeof value === "number" && name !== "seed" ? value.toLocaleString("en") : String(value),
+    ]),
+    findings: findings.first,
+    faultLog: faults.log,
+    logs,
+  };
+}
+
+/** How long after a loss of memory each room had its first event of a new history. */
+function flowAgain(truth: Truth): [string, string][] {
+  const delays = truth.forgets.flatMap(({ to }) =>
+    truth.rooms.flatMap((room) => {
+      const seenAt = room.firstSeenOfEpochAfter(to);
+      return seenAt === undefined ? [] : Math.max(0, seenAt - to);
+    }),
+  );
+  const epochs = truth.rooms.reduce((total, room) => total + room.epochs, 0);
+  const slowest = delays.length > 0 ? `${Math.max(...delays)} ms at most` : "never lost";
+  return [
+    ["histories begun", `${epochs} in ${truth.rooms.length} rooms`],
+    ["new events after a loss of memory", slowest],
+  ];
+}
+
+/** The report as a table, then what is wrong, in detail. */
+export function formatReport({ rows, findings, faultLog }: Report): string {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const table = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
+  if (findings.length === 0) return table.join("\n");
+  const details = findings.flatMap(({ kind, what, story }) => [
+    "",
+    `${kind}: ${what}`,
+    ...story.map((line) => `    ${line}`),
+  ]);
+  return [...table, ...details, "", "The faults:", ...faultLog.map((line) => `    ${line}`)].join(
+    "\n",
+  );
+}

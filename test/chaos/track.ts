@@ -1,0 +1,165 @@
+import { formatOffset, parseOffset, type Position } from "@inthon/emitter/protocol";
+import type { FindingKind } from "./findings.js";
+import type { RoomTruth, Truth } from "./truth.js";
+
+/** What of its life is kept for each client. */
+const MAX_STORY = 25;
+
+/** A step from one history into the next without having been told of a loss. */
+interface Crossing {
+  readonly from: Position;
+  readonly to: Position;
+}
+
+/**
+ * Follows one client, and judges all that it is told, at once: from its join position on, one event after the other,
+ * without a hole, across all of its connections.
+ */
+export class Track {
+  readonly name: string;
+  readonly room: RoomTruth;
+  readonly #truth: Truth;
+  readonly #story: string[] = [];
+  readonly #missing = new Map<number, Set<number>>();
+  readonly #crossings: Crossing[] = [];
+  #position: Position | undefined;
+  #isConnected = false;
+  connections = 0;
+  deliveries = 0;
+  recovered = 0;
+  notRecovered = 0;
+
+  constructor(name: string, room: RoomTruth, truth: Truth) {
+    this.name = name;
+    this.room = room;
+    this.#truth = truth;
+  }
+
+  /** The offset of the last event that it has seen, or its join position. */
+  get offset(): string | undefined {
+    return this.#position && formatOffset(this.#position);
+  }
+
+  /** Whether it is as far as the last event of the run. */
+  get isDone(): boolean {
+    const { sentinel } = this.room;
+    const position = this.#position;
+    return sentinel?.epoch === position?.epoch && (sentinel?.n ?? Infinity) <= (position?.n ?? -1);
+  }
+
+  /** Something that happened to it, for its story. */
+  note(what: string): void {
+    this.#story.push(`${this.#truth.clock()}  ${what}`);
+    if (this.#story.length > MAX_STORY) this.#story.shift();
+  }
+
+  disconnected(why: string): void {
+    this.#isConnected = false;
+    this.note(`disconnected (${why}) at ${this.offset ?? "no position"}`);
+  }
+
+  /** The server has sent it away in a way that a client takes as final. */
+  dismissed(why: string): void {
+    this.#find("broken", 1, `sent away for good: ${why}`);
+  }
+
+  /** @param isRecovered - what the client was given to understand */
+  connected(offset: unknown, isRecovered: boolean, replica: string): void {
+    const before = this.#position;
+    const start = parseOffset(offset);
+    this.connections++;
+    this.#isConnected = true;
+    this.note(
+      `connected to ${replica} at ${String(offset)}${isRecovered ? ", recovered" : before ? ", not recovered" : ""}`,
+    );
+    if (!start) {
+      this.#find("broken", 1, `connected at ${String(offset)}, which is not an offset`);
+      return;
+    }
+    this.#position = start;
+    if (!before) {
+      if (isRecovered) this.#find("broken", 1, "recovered, though it had never been connected");
+      return;
+    }
+    const step = `from ${formatOffset(before)} to ${formatOffset(start)}`;
+    if (isRecovered) {
+      this.recovered++;
+      if (start.epoch !== before.epoch || start.n !== before.n) {
+        this.#find("lost", Math.abs(start.n - before.n) || 1, `recovered, but moved ${step}`);
+      }
+      return;
+    }
+    this.notRecovered++;
+    if (start.epoch < before.epoch) this.#find("leaked", 1, `went back ${step}`);
+    if (!this.#truth.isForgotten(before)) {
+      this.#find("wrongly not recovered", 1, `moved ${step}, though history reaches back`);
+    }
+  }
+
+  event(offset: unknown, id: string): void {
+    this.deliveries++;
+    const position = parseOffset(offset);
+    const before = this.#position;
+    if (!position || !before || !this.#isConnected) {
+      const why = this.#isConnected ? "without an offset" : "before it was told connected";
+      this.#find("broken", 1, `received ${id} at ${String(offset)} ${why}`);
+      return;
+    }
+    this.room.observe(position, id);
+    if (position.epoch < before.epoch) {
+      this.#find("leaked", 1, `received ${formatOffset(position)} after ${formatOffset(before)}`);
+      return;
+    }
+    if (position.epoch === before.epoch && position.n <= before.n) {
+      this.#judgeOld(position, before);
+      return;
+    }
+    // Without a word of a loss, a new history must begin at its beginning.
+    const expected = position.epoch === before.epoch ? before.n + 1 : 1;
+    if (position.epoch !== before.epoch) this.#crossings.push({ from: before, to: position });
+    this.#position = position;
+    if (position.n !== expected) this.#judgeHole(before, position, expected);
+  }
+
+  /** What can be judged only when all is known. */
+  finish(): void {
+    for (const { from, to } of this.#crossings) {
+      if (this.room.hasAfter(from)) {
+        const step = `${formatOffset(from)} to ${formatOffset(to)}`;
+        this.#find("lost", 1, `went on from ${step}, though more had followed in the old history`);
+      }
+    }
+    if (!this.isDone) {
+      const { sentinel } = this.room;
+      const goal = sentinel ? formatOffset(sentinel) : "a last event that was never accepted";
+      this.#find("hung", 1, `stands at ${this.offset ?? "no position"}, and not at ${goal}`);
+    }
+  }
+
+  #judgeHole(before: Position, { epoch, n }: Position, expected: number): void {
+    const missing = this.#missing.get(epoch) ?? new Set<number>();
+    this.#missing.set(epoch, missing);
+    for (let lost = expected; lost < n; lost++) missing.add(lost);
+    this.#find(
+      "lost",
+      n - expected,
+      `received ${epoch}-${n} after ${formatOffset(before)}: ${n - expected} missing`,
+    );
+  }
+
+  #judgeOld(position: Position, before: Position): void {
+    const step = `received ${formatOffset(position)} after ${formatOffset(before)}`;
+    if (this.#missing.get(position.epoch)?.delete(position.n) === true) {
+      this.#find("lost", -1, `${step}: late, not lost`);
+      this.#find("out of order", 1, step);
+    } else {
+      this.#find("doubled", 1, step);
+    }
+  }
+
+  #find(kind: FindingKind, count: number, what: string): void {
+    this.note(`!! ${kind}: ${what}`);
+    const where = `${this.name}, room ${this.room.name}`;
+    this.#truth.findings.add(kind, count, `${where}: ${what}`, () => [...this.#story]);
+  }
+}

@@ -1,0 +1,126 @@
+import { formatOffset, type Position, type Role } from "@inthon/emitter/protocol";
+import type { Findings } from "./findings.js";
+
+/** How exactly the clock that epochs are made of is known here. */
+const CLOCK_SLACK_MS = 5;
+
+interface Epoch {
+  /** What the event at each `n` is, as far as anybody knows. */
+  readonly ids: string[];
+  readonly placeOf: Map<string, number>;
+  /** When the first event of it was seen by a client. */
+  firstSeenAt: number | undefined;
+}
+
+/** The order of one room, as publishers were promised it and as clients see it: all must agree. */
+export class RoomTruth {
+  readonly name: string;
+  readonly role: Role;
+  readonly #findings: Findings;
+  readonly #epochs = new Map<number, Epoch>();
+  /** The last event of the run. */
+  sentinel: Position | undefined;
+
+  constructor(session: string, role: Role, findings: Findings) {
+    this.name = `${session}/${role}`;
+    this.role = role;
+    this.#findings = findings;
+  }
+
+  /** A publisher was told that this event has this place; or history says so. */
+  promise(position: Position, id: string): void {
+    this.#place(position, id, "was promised");
+  }
+
+  /** A client has received this event with this offset. */
+  observe(position: Position, id: string): void {
+    const epoch = this.#place(position, id, "was received");
+    epoch.firstSeenAt ??= Date.now();
+  }
+
+  /** Whether anybody knows of an event after this place in the same epoch. */
+  hasAfter({ epoch, n }: Position): boolean {
+    return (this.#epochs.get(epoch)?.ids.length ?? 0) > n + 1;
+  }
+
+  /** When somebody first received an event of an epoch that began after `time`. */
+  firstSeenOfEpochAfter(time: number): number | undefined {
+    const times = [...this.#epochs]
+      .filter(([epoch]) => epoch + CLOCK_SLACK_MS >= time)
+      .flatMap(([, { firstSeenAt }]) => firstSeenAt ?? []);
+    return times.length > 0 ? Math.min(...times) : undefined;
+  }
+
+  get epochs(): number {
+    return this.#epochs.size;
+  }
+
+  #place(position: Position, id: string, how: string): Epoch {
+    const { n } = position;
+    let epoch = this.#epochs.get(position.epoch);
+    if (!epoch) {
+      epoch = { ids: [], placeOf: new Map(), firstSeenAt: undefined };
+      this.#epochs.set(position.epoch, epoch);
+    }
+    const known = epoch.ids[n];
+    if (known === undefined) {
+      epoch.ids[n] = id;
+      const other = epoch.placeOf.get(id);
+      if (other === undefined) epoch.placeOf.set(id, n);
+      else this.#contradict(`${id} ${how} at ${formatOffset(position)}, and is also at n ${other}`);
+    } else if (known !== id) {
+      this.#contradict(`at ${formatOffset(position)} ${id} ${how}, where ${known} is`);
+    }
+    return epoch;
+  }
+
+  #contradict(what: string): void {
+    this.#findings.add("contradiction", 1, `room ${this.name}: ${what}`, () => []);
+  }
+}
+
+/** What the whole run is judged by. */
+export class Truth {
+  readonly startedAt = Date.now();
+  readonly findings: Findings;
+  /** When Redis lost its memory: began to, and had. */
+  readonly forgets: { readonly from: number; to: number }[] = [];
+  readonly #rooms = new Map<string, RoomTruth>();
+
+  constructor(findings: Findings) {
+    this.findings = findings;
+  }
+
+  room(session: string, role: Role): RoomTruth {
+    const name = `${session}/${role}`;
+    let room = this.#rooms.get(name);
+    if (!room) {
+      room = new RoomTruth(session, role, this.findings);
+      this.#rooms.set(name, room);
+    }
+    return room;
+  }
+
+  get rooms(): readonly RoomTruth[] {
+    return [...this.#rooms.values()];
+  }
+
+  /** Whether the history that `position` belongs to has been lost since. */
+  isForgotten({ epoch }: Position): boolean {
+    return this.forgets.some(({ to }) => to + CLOCK_SLACK_MS >= epoch);
+  }
+
+  /** Seconds since the start, for stories. */
+  clock(): string {
+    return `${((Date.now() - this.startedAt) / 1_000).toFixed(2).padStart(6)} s`;
+  }
+}
+
+/** What names an event among all that are published here; the server's own have no number. */
+export function idOf(object: Readonly<Record<string, unknown>>): string {
+  const { event, question_id: question, note, capture_url: url } = object;
+  if (typeof question === "number") return String(question);
+  if (typeof note === "string" && note !== "") return note;
+  if (typeof url === "string") return url.slice(url.lastIndexOf("/") + 1);
+  return `${String(event)} ${String(object["is_online"])} ${String(object["changed_at"])}`;
+}

@@ -1,0 +1,117 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onPort } from "./ports.js";
+import { type Exit, Launched } from "./server-process.js";
+import { ensureTool } from "./tools.js";
+
+export interface RedisOptions {
+  /** By default any free port. */
+  readonly port?: number | undefined;
+  /** Keeps the data across a restart. Without it a restart is a loss of memory. */
+  readonly appendOnly?: boolean;
+  /** Where the data lies; by default a temporary directory, which `stop` removes. */
+  readonly dir?: string;
+  /** More arguments, such as `["--maxmemory", "10mb"]`. */
+  readonly args?: readonly string[];
+}
+
+/** Starts a Redis server on 127.0.0.1, and resolves when it answers. */
+export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  const file = await ensureTool("redis-server");
+  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "inthon-redis-")));
+  const ownDir = options.dir === undefined ? dir : undefined;
+  try {
+    return await onPort(options.port, async (port) => {
+      const args = argumentsOf(options, port, dir);
+      return new RedisServer({ port, file, args, ownDir, process: await run(file, args) });
+    });
+  } catch (error) {
+    if (ownDir !== undefined) await rm(ownDir, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+interface RedisParts {
+  readonly port: number;
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly ownDir: string | undefined;
+  readonly process: Launched;
+}
+
+/** A Redis server of our own, to be killed, frozen and restarted. */
+export class RedisServer {
+  readonly port: number;
+  readonly url: string;
+  readonly #parts: RedisParts;
+  #process: Launched;
+
+  /** @internal Use {@link startRedis}. */
+  constructor(parts: RedisParts) {
+    this.port = parts.port;
+    this.url = `redis://127.0.0.1:${parts.port}`;
+    this.#parts = parts;
+    this.#process = parts.process;
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** Resolves when the present process has ended. */
+  get exited(): Promise<Exit> {
+    return this.#process.exited;
+  }
+
+  output(): string {
+    return this.#process.output();
+  }
+
+  kill(signal: NodeJS.Signals = "SIGKILL"): void {
+    this.#process.kill(signal);
+  }
+
+  /** Freezes the process: its connections stay open, and nothing answers. */
+  pause(): void {
+    this.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.kill("SIGCONT");
+  }
+
+  /** Starts it again, if need be after it has stopped, with the same port and directory. */
+  async restart(): Promise<void> {
+    await this.#process.stop();
+    this.#process = await run(this.#parts.file, this.#parts.args);
+  }
+
+  async stop(): Promise<void> {
+    await this.#process.stop();
+    const { ownDir } = this.#parts;
+    if (ownDir !== undefined) await rm(ownDir, { recursive: true, force: true });
+  }
+}
+
+function argumentsOf(options: RedisOptions, port: number, dir: string): readonly string[] {
+  const settings: Record<string, string> = {
+    bind: "127.0.0.1",
+    port: String(port),
+    dir,
+    save: "",
+    appendonly: options.appendOnly === true ? "yes" : "no",
+  };
+  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+  return [...args, ...(options.args ?? [])];
+}
+
+async function run(file: string, args: readonly string[]): Promise<Launched> {
+  const process = await Launched.start(file, args);
+  // Redis says so after it has read its data, and then answers every command. Its cluster and
+  // sentinel modes use the same words, or "Sentinel ID is".
+  await process.waitForLine(
+    (line) => /Ready to accept connections|Sentinel ID is/.test(line) || undefined,
+  );
+  return process;
+}
