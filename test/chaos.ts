@@ -27,7 +27,7 @@ async function chaos(options: ChaosOptions): Promise<boolean> {
     `Chaos for ${seconds} s: ${clients} clients, ${sessions} sessions, ${rate} events/s, ` +
       `${forget ? "and Redis forgets" : "and Redis remembers"}. To repeat it: --seed ${seed}`,
   );
-  const report = await runChaos(options);
+  const report = await runChaos({ ...options, onProgress: print });
   print(`\n${formatReport(report)}`);
   if (!report.isClean) {
     const file = join(mkdtempSync(join(tmpdir(), "inthon-chaos-log-")), "replicas.log");

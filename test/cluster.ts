@@ -8,19 +8,6 @@ const defaultRedisPort = 6379;
 const warnLevel = 40;
 const pingTimeoutMs = 1000;
 
-/** The server's settings that go on to the replicas; the rest of its environment is ours. */
-const passedOn = [
-  "JWT_SECRET",
-  "JWT_PUBLIC_KEY",
-  "JWKS_URL",
-  "PUBLISH_KEYS",
-  "ALLOWED_ORIGINS",
-  "HISTORY_LIMIT",
-  "HISTORY_TTL_S",
-  "DRAIN_DELAY_MS",
-  "DRAIN_SPREAD_MS",
-];
-
 let running: Cluster | undefined;
 let stopping = false;
 
@@ -104,11 +91,14 @@ async function answersPing(port: number): Promise<boolean> {
   });
 }
 
+/** Every setting of the server, as it is in our environment; the cluster sets its own over them. */
 function settings(): Record<string, string> {
-  const entries = passedOn.map((name) => [name, process.env[name]] as const);
-  return Object.fromEntries(
-    entries.filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
+  const settings: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    // A higher LOG_LEVEL would hide from us that a replica listens.
+    if (value !== undefined && name !== "LOG_LEVEL") settings[name] = value;
+  }
+  return settings;
 }
 
 function printProblem(nodeId: string, line: string): void {

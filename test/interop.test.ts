@@ -60,7 +60,7 @@ void t.test("stock parts on the same Redis", async (t) => {
     const { offsets } = await emitter.emit(session, "important", { note: "n", capture_url: null });
     await eventually(() => Promise.resolve(messages.length > 0));
     const { default: msgpack } = await import("notepack.io");
-    const [uid, packet, options] = msgpack.decode(messages[0] as Buffer) as [
+    const [uid, packet, options] = msgpack.decode(messages[0] ?? Buffer.of()) as [
       unknown,
       { data: [string, { event: string }, string]; type: number; nsp: string },
       { rooms: string[] },

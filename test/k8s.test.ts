@@ -235,7 +235,7 @@ function typeFaults(manifests: readonly Manifest[]): string[] {
     return `export const object${index}: ${type} = ${JSON.stringify(manifest)};`;
   });
   const host = ts.createCompilerHost(compilerOptions);
-  const read = host.getSourceFile;
+  const read = host.getSourceFile.bind(host);
   host.getSourceFile = (name, version) => {
     if (name === file) return ts.createSourceFile(name, lines.join("\n"), version);
     if (!readSources.has(name)) readSources.set(name, read(name, version));

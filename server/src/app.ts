@@ -72,7 +72,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const emitter = new Emitter(broker.publisher);
   lease.start({
     onNewName: () => {
-      teachers.claimAll(() => classroom.studentSessions());
+      teachers.claimAll();
+    },
+    onSettled: () => {
+      teachers.checkAll(classroom.studentSessions());
     },
     onDeath: (node) => teachers.sweep(node),
   });
@@ -116,8 +119,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 }
 
 function openCluster(config: Config, log: Logger): Cluster {
-  const { nodeId, historyLimit, historyTtlMs } = config;
-  const options = { nodeId, limits: { historyLimit, historyTtlMs }, log };
+  const { nodeId, historyLimit, historyTtlMs, leaseMs } = config;
+  const options = { nodeId, limits: { historyLimit, historyTtlMs }, leaseMs, log };
   switch (config.cluster.kind) {
     case "memory":
       return memoryCluster(options);

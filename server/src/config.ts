@@ -16,6 +16,8 @@ export interface Config {
   readonly pingIntervalMs: number;
   /** How long it may take to give one. */
   readonly pingTimeoutMs: number;
+  /** A replica that Redis has not heard of for this long is dead to the others. */
+  readonly leaseMs: number;
   /** How long a teacher may be gone before that is announced. */
   readonly teacherOfflineGraceMs: number;
   /** Keys that may publish over HTTP; `undefined` lets anyone publish. */
@@ -66,6 +68,7 @@ const READERS = {
   // Together below 25 s: a connection that died without a word is noticed by then.
   PING_INTERVAL_MS: wholeNumber(10_000, 100, 300_000),
   PING_TIMEOUT_MS: wholeNumber(10_000, 100, 300_000),
+  LEASE_MS: wholeNumber(10_000, 1_000, 300_000),
   TEACHER_OFFLINE_GRACE_MS: wholeNumber(0, 0, 600_000),
   PUBLISH_KEYS: (text) => {
     const keys = list(text);
@@ -123,6 +126,7 @@ export function loadConfig(environment: Environment): Config {
     historyTtlMs: read("HISTORY_TTL_S") * 1_000,
     pingIntervalMs: read("PING_INTERVAL_MS"),
     pingTimeoutMs: read("PING_TIMEOUT_MS"),
+    leaseMs: read("LEASE_MS"),
     teacherOfflineGraceMs: read("TEACHER_OFFLINE_GRACE_MS"),
     publishKeys: read("PUBLISH_KEYS"),
     allowedOrigins: read("ALLOWED_ORIGINS"),

@@ -1,11 +1,11 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { createClient } from "redis";
 import type { Cluster } from "../helpers/cluster.js";
 import type { RedisServer } from "../helpers/redis-server.js";
 import type { ServerProcess } from "../helpers/server-process.js";
 import type { ChaosClient } from "./clients.js";
+import { readHistories, withRedis } from "./history.js";
 import type { Fault, FaultKind, Plan } from "./plan.js";
 import type { Truth } from "./truth.js";
 
@@ -72,7 +72,7 @@ export class Faults {
   }
 
   async #make(fault: Fault): Promise<void> {
-    const { cluster, clients } = this.#options;
+    const { cluster, clients, truth } = this.#options;
     switch (fault.kind) {
       case "replica killed": {
         const replica = cluster.replica(fault.replica);
@@ -98,9 +98,11 @@ export class Faults {
         for (const index of fault.clients) clients.get(index)?.cut(fault.cut, fault.ms);
         break;
       case "Redis flushed":
-        await this.#forgetting(() => this.#command(["FLUSHALL"]));
+        await this.#forgetting(() => readHistories(cluster.redisUrl, truth, "flush"));
         break;
       case "Redis restarted without its file":
+        // For the judgement: nobody could be asked afterwards.
+        await readHistories(cluster.redisUrl, truth).catch(() => undefined);
         await this.#forgetting(() =>
           this.#restart("Redis", cluster.redis, fault.ms, () =>
             rm(join(this.#options.redisDir, "appendonlydir"), { recursive: true, force: true }),
@@ -129,24 +131,19 @@ export class Faults {
   async #forgetting(forget: () => Promise<void>): Promise<void> {
     const entry = { from: Date.now(), to: Infinity };
     this.#options.truth.forgets.push(entry);
-    await forget();
-    entry.to = Date.now();
+    try {
+      await forget();
+    } finally {
+      entry.to = Date.now();
+    }
   }
 
   /** One command over a connection of its own; where Redis is away just then, there is nothing to break. */
   async #command(args: readonly string[]): Promise<void> {
-    const client = createClient({
-      url: this.#options.cluster.redisUrl,
-      socket: { reconnectStrategy: false, connectTimeout: 5_000 },
-    });
-    client.on("error", () => undefined);
     try {
-      await client.connect();
-      await client.sendCommand(args);
+      await withRedis(this.#options.cluster.redisUrl, (client) => client.sendCommand(args));
     } catch (error) {
       this.#note(`${args.join(" ")} had no effect: ${String(error)}`);
-    } finally {
-      client.destroy();
     }
   }
 
@@ -172,7 +169,7 @@ export class Faults {
   }
 
   #find(what: string): void {
-    this.#options.truth.findings.add("broken", 1, what, () => []);
+    this.#options.truth.findings.add("broken", 1, what);
   }
 
   #note(what: string): void {

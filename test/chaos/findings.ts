@@ -31,12 +31,12 @@ export class Findings {
   readonly #counts = new Map<FindingKind, number>();
 
   /**
-   * @param count - how many events it concerns; may be below 0, to take back what turned out to be something else
-   * @param story - asked for only where it is kept
+   * @param count - how many events it concerns
+   * @param story - what had happened before
    */
-  add(kind: FindingKind, count: number, what: string, story: () => readonly string[]): void {
+  add(kind: FindingKind, count: number, what: string, story: readonly string[] = []): void {
     this.#counts.set(kind, this.count(kind) + count);
-    if (count > 0 && this.first.length < MAX_KEPT) this.first.push({ kind, what, story: story() });
+    if (this.first.length < MAX_KEPT) this.first.push({ kind, what, story });
   }
 
   count(kind: FindingKind): number {

@@ -15,6 +15,8 @@ export interface ChaosOptions {
   readonly sessions: number;
   /** The program of the replicas; by default the built server. */
   readonly main?: string;
+  /** Told every few seconds how it goes. */
+  readonly onProgress?: (line: string) => void;
 }
 
 /** What the command line asks for. */

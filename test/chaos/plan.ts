@@ -140,11 +140,11 @@ function targetOf(fault: Fault): string {
     case "Redis killed":
     case "Redis frozen":
     case "Redis restarted without its file":
+    case "Redis flushed":
       return "Redis";
     case "subscribers cut":
     case "commands cut":
     case "clients cut off":
-    case "Redis flushed":
       return "";
   }
 }

@@ -54,6 +54,11 @@ export class Publishers {
     return new Publishers(options, await Promise.all(emitters));
   }
 
+  /** Calls that wait for an answer. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
   /** Publishes nothing new, and resolves when what was begun is accepted or given up. */
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -177,7 +182,7 @@ export class Publishers {
 
   #complain(session: string, what: string, why: string): void {
     const { findings } = this.#options.truth;
-    findings.add("broken", 1, `publishing ${what} to ${session}: ${why}`, () => []);
+    findings.add("broken", 1, `publishing ${what} to ${session}: ${why}`);
   }
 }
 

@@ -7,6 +7,7 @@ import { startCluster, type Cluster } from "../helpers/cluster.js";
 import { startClient, type ChaosClient } from "./clients.js";
 import { Faults } from "./faults.js";
 import { Findings } from "./findings.js";
+import { readHistories } from "./history.js";
 import type { Target } from "./line.js";
 import type { ChaosOptions } from "./options.js";
 import { makePlan, type Plan } from "./plan.js";
@@ -19,6 +20,7 @@ import { Truth } from "./truth.js";
 /** How long a client may take to the last event after all faults: noticing a dead connection alone takes 20 s. */
 const PATIENCE_MS = 60_000;
 const LOOK_EVERY_MS = 50;
+const PROGRESS_MS = 5_000;
 /** What comes a second time comes soon. */
 const AFTERMATH_MS = 1_000;
 /** Clients that are there from the beginning join one after the other, within this time. */
@@ -75,6 +77,14 @@ async function runOn(cluster: Cluster, setting: Setting): Promise<Report> {
     truth,
     choose,
   });
+  const progress = setInterval(() => {
+    const connected = [...clients.values()].filter(({ track }) => track.isConnected).length;
+    const { accepted, pending } = publishers;
+    options.onProgress?.(
+      `${truth.clock()}  ${connected} of ${clients.size} clients connected, ` +
+        `${accepted} events accepted, ${pending} calls pending`,
+    );
+  }, PROGRESS_MS);
   try {
     const joined = joinAll(plan, sessions, truth, choose, clients);
     await faults.run(plan.faults, options.seconds * 1_000);
@@ -83,9 +93,11 @@ async function runOn(cluster: Cluster, setting: Setting): Promise<Report> {
     await publishers.finish();
     const tracks = [...clients.values()].map(({ track }) => track);
     await settle(tracks);
+    await readHistories(cluster.redisUrl, truth);
     for (const track of tracks) track.finish();
     return makeReport({ ...setting, truth, tracks, faults, publishers });
   } finally {
+    clearInterval(progress);
     faults.close();
     await Promise.all([...clients.values()].map((client) => client.close()));
     await publishers.close();

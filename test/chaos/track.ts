@@ -5,10 +5,13 @@ import type { RoomTruth, Truth } from "./truth.js";
 /** What of its life is kept for each client. */
 const MAX_STORY = 25;
 
-/** A step from one history into the next without having been told of a loss. */
-interface Crossing {
-  readonly from: Position;
-  readonly to: Position;
+/** Places of the order that were passed over without a word of a loss. */
+interface Hole {
+  readonly epoch: number;
+  readonly first: number;
+  readonly last: number;
+  readonly what: string;
+  readonly story: readonly string[];
 }
 
 /**
@@ -20,8 +23,9 @@ export class Track {
   readonly room: RoomTruth;
   readonly #truth: Truth;
   readonly #story: string[] = [];
-  readonly #missing = new Map<number, Set<number>>();
-  readonly #crossings: Crossing[] = [];
+  readonly #holes: Hole[] = [];
+  /** What came after all, as `epoch-n`. */
+  readonly #late = new Set<string>();
   #position: Position | undefined;
   #isConnected = false;
   connections = 0;
@@ -45,6 +49,11 @@ export class Track {
     const { sentinel } = this.room;
     const position = this.#position;
     return sentinel?.epoch === position?.epoch && (sentinel?.n ?? Infinity) <= (position?.n ?? -1);
+  }
+
+  /** Whether it has been told `connected` on its present connection. */
+  get isConnected(): boolean {
+    return this.#isConnected;
   }
 
   /** Something that happened to it, for its story. */
@@ -111,22 +120,28 @@ export class Track {
       return;
     }
     if (position.epoch === before.epoch && position.n <= before.n) {
-      this.#judgeOld(position, before);
+      this.#judgeOld(position, before, id);
       return;
     }
-    // Without a word of a loss, a new history must begin at its beginning.
-    const expected = position.epoch === before.epoch ? before.n + 1 : 1;
-    if (position.epoch !== before.epoch) this.#crossings.push({ from: before, to: position });
     this.#position = position;
-    if (position.n !== expected) this.#judgeHole(before, position, expected);
+    const step = `received ${formatOffset(position)} after ${formatOffset(before)}`;
+    if (position.epoch === before.epoch) {
+      this.#passOver(position.epoch, before.n + 1, position.n - 1, step);
+    } else {
+      // Without a word of a loss: all of the old history, and the new one from its beginning.
+      this.#passOver(before.epoch, before.n + 1, Infinity, step);
+      this.#passOver(position.epoch, 1, position.n - 1, step);
+    }
   }
 
   /** What can be judged only when all is known. */
   finish(): void {
-    for (const { from, to } of this.#crossings) {
-      if (this.room.hasAfter(from)) {
-        const step = `${formatOffset(from)} to ${formatOffset(to)}`;
-        this.#find("lost", 1, `went on from ${step}, though more had followed in the old history`);
+    for (const { epoch, first, last, what, story } of this.#holes) {
+      const missing = this.room
+        .publishedBetween(epoch, first, last)
+        .filter((id) => !this.#late.has(`${epoch} ${id}`));
+      if (missing.length > 0) {
+        this.#add("lost", missing.length, `${what}: missed ${missing.join(", ")}`, story);
       }
     }
     if (!this.isDone) {
@@ -136,30 +151,30 @@ export class Track {
     }
   }
 
-  #judgeHole(before: Position, { epoch, n }: Position, expected: number): void {
-    const missing = this.#missing.get(epoch) ?? new Set<number>();
-    this.#missing.set(epoch, missing);
-    for (let lost = expected; lost < n; lost++) missing.add(lost);
-    this.#find(
-      "lost",
-      n - expected,
-      `received ${epoch}-${n} after ${formatOffset(before)}: ${n - expected} missing`,
-    );
+  #passOver(epoch: number, first: number, last: number, what: string): void {
+    if (last < first) return;
+    this.note(`passed over something: ${what}`);
+    this.#holes.push({ epoch, first, last, what, story: [...this.#story] });
   }
 
-  #judgeOld(position: Position, before: Position): void {
+  #judgeOld(position: Position, before: Position, id: string): void {
     const step = `received ${formatOffset(position)} after ${formatOffset(before)}`;
-    if (this.#missing.get(position.epoch)?.delete(position.n) === true) {
-      this.#find("lost", -1, `${step}: late, not lost`);
-      this.#find("out of order", 1, step);
-    } else {
-      this.#find("doubled", 1, step);
-    }
+    const wasMissing = this.#holes.some(
+      ({ epoch, first, last }) =>
+        epoch === position.epoch && first <= position.n && position.n <= last,
+    );
+    const key = `${position.epoch} ${id}`;
+    this.#find(wasMissing && !this.#late.has(key) ? "out of order" : "doubled", 1, step);
+    this.#late.add(key);
   }
 
   #find(kind: FindingKind, count: number, what: string): void {
     this.note(`!! ${kind}: ${what}`);
+    this.#add(kind, count, what, [...this.#story]);
+  }
+
+  #add(kind: FindingKind, count: number, what: string, story: readonly string[]): void {
     const where = `${this.name}, room ${this.room.name}`;
-    this.#truth.findings.add(kind, count, `${where}: ${what}`, () => [...this.#story]);
+    this.#truth.findings.add(kind, count, `${where}: ${what}`, story);
   }
 }

@@ -4,6 +4,9 @@ import type { Findings } from "./findings.js";
 /** How exactly the clock that epochs are made of is known here. */
 const CLOCK_SLACK_MS = 5;
 
+/** The server's own announcements have no number: a member who knows already is spared the repetition. */
+const PUBLISHED = /^\d+$/;
+
 interface Epoch {
   /** What the event at each `n` is, as far as anybody knows. */
   readonly ids: string[];
@@ -14,7 +17,7 @@ interface Epoch {
 
 /** The order of one room, as publishers were promised it and as clients see it: all must agree. */
 export class RoomTruth {
-  readonly name: string;
+  readonly session: string;
   readonly role: Role;
   readonly #findings: Findings;
   readonly #epochs = new Map<number, Epoch>();
@@ -22,12 +25,21 @@ export class RoomTruth {
   sentinel: Position | undefined;
 
   constructor(session: string, role: Role, findings: Findings) {
-    this.name = `${session}/${role}`;
+    this.session = session;
     this.role = role;
     this.#findings = findings;
   }
 
-  /** A publisher was told that this event has this place; or history says so. */
+  get name(): string {
+    return `${this.session}/${this.role}`;
+  }
+
+  /** History holds this event at this place. */
+  remember(position: Position, id: string): void {
+    this.#place(position, id, "is in the history");
+  }
+
+  /** A publisher was told that this event has this place. */
   promise(position: Position, id: string): void {
     this.#place(position, id, "was promised");
   }
@@ -38,9 +50,11 @@ export class RoomTruth {
     epoch.firstSeenAt ??= Date.now();
   }
 
-  /** Whether anybody knows of an event after this place in the same epoch. */
-  hasAfter({ epoch, n }: Position): boolean {
-    return (this.#epochs.get(epoch)?.ids.length ?? 0) > n + 1;
+  /** The events that publishers made among those from one place to another, both included. */
+  publishedBetween(epoch: number, first: number, last: number): readonly string[] {
+    const ids = this.#epochs.get(epoch)?.ids.slice(first, last + 1) ?? [];
+    // In an array with holes `filter` skips what nobody knows of.
+    return ids.filter((id) => PUBLISHED.test(id));
   }
 
   /** When somebody first received an event of an epoch that began after `time`. */
@@ -75,7 +89,7 @@ export class RoomTruth {
   }
 
   #contradict(what: string): void {
-    this.#findings.add("contradiction", 1, `room ${this.name}: ${what}`, () => []);
+    this.#findings.add("contradiction", 1, `room ${this.name}: ${what}`);
   }
 }
 

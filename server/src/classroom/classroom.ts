@@ -112,20 +112,18 @@ export class Classroom implements RoomListener {
     const identity = identify({ url, auth, query });
     const room = this.#rooms.hold(roomName(identity.sessionId, identity.role));
     const isTeacher = identity.role === "teacher";
-    let isOpen = true;
-    const giveUp = new AbortController();
+    const gone = new AbortController();
     const timer = setTimeout(() => {
       this.#log.warn({ room: room.name }, "a client was sent away: the cluster did not answer");
       socket.conn.close();
     }, ADMISSION_TIMEOUT_MS);
     socket.conn.once("close", () => {
-      isOpen = false;
       clearTimeout(timer);
-      giveUp.abort();
+      gone.abort();
       this.#rooms.release(room.name);
       if (isTeacher) this.#presence.leave(identity.sessionId, socket.id);
     });
-    const retry = <T>(task: () => Promise<T>) => untilDone(task, giveUp.signal, () => undefined);
+    const retry = <T>(task: () => Promise<T>) => untilDone(task, gone.signal, () => undefined);
     try {
       await room.opened;
       const resume = resumeRequest(socket, identity);
@@ -134,7 +132,7 @@ export class Classroom implements RoomListener {
       const pid = start.kind === "resume" ? resume.pid : undefined;
       setPid(socket, pid ?? makePid(identity, socket.id));
       if (isTeacher) {
-        await this.#presence.join(identity.sessionId, socket.id, () => isOpen);
+        await this.#presence.join(identity.sessionId, socket.id, () => !gone.signal.aborted);
       } else {
         const ask = () => this.#cluster.presence.isAnnounced(identity.sessionId);
         await retry(() => room.learnPresence(ask));
@@ -142,7 +140,7 @@ export class Classroom implements RoomListener {
       socket.data = { identity, room, start };
     } catch (error) {
       // Either it has gone, or it is sent away to try again, with nothing to say that would help it.
-      if (isOpen) this.#log.error({ err: error, room: room.name }, "a client was not admitted");
+      if (!gone.signal.aborted) this.#log.error({ err: error }, "a client was not admitted");
       socket.conn.close();
     } finally {
       clearTimeout(timer);

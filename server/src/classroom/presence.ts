@@ -8,8 +8,6 @@ import type { Logger } from "../telemetry/log.js";
 const IDEMPOTENCY_TTL_MS = 60_000;
 /** Changes that a sweep or a check has under way at once. */
 const BATCH = 50;
-/** After an outage, other nodes claim their teachers anew first; then what students believe is checked. */
-const CHECK_AFTER_MS = 5_000;
 
 export interface PresenceOptions {
   /** How long a teacher may be gone before that counts, in milliseconds. */
@@ -30,7 +28,6 @@ export class Presence {
   readonly #graces = new Map<string, NodeJS.Timeout>();
   /** The last change under way in each session: changes of one session are carried out one after the other. */
   readonly #queues = new Map<SessionId, Promise<void>>();
-  #checking: NodeJS.Timeout | undefined;
   #isDraining = false;
 
   constructor(store: PresenceStore, publisher: Publisher, lease: Lease, options: PresenceOptions) {
@@ -71,16 +68,22 @@ export class Presence {
   }
 
   /** The lease has a new name: what this node holds is claimed under it. The old claims are swept as a dead node's. */
-  claimAll(heldSessions: () => Iterable<SessionId>): void {
+  claimAll(): void {
     for (const [socketId, { sessionId }] of this.#held) {
       this.#inBackground(sessionId, async () => {
         if (this.#held.has(socketId)) await this.#claim(sessionId, socketId);
       });
     }
-    clearTimeout(this.#checking);
-    this.#checking = setTimeout(() => {
-      this.#checkAll(heldSessions());
-    }, CHECK_AFTER_MS).unref();
+  }
+
+  /** Redis may have forgotten a teacher that nobody claims any more: so what these sessions' students believe is checked. */
+  checkAll(sessions: Iterable<SessionId>): void {
+    for (const sessionId of sessions) {
+      this.#inBackground(sessionId, async () => {
+        const { version } = await this.#store.check(sessionId);
+        await this.#announce(sessionId, version);
+      });
+    }
   }
 
   /** Takes out the teachers of a dead node. Any number of nodes may do so at once, and any of them may die of it. */
@@ -98,7 +101,6 @@ export class Presence {
   drain(): void {
     this.#isDraining = true;
     for (const timer of this.#graces.values()) clearTimeout(timer);
-    clearTimeout(this.#checking);
   }
 
   /** Waits until what is under way is done, or `timeoutMs` have passed. */
@@ -143,16 +145,6 @@ export class Presence {
       idempotencyTtlMs: IDEMPOTENCY_TTL_MS,
     };
     await this.#publisher.publish([publication], this.#closing.signal);
-  }
-
-  /** Redis may have forgotten a teacher that nobody claims any more: what students believe is checked. */
-  #checkAll(sessions: Iterable<SessionId>): void {
-    for (const sessionId of sessions) {
-      this.#inBackground(sessionId, async () => {
-        const { version } = await this.#store.check(sessionId);
-        await this.#announce(sessionId, version);
-      });
-    }
   }
 
   #inBackground(sessionId: SessionId, task: () => Promise<void>): void {

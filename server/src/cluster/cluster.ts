@@ -31,6 +31,7 @@ export interface Cluster {
 export interface ClusterOptions {
   readonly nodeId: string;
   readonly limits: HistoryLimits;
+  readonly leaseMs: number;
   readonly log: Logger;
 }
 
@@ -51,11 +52,12 @@ export function memoryCluster({ nodeId, limits }: ClusterOptions): Cluster {
 }
 
 /** A cluster of all replicas that share one Redis. Does not wait for it: the process lives while Redis is away. */
-export function redisCluster(url: string, { nodeId, limits, log }: ClusterOptions): Cluster {
+export function redisCluster(url: string, options: ClusterOptions): Cluster {
+  const { nodeId, limits, leaseMs, log } = options;
   const commands = createRedisClient(url, "commands", log);
   const subscriber = createRedisClient(url, "subscriptions", log);
   const subscriptions = new RoomSubscriptions(subscriber, log);
-  const lease = new NodeLease(commands, nodeId, log);
+  const lease = new NodeLease(commands, nodeId, leaseMs, log);
   const counts = new RedisConnectionCounts(commands, lease, log);
   return {
     adapter: redisAdapter(commands, subscriptions, log),
@@ -75,6 +77,9 @@ export function redisCluster(url: string, { nodeId, limits, log }: ClusterOption
           },
           onRenewed: () => {
             counts.onRenewed();
+          },
+          onSettled: () => {
+            listener.onSettled();
           },
           onDeath: (node) => listener.onDeath(node),
         });

@@ -4,15 +4,13 @@ import type { Logger } from "../telemetry/log.js";
 import type { LeaseListener } from "./ports.js";
 import { loadScript, runScript, type RedisClient } from "./redis-client.js";
 
-/** A node that has not renewed its lease for this long is dead. */
-export const LEASE_MS = 10_000;
-/** The death of a node is noticed this much later at most. */
-const RENEW_MS = 1_000;
+/** Leases are renewed this many times in their duration; a death is noticed one renewal late at most. */
+const RENEWALS = 10;
 /**
- * After an outage of Redis every lease has run out. A node that has just begun its own lets the others do so too
- * before it declares any of them dead.
+ * After an outage of Redis every lease has run out. A node that has just begun its own lets the others do so too,
+ * for this part of a lease, before it declares any of them dead.
  */
-const SETTLE_MS = 5_000;
+const SETTLE_PART = 0.5;
 /** Longer than a cluster is ever down: the nodes that died with it are swept by the first one that is back. */
 export const FORGET_MS = 7 * 24 * 60 * 60 * 1_000;
 const MAX_DEAD = 16;
@@ -36,23 +34,34 @@ export interface RenewalListener extends LeaseListener {
 export class NodeLease {
   readonly #commands: RedisClient;
   readonly #nodeId: string;
+  readonly #leaseMs: number;
   readonly #log: Logger;
   readonly #closing = new AbortController();
   readonly #sweeping = new Set<string>();
   #node: string;
   #heldSince = 0;
+  #isSettled = false;
   #wake = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
-  /** @param nodeId - the replica's name; what it is called in the cluster is this and something random */
-  constructor(commands: RedisClient, nodeId: string, log: Logger) {
+  /**
+   * @param nodeId - the replica's name; what it is called in the cluster is this and something random
+   * @param leaseMs - a node that has not renewed its lease for this long is dead
+   */
+  constructor(commands: RedisClient, nodeId: string, leaseMs: number, log: Logger) {
     this.#commands = commands;
     this.#nodeId = nodeId;
+    this.#leaseMs = leaseMs;
     this.#log = log;
     this.#node = this.#newName();
     commands.on("ready", () => {
       this.#wake.abort();
     });
+  }
+
+  /** How long a lease lasts, in milliseconds. */
+  get durationMs(): number {
+    return this.#leaseMs;
   }
 
   /** The node's present name. */
@@ -75,14 +84,14 @@ export class NodeLease {
   }
 
   async #run(listener: RenewalListener): Promise<void> {
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
+    const isStopping = () => this.#closing.signal.aborted;
+    while (!isStopping()) {
       this.#wake = new AbortController();
-      const next = delay(RENEW_MS, undefined, { signal: this.#wake.signal });
+      const next = delay(this.#leaseMs / RENEWALS, undefined, { signal: this.#wake.signal });
       try {
         if (this.#commands.isReady) await this.#tick(listener);
       } catch (error) {
-        if (!signal.aborted) this.#log.warn({ err: error }, "the lease could not be renewed");
+        if (!isStopping()) this.#log.warn({ err: error }, "the lease could not be renewed");
       }
       // Early after a reconnection: the lease may be about to run out.
       await next.catch(() => undefined);
@@ -99,10 +108,15 @@ export class NodeLease {
     }
     if (this.#heldSince === 0) {
       this.#heldSince = performance.now();
+      this.#isSettled = false;
       listener.onNewName();
     }
     listener.onRenewed();
-    if (performance.now() - this.#heldSince < SETTLE_MS) return;
+    if (performance.now() - this.#heldSince < SETTLE_PART * this.#leaseMs) return;
+    if (!this.#isSettled) {
+      this.#isSettled = true;
+      listener.onSettled();
+    }
     for (const node of dead) this.#sweep(node, listener);
   }
 
@@ -124,7 +138,7 @@ export class NodeLease {
   async #renew(isNew: boolean): Promise<{ isHeld: boolean; dead: string[] }> {
     const args = [
       this.#node,
-      String(LEASE_MS),
+      String(this.#leaseMs),
       isNew ? "1" : "",
       String(FORGET_MS),
       String(MAX_DEAD),

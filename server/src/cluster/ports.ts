@@ -91,6 +91,8 @@ export interface PresenceStore {
 export interface LeaseListener {
   /** The node has a new name, the first one included: whatever it holds must be claimed under it. */
   onNewName(): void;
+  /** The lease has just been renewed, and every other node has had the time to claim what it holds. Once per name. */
+  onSettled(): void;
   /** Takes out what a dead node held. Called again, by this node or another, until it resolves. */
   onDeath(node: string): Promise<void>;
 }

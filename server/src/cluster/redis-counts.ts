@@ -6,7 +6,7 @@ import {
   type SessionId,
 } from "@inthon/emitter/protocol";
 import type { Logger } from "../telemetry/log.js";
-import { LEASE_MS, NODES_KEY, type NodeLease } from "./node-lease.js";
+import { NODES_KEY, type NodeLease } from "./node-lease.js";
 import type { ConnectionCounts } from "./ports.js";
 import type { RedisClient } from "./redis-client.js";
 
@@ -63,9 +63,11 @@ export class RedisConnectionCounts implements ConnectionCounts {
       this.#tell();
       return;
     }
-    this.#commands.pExpire(countsKey(this.#lease.node), LEASE_MS).catch((error: unknown) => {
-      this.#log.debug({ err: error }, "connection counts wait for Redis");
-    });
+    this.#commands
+      .pExpire(countsKey(this.#lease.node), this.#lease.durationMs)
+      .catch((error: unknown) => {
+        this.#log.debug({ err: error }, "connection counts wait for Redis");
+      });
   }
 
   async close(): Promise<void> {
@@ -94,7 +96,7 @@ export class RedisConnectionCounts implements ConnectionCounts {
     await Promise.all([
       ...(Object.keys(held).length > 0 ? [this.#commands.hSet(key, held)] : []),
       ...(left.length > 0 ? [this.#commands.hDel(key, left)] : []),
-      this.#commands.pExpire(key, LEASE_MS),
+      this.#commands.pExpire(key, this.#lease.durationMs),
     ]);
   }
 }

@@ -135,6 +135,10 @@ export class Room {
     return this.eventsSince(from) !== undefined;
   }
 
+  #isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
   async #open(): Promise<void> {
     await this.#broker.subscribe(this.name, (event) => {
       this.#receive(event);
@@ -191,12 +195,12 @@ export class Room {
 
   async #readOn(): Promise<void> {
     let failures = 0;
-    while (!this.#closing.signal.aborted) {
+    while (!this.#isClosed()) {
       // What was published before a reading that began under the subscription is in it; what is published later arrives.
       const interruptions = this.#broker.isConnected ? this.#interruptions : undefined;
       try {
         const page = await this.#broker.read(this.name, this.#position, READ_PAGE_EVENTS);
-        if (this.#closing.signal.aborted) return;
+        if (this.#isClosed()) return;
         this.#merge(page);
         failures = 0;
         const isUnbroken = interruptions === this.#interruptions;
@@ -215,7 +219,7 @@ export class Room {
 
   #isBehind(head: Position): boolean {
     const isBefore = (other: Position | undefined) =>
-      other !== undefined && other.epoch === this.position.epoch && other.n > this.position.n;
+      other?.epoch === this.position.epoch && other.n > this.position.n;
     return isBefore(head) || isBefore(this.#noted);
   }
 

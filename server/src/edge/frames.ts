@@ -26,7 +26,7 @@ export function plainFrame(packet: unknown, options: object | undefined): PlainF
 }
 
 function makeFrame(packet: string): PlainFrame {
-  switch (packet[0]) {
+  switch (packet.charAt(0)) {
     case "1":
       return { kind: "goodbye" };
     case "2":

@@ -1,0 +1,66 @@
+import { createClient } from "redis";
+import {
+  historyKey,
+  parseOffset,
+  parseSessionId,
+  roomName,
+  type RoomName,
+} from "@inthon/emitter/protocol";
+import { idOf, type RoomTruth, type Truth } from "./truth.js";
+
+/** Reads the histories of all rooms, and in the same moment, where asked to, has Redis forget everything. */
+const READ = `
+local histories = {}
+for i, key in ipairs(KEYS) do
+  histories[i] = redis.call('XRANGE', key, '-', '+')
+end
+if ARGV[1] == 'flush' then
+  redis.call('FLUSHALL')
+end
+return histories`;
+
+type Entry = [id: string, fields: string[]];
+
+/** Runs one piece of work with a connection of its own; the work fails where Redis is away. */
+export async function withRedis<T>(
+  url: string,
+  work: (client: ReturnType<typeof openClient>) => Promise<T>,
+): Promise<T> {
+  const client = openClient(url);
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    return await work(client);
+  } finally {
+    client.destroy();
+  }
+}
+
+function openClient(url: string) {
+  return createClient({ url, socket: { reconnectStrategy: false, connectTimeout: 5_000 } });
+}
+
+/** Adds to the truth what history holds: it also knows of events that nobody was told of. */
+export async function readHistories(url: string, truth: Truth, then?: "flush"): Promise<void> {
+  const { rooms } = truth;
+  const reply = await withRedis(url, (client) =>
+    client.eval(READ, {
+      keys: rooms.map((room) => historyKey(nameOf(room))),
+      arguments: [then ?? ""],
+    }),
+  );
+  for (const [i, entries] of (reply as unknown as Entry[][]).entries()) {
+    for (const [id, [, json = ""]] of entries) {
+      const position = parseOffset(id);
+      if (position) {
+        rooms[i]?.remember(position, idOf(JSON.parse(json) as Record<string, unknown>));
+      }
+    }
+  }
+}
+
+function nameOf({ session, role }: RoomTruth): RoomName {
+  const id = parseSessionId(session);
+  if (!id) throw new Error(`${session} is not a session`);
+  return roomName(id, role);
+}

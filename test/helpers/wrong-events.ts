@@ -1,0 +1,100 @@
+import { EVENTS, TIMESTAMP_FIELDS, type EventName } from "@inthon/emitter/protocol";
+
+/** What is no event and no payload. */
+export const NO_OBJECTS = [null, 7, "text", true, [], [{}]];
+/** Wrong arguments of `emit` after the session, and the paths of all faults in them. */
+export const WRONG_EMITS: readonly (readonly [readonly unknown[], readonly string[]])[] = [
+  ...NO_OBJECTS.map((payload) => [["session_ended", payload], [""]] as const),
+  [["pop_quiz", {}], ["/event"]],
+  [["__proto__", {}], ["/event"]],
+  [["toString"], ["/event"]],
+  [["connected", { role: "student" }], ["/event"]],
+  [["hard_alert"], ["/capture_url"]],
+  [
+    ["important", { capture_url: 7 }],
+    ["/note", "/capture_url"],
+  ],
+  [
+    ["question_like_update", { question_id: -1, like_count: 1.5 }],
+    ["/question_id", "/like_count"],
+  ],
+  [["session_ended", { "a/b~c": 1 }], ["/a~1b~0c"]],
+  [["feedback", { feedback_type: "OK", created_at: "2025-02-30T00:00:00Z" }], ["/created_at"]],
+  [["important", { note: "\ud800", capture_url: null }], ["/note"]],
+];
+/** What is no session id. */
+export const WRONG_SESSIONS = [
+  "",
+  "a.b",
+  "a/b",
+  "../x",
+  "a b",
+  "세션",
+  "s".repeat(65),
+  "s\n",
+  7,
+  null,
+  {},
+];
+/** Options that `emit` does not take. */
+export const WRONG_OPTIONS = [
+  ...[0, -1, 1.5, NaN, Infinity, 2 ** 31, "1000"].map((timeoutMs) => ({ timeoutMs })),
+  ...["", "a b", "k".repeat(201), "é", "a\nb"].map((idempotencyKey) => ({ idempotencyKey })),
+];
+
+const NO_TEXTS = [null, 0, true, {}, ["text"], "\ud800", "a\udc00"];
+const NO_COUNTS = [-1, 1.5, 2 ** 53, "1", "", null, true, {}, [1]];
+const NO_TIMES = [
+  ...["", "now", "2025-11-15", "2025-11-15T12:34:56", "2025-11-15 12:34:56Z"],
+  ...["2025-13-01T00:00:00Z", "2025-02-30T00:00:00Z", "2025-11-15T24:00:00Z"],
+  ...["2025-11-15T12:34:56+25:00", "2025-11-15T12:34:56.Z", "2025-11-15T12:34:56Z\n"],
+  ...[1_763_210_096_789, null, false, {}, []],
+];
+
+/** For each field of the contract, a value that it takes, and values that it does not. */
+const FIELDS: Readonly<Record<string, { good: unknown; wrong: readonly unknown[] }>> = {
+  question_id: { good: 0, wrong: NO_COUNTS },
+  like_count: { good: 7, wrong: NO_COUNTS },
+  feedback_type: { good: "OK", wrong: ["ok", "EASY", "", 1, null, true, ["OK"], {}] },
+  cleaned_text: { good: "text", wrong: ["", ...NO_TEXTS] },
+  note: { good: "", wrong: NO_TEXTS },
+  capture_url: { good: null, wrong: ["", "http://[", 0, false, {}, ["/a.png"], "/\ud800"] },
+  is_online: { good: false, wrong: ["true", "", 0, 1, null, {}, []] },
+  created_at: { good: "2025-11-15T12:34:56Z", wrong: NO_TIMES },
+  changed_at: { good: "2025-11-15T12:34:56Z", wrong: NO_TIMES },
+};
+
+function fieldsOf(name: EventName): Record<string, { good: unknown; wrong: readonly unknown[] }> {
+  const fields = Object.keys(EVENTS[name].payload).map((field) => {
+    const values = FIELDS[field];
+    if (!values) throw new Error(`the contract has a new field ${field}: say here what it takes`);
+    return [field, values] as const;
+  });
+  return Object.fromEntries(fields);
+}
+
+/** An event that may be published. */
+export function goodEvent(name: EventName): Record<string, unknown> {
+  const fields = Object.entries(fieldsOf(name)).map(([field, { good }]) => [field, good]);
+  return { event: name, ...(Object.fromEntries(fields) as object) };
+}
+
+/** Every event with one fault: each field wrong in each way, each field missing, and a field too many. */
+export function wrongEvents(name: EventName): { event: Record<string, unknown>; path: string }[] {
+  const good = goodEvent(name);
+  const fields = Object.entries(fieldsOf(name));
+  const wrong = fields.flatMap(([field, values]) =>
+    values.wrong.map((value) => ({ event: { ...good, [field]: value }, path: `/${field}` })),
+  );
+  const missing = fields
+    .filter(([field]) => !TIMESTAMP_FIELDS.has(field))
+    .map(([field]) => {
+      const { [field]: _, ...others } = good;
+      return { event: others, path: `/${field}` };
+    });
+  const extra = ["offset", "Event", "", "a/b"].map((field) => ({
+    event: { ...good, [field]: 1 },
+    path: `/${field.replace("/", "~1")}`,
+  }));
+  return [...wrong, ...missing, ...extra];
+}
