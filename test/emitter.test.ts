@@ -9,6 +9,9 @@ import { freePort } from "./helpers/ports.js";
 import { startRedis } from "./helpers/redis-server.js";
 import { startServer } from "./helpers/server-process.js";
 
+// Each target has processes of its own, and mostly waits for them.
+t.jobs = 2;
+
 for (const { name, start } of TARGETS) {
   void t.test(`the emitter, connected to ${name}`, async (t) => {
     const target = await start();
