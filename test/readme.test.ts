@@ -43,6 +43,12 @@ function block(name: keyof typeof BLOCKS): Block {
   return found;
 }
 
+/** What Ctrl-C in a terminal does: it reaches npm and everything that npm has started. */
+async function interrupt(command: Launched): Promise<void> {
+  process.kill(-command.pid, "SIGINT");
+  await command.exited;
+}
+
 void t.test("the README", async (t) => {
   await mkdir(scratch, { recursive: true });
   t.teardown(() => rm(scratch, { recursive: true, force: true }));
@@ -64,7 +70,7 @@ void t.test("the README", async (t) => {
   const server = await Launched.start("npm", ["start"], {
     env: { ...minimalEnvironment(), HOST: "127.0.0.1", PORT: String(port) },
   });
-  t.teardown(() => server.stop());
+  t.teardown(() => interrupt(server));
   await server.waitForLine((line) => (line.includes('"listening"') ? line : undefined));
 
   const script = async (name: keyof typeof BLOCKS, file: string) => {
@@ -80,7 +86,7 @@ void t.test("the README", async (t) => {
     });
     return child;
   };
-  const bash = (text: string) => run("bash", ["-c", `${here(text)} --silent --show-error --fail`]);
+  const bash = (text: string) => run("bash", ["-c", here(text)]);
   const heardBy = (child: Launched) => (text: string) =>
     child.waitForLine((line) => (line.includes(text) ? line : undefined));
 
@@ -92,7 +98,7 @@ void t.test("the README", async (t) => {
       hears("Socket.IO: important"),
       hears('WebSocket: {"event":"important"'),
     ]);
-    await bash(block("curl").text);
+    t.match((await bash(block("curl").text)).stdout, '"duplicate":false');
     t.match(await both, [/important/, /Look at this again/]);
   });
 
@@ -153,7 +159,7 @@ void t.test("the README", async (t) => {
     await cluster.waitForLine((line) => (line.includes("curl") ? line : undefined));
     const response = await fetch(`http://127.0.0.1:${String(clusterPort)}/readyz`);
     t.equal(response.status, 200);
-    await cluster.stop();
+    await interrupt(cluster);
     await t.rejects(fetch(`http://127.0.0.1:${String(clusterPort)}/readyz`));
     await t.rejects(fetch(`http://127.0.0.1:${String(clusterPort + 1)}/readyz`));
   });

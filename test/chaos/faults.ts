@@ -60,7 +60,7 @@ export class Faults {
     this.#note(describe(fault));
     const done = this.#make(fault)
       .catch((error: unknown) => {
-        this.#find(`the fault "${describe(fault)}" could not be made: ${String(error)}`);
+        this.#find(describe(fault), `could not be made: ${String(error)}`);
       })
       .finally(() => {
         this.#underWay.delete(done);
@@ -151,7 +151,8 @@ export class Faults {
     const { exited } = process;
     void exited.then(({ code, signal }) => {
       if (this.#isClosing.signal.aborted || this.#doomed.has(process)) return;
-      this.#find(`${name} ended by itself: ${signal ?? `exit code ${code}`}\n${process.output()}`);
+      const output = process.output().split("\n").slice(-20).join("\n");
+      this.#find(name, `ended by itself: ${signal ?? `exit code ${code}`}\n${output}`);
     });
   }
 
@@ -160,7 +161,7 @@ export class Faults {
     for (const { nodeId, url } of this.#options.cluster.replicas) {
       while (!(await isReady(url))) {
         if (Date.now() > giveUpAt) {
-          this.#find(`${nodeId} is not ready ${READY_WITHIN_MS / 1_000} s after the last fault`);
+          this.#find(nodeId, `is not ready ${READY_WITHIN_MS / 1_000} s after the last fault`);
           break;
         }
         await delay(READY_PAUSE_MS);
@@ -168,8 +169,8 @@ export class Faults {
     }
   }
 
-  #find(what: string): void {
-    this.#options.truth.findings.add("broken", 1, what);
+  #find(whose: string, what: string): void {
+    this.#options.truth.findings.add("broken", 1, whose, what);
   }
 
   #note(what: string): void {

@@ -16,14 +16,16 @@ export type FindingKind =
 
 export interface Finding {
   readonly kind: FindingKind;
+  readonly whose: string;
   /** What is wrong, and where. */
   readonly what: string;
   /** What had happened before to the one that it happened to. */
   readonly story: readonly string[];
 }
 
-/** More would only hide the first ones. */
+/** More would only hide the first ones, and more of the same one the others. */
 const MAX_KEPT = 10;
+const MAX_KEPT_OF_ONE = 2;
 
 /** Counts what is wrong, and keeps the first cases. */
 export class Findings {
@@ -32,11 +34,21 @@ export class Findings {
 
   /**
    * @param count - how many events it concerns
-   * @param story - what had happened before
+   * @param whose - the client, room or process that it happened to
+   * @param story - what had happened to it before
    */
-  add(kind: FindingKind, count: number, what: string, story: readonly string[] = []): void {
+  add(
+    kind: FindingKind,
+    count: number,
+    whose: string,
+    what: string,
+    story: readonly string[] = [],
+  ): void {
     this.#counts.set(kind, this.count(kind) + count);
-    if (this.first.length < MAX_KEPT) this.first.push({ kind, what, story });
+    const known = this.first.filter((finding) => finding.whose === whose);
+    if (this.first.length < MAX_KEPT && known.length < MAX_KEPT_OF_ONE) {
+      this.first.push({ kind, whose, what, story });
+    }
   }
 
   count(kind: FindingKind): number {

@@ -45,7 +45,8 @@ export function parseCommand(args: readonly string[]): Command {
     return {
       kind: "bounded",
       events: whole("events", 200_000, 1_000, 10_000_000),
-      rate: whole("rate", 2_500, 1, 100_000),
+      // Slow enough that idempotency keys, kept for a minute, have long begun to expire by half-time.
+      rate: whole("rate", 1_000, 1, 100_000),
     };
   }
   if (values.events !== undefined) throw new OptionError("--events goes with --bounded only");

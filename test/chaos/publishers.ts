@@ -182,7 +182,7 @@ export class Publishers {
 
   #complain(session: string, what: string, why: string): void {
     const { findings } = this.#options.truth;
-    findings.add("broken", 1, `publishing ${what} to ${session}: ${why}`);
+    findings.add("broken", 1, `publishing to ${session}`, `${what}: ${why}`);
   }
 }
 

@@ -88,9 +88,9 @@ export function formatReport({ rows, findings, faultLog }: Report): string {
   const width = Math.max(...rows.map(([name]) => name.length));
   const table = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
   if (findings.length === 0) return table.join("\n");
-  const details = findings.flatMap(({ kind, what, story }) => [
+  const details = findings.flatMap(({ kind, whose, what, story }) => [
     "",
-    `${kind}: ${what}`,
+    `${kind}: ${whose}: ${what}`,
     ...story.map((line) => `    ${line}`),
   ]);
   return [...table, ...details, "", "The faults:", ...faultLog.map((line) => `    ${line}`)].join(

@@ -174,7 +174,7 @@ export class Track {
   }
 
   #add(kind: FindingKind, count: number, what: string, story: readonly string[]): void {
-    const where = `${this.name}, room ${this.room.name}`;
-    this.#truth.findings.add(kind, count, `${where}: ${what}`, story);
+    const whose = `${this.name}, room ${this.room.name}`;
+    this.#truth.findings.add(kind, count, whose, what, story);
   }
 }

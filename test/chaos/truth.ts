@@ -89,7 +89,7 @@ export class RoomTruth {
   }
 
   #contradict(what: string): void {
-    this.#findings.add("contradiction", 1, `room ${this.name}: ${what}`);
+    this.#findings.add("contradiction", 1, `room ${this.name}`, what);
   }
 }
 

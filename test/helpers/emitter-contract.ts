@@ -113,30 +113,34 @@ export async function testEmitterContract(t: Test, target: Target): Promise<void
   await t.test("refuses what is wrong before anything is published", async (t) => {
     const session = randomUUID();
     const { received } = await listen(t, session, "student");
-    const { emit, emitAll } = untyped(emitter);
+    const loose = untyped(emitter);
     const refused = { name: "EmitterError", retryable: false, idempotencyKey: undefined };
     for (const [args, paths] of WRONG_EMITS) {
       const expected = { ...refused, code: "invalid_event", paths };
-      t.strictSame(await failureOf(emit(session, ...args)), expected, JSON.stringify(args));
+      t.strictSame(await failureOf(loose.emit(session, ...args)), expected, JSON.stringify(args));
       if (paths[0] === "") continue;
       const inArray = [LIKES, { ...(args[1] as object), event: args[0] }];
       const expectedPaths = paths.map((path) => `/1${path}`);
-      const failure = await failureOf(emitAll(session, inArray));
+      const failure = await failureOf(loose.emitAll(session, inArray));
       t.strictSame(failure, { ...expected, paths: expectedPaths }, "in an array");
     }
     for (const event of NO_OBJECTS) {
-      t.match(await failureOf(emitAll(session, [event])), {
+      t.match(await failureOf(loose.emitAll(session, [event])), {
         code: "invalid_event",
         paths: ["/0"],
       });
     }
     for (const wrong of WRONG_SESSIONS) {
       const expected = { ...refused, code: "invalid_session_id", paths: [] };
-      t.strictSame(await failureOf(emit(wrong, "session_ended")), expected, String(wrong));
+      t.strictSame(
+        await failureOf(loose.emit(wrong, "session_ended")),
+        expected,
+        JSON.stringify(wrong),
+      );
     }
     for (const options of WRONG_OPTIONS) {
       const expected = { ...refused, code: "invalid_option", paths: [] };
-      const failure = await failureOf(emit(session, "session_ended", {}, options));
+      const failure = await failureOf(loose.emit(session, "session_ended", {}, options));
       t.strictSame(failure, expected, JSON.stringify(options));
     }
     t.strictSame(await received(), []);

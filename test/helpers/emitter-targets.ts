@@ -71,7 +71,9 @@ async function inMemory(): Promise<Target> {
     server,
     connect: () => connect(server.url),
     backend: server,
-    stop: async () => void (await server.stop()),
+    stop: async () => {
+      await server.stop();
+    },
   };
 }
 

@@ -41,7 +41,7 @@ export const SOCKET_IO_JUNK: readonly (string | Buffer)[] = [
   ...["", "x", "7", "8", "9[]", "b", "bAAAA", "-1", "\u0000", '0{"sid":"x"}', "2", "2x", "2probe"],
   ...["3", "3probe", "5", "6", "5x", "6x", '4\u001e42["ping"]'],
   // Socket.IO: no packet, unknown types, and a second or another namespace.
-  ...["4", "4x", "47", "48[]", "49", "4-1", "4null", "40", "40{}", "40[]", "40null", '40"x"'],
+  ...["4", "4x", "4 ", "47", "48[]", "49", "4-1", "4null", "40", "40{}", "40[]", "40null", '40"x"'],
   ...[
     "40/",
     "40/,",
@@ -70,6 +70,26 @@ export const SOCKET_IO_JUNK: readonly (string | Buffer)[] = [
   '42["message"]',
 ];
 
+/** Bodies of long polling that mean nothing. */
+export const POLLING_JUNK: readonly string[] = [
+  ...[
+    "",
+    "x",
+    "7",
+    "\u001e",
+    "\u001e\u001e",
+    "4",
+    "4x",
+    "47",
+    "42[",
+    "42[]",
+    "bAAAA",
+    "3probe",
+    "2",
+  ],
+  ...['42["x"]\u001e42["y"]', '42["x"]\u001ejunk', `42${DEEP}`, '451-["x",{"_placeholder":true}]'],
+];
+
 /** Text that any client could send; those that mean something are left out: a close, a disconnect, a ping. */
 export function randomFrames(seed: number, count: number): string[] {
   const text = fc.oneof(
@@ -77,7 +97,8 @@ export function randomFrames(seed: number, count: number): string[] {
     fc.string({ unit: "binary", maxLength: 200 }),
     fc.json({ maxDepth: 4 }),
   );
-  const prefix = fc.stringMatching(/^[0-9]{0,2}(\d{0,3}-)?(\/\w{0,5},)?\d{0,4}$/);
+  const digits = fc.constantFrom("4", "40", "42", "43", "44", "45", "46", "42/a,", "421", "2", "0");
+  const prefix = fc.oneof(digits, fc.stringMatching(/^[0-9]{0,2}(\d{0,3}-)?(\/\w{0,5},)?\d{0,4}$/));
   const event = fc.array(fc.jsonValue({ maxDepth: 2 }), { maxLength: 4 });
   const frame = fc.oneof(
     text,

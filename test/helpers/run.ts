@@ -33,7 +33,7 @@ export async function run(
     } as const;
     const child = execFile(file, args, options, (error, stdout, stderr) => {
       const { exitCode, signalCode } = child;
-      resolve({ code: exitCode ?? signalCode ?? String(error), stdout, stderr });
+      resolve({ code: exitCode ?? signalCode ?? error?.message ?? "unknown", stdout, stderr });
     });
   });
 }

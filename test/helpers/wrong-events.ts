@@ -88,10 +88,10 @@ export function wrongEvents(name: EventName): { event: Record<string, unknown>; 
   );
   const missing = fields
     .filter(([field]) => !TIMESTAMP_FIELDS.has(field))
-    .map(([field]) => {
-      const { [field]: _, ...others } = good;
-      return { event: others, path: `/${field}` };
-    });
+    .map(([field]) => ({
+      event: Object.fromEntries(Object.entries(good).filter(([name]) => name !== field)),
+      path: `/${field}`,
+    }));
   const extra = ["offset", "Event", "", "a/b"].map((field) => ({
     event: { ...good, [field]: 1 },
     path: `/${field.replace("/", "~1")}`,
