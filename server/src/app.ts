@@ -75,7 +75,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       teachers.claimAll();
     },
     onSettled: () => {
-      teachers.checkAll(classroom.studentSessions());
+      teachers.checkAll(classroom.toldOfTeachers());
     },
     onDeath: (node) => teachers.sweep(node),
   });

@@ -1,6 +1,6 @@
 import { formatOffset, parseOffset, type Position } from "@inthon/emitter/protocol";
 import type { FindingKind } from "./findings.js";
-import type { RoomTruth, Truth } from "./truth.js";
+import { CLOCK_SLACK_MS, type RoomTruth, type Truth } from "./truth.js";
 
 /** What of its life is kept for each client. */
 const MAX_STORY = 25;
@@ -26,6 +26,8 @@ export class Track {
   readonly #holes: Hole[] = [];
   /** What came after all, as `epoch-n`. */
   readonly #late = new Set<string>();
+  /** Each history that it was told of, and when. */
+  readonly #histories: { readonly epoch: number; readonly at: number }[] = [];
   #position: Position | undefined;
   #isConnected = false;
   connections = 0;
@@ -85,7 +87,7 @@ export class Track {
       this.#find("broken", 1, `connected at ${String(offset)}, which is not an offset`);
       return;
     }
-    this.#position = start;
+    this.#moveTo(start);
     if (!before) {
       if (isRecovered) this.#find("broken", 1, "recovered, though it had never been connected");
       return;
@@ -123,7 +125,7 @@ export class Track {
       this.#judgeOld(position, before, id);
       return;
     }
-    this.#position = position;
+    this.#moveTo(position);
     const step = `received ${formatOffset(position)} after ${formatOffset(before)}`;
     if (position.epoch === before.epoch) {
       this.#passOver(position.epoch, before.n + 1, position.n - 1, step);
@@ -149,6 +151,20 @@ export class Track {
       const goal = sentinel ? formatOffset(sentinel) : "a last event that was never accepted";
       this.#find("hung", 1, `stands at ${this.offset ?? "no position"}, and not at ${goal}`);
     }
+  }
+
+  /** How long it took to get into the history that began after `time`, where it had been in one before. */
+  timeToNewHistory(time: number): number | undefined {
+    if ((this.#histories[0]?.at ?? Infinity) >= time) return undefined;
+    const next = this.#histories.find(({ epoch }) => epoch + CLOCK_SLACK_MS >= time);
+    return next && Math.max(0, next.at - time);
+  }
+
+  #moveTo(position: Position): void {
+    if (position.epoch !== this.#position?.epoch) {
+      this.#histories.push({ epoch: position.epoch, at: Date.now() });
+    }
+    this.#position = position;
   }
 
   #passOver(epoch: number, first: number, last: number, what: string): void {

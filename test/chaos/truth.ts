@@ -2,7 +2,7 @@ import { formatOffset, type Position, type Role } from "@inthon/emitter/protocol
 import type { Findings } from "./findings.js";
 
 /** How exactly the clock that epochs are made of is known here. */
-const CLOCK_SLACK_MS = 5;
+export const CLOCK_SLACK_MS = 5;
 
 /** The server's own announcements have no number: a member who knows already is spared the repetition. */
 const PUBLISHED = /^\d+$/;
@@ -11,8 +11,6 @@ interface Epoch {
   /** What the event at each `n` is, as far as anybody knows. */
   readonly ids: string[];
   readonly placeOf: Map<string, number>;
-  /** When the first event of it was seen by a client. */
-  firstSeenAt: number | undefined;
 }
 
 /** The order of one room, as publishers were promised it and as clients see it: all must agree. */
@@ -46,8 +44,7 @@ export class RoomTruth {
 
   /** A client has received this event with this offset. */
   observe(position: Position, id: string): void {
-    const epoch = this.#place(position, id, "was received");
-    epoch.firstSeenAt ??= Date.now();
+    this.#place(position, id, "was received");
   }
 
   /** The events that publishers made among those from one place to another, both included. */
@@ -57,23 +54,15 @@ export class RoomTruth {
     return ids.filter((id) => PUBLISHED.test(id));
   }
 
-  /** When somebody first received an event of an epoch that began after `time`. */
-  firstSeenOfEpochAfter(time: number): number | undefined {
-    const times = [...this.#epochs]
-      .filter(([epoch]) => epoch + CLOCK_SLACK_MS >= time)
-      .flatMap(([, { firstSeenAt }]) => firstSeenAt ?? []);
-    return times.length > 0 ? Math.min(...times) : undefined;
-  }
-
   get epochs(): number {
     return this.#epochs.size;
   }
 
-  #place(position: Position, id: string, how: string): Epoch {
+  #place(position: Position, id: string, how: string): void {
     const { n } = position;
     let epoch = this.#epochs.get(position.epoch);
     if (!epoch) {
-      epoch = { ids: [], placeOf: new Map(), firstSeenAt: undefined };
+      epoch = { ids: [], placeOf: new Map() };
       this.#epochs.set(position.epoch, epoch);
     }
     const known = epoch.ids[n];
@@ -85,7 +74,6 @@ export class RoomTruth {
     } else if (known !== id) {
       this.#contradict(`at ${formatOffset(position)} ${id} ${how}, where ${known} is`);
     }
-    return epoch;
   }
 
   #contradict(what: string): void {

@@ -94,11 +94,11 @@ export class Classroom implements RoomListener {
     }
   }
 
-  /** The sessions whose students this node holds. */
-  *studentSessions(): Iterable<SessionId> {
-    for (const name of this.#rooms.names()) {
-      const room = parseRoomName(name);
-      if (room?.role === "student") yield room.sessionId;
+  /** The sessions whose students this node holds, and what they believe of their teacher. */
+  *toldOfTeachers(): Iterable<readonly [SessionId, boolean]> {
+    for (const room of this.#rooms.all()) {
+      const { role, sessionId } = parseRoomName(room.name) ?? {};
+      if (role === "student" && sessionId) yield [sessionId, room.teacherOnline];
     }
   }
 

@@ -76,12 +76,16 @@ export class Presence {
     }
   }
 
-  /** Redis may have forgotten a teacher that nobody claims any more: so what these sessions' students believe is checked. */
-  checkAll(sessions: Iterable<SessionId>): void {
-    for (const sessionId of sessions) {
+  /**
+   * Redis may have forgotten a teacher that nobody claims any more: what students were told is checked, and put right.
+   *
+   * @param told - sessions, and whether their students believe that the teacher is there
+   */
+  checkAll(told: Iterable<readonly [SessionId, boolean]>): void {
+    for (const [sessionId, isBelieved] of told) {
       this.#inBackground(sessionId, async () => {
         const { version } = await this.#store.check(sessionId);
-        await this.#announce(sessionId, version);
+        if (isOnline(version) !== isBelieved) await this.#announce(sessionId, version);
       });
     }
   }
@@ -134,7 +138,7 @@ export class Presence {
   async #announce(sessionId: SessionId, version: number): Promise<void> {
     const event = {
       event: "teacher_presence",
-      is_online: version % 2 === 1,
+      is_online: isOnline(version),
       changed_at: new Date().toISOString(),
     } as const;
     const publication = {
@@ -169,4 +173,8 @@ export class Presence {
     this.#queues.set(sessionId, settled);
     return after;
   }
+}
+
+function isOnline(version: number): boolean {
+  return version % 2 === 1;
 }

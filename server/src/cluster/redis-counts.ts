@@ -14,6 +14,9 @@ function countsKey(node: string): string {
   return `inthon:node:{${node}}:connections`;
 }
 
+/** Counts are told together, this much later: ten thousand clients that come back at once are a few commands. */
+const TELL_AFTER_MS = 100;
+
 /** {@link ConnectionCounts} in one hash for each node, which expires with the node's lease. */
 export class RedisConnectionCounts implements ConnectionCounts {
   readonly #commands: RedisClient;
@@ -21,7 +24,7 @@ export class RedisConnectionCounts implements ConnectionCounts {
   readonly #log: Logger;
   readonly #counts = new Map<RoomName, number>();
   readonly #changed = new Set<RoomName>();
-  #flush: NodeJS.Immediate | undefined;
+  #flush: NodeJS.Timeout | undefined;
 
   constructor(commands: RedisClient, lease: NodeLease, log: Logger) {
     this.#commands = commands;
@@ -33,11 +36,10 @@ export class RedisConnectionCounts implements ConnectionCounts {
     if (count > 0) this.#counts.set(room, count);
     else this.#counts.delete(room);
     this.#changed.add(room);
-    // At the end of this turn of the event loop: a thousand joins of one room are one command.
-    this.#flush ??= setImmediate(() => {
+    this.#flush ??= setTimeout(() => {
       this.#flush = undefined;
       this.#tell();
-    });
+    }, TELL_AFTER_MS);
   }
 
   async read(sessionId: SessionId): Promise<Record<Role, number>> {
@@ -71,7 +73,7 @@ export class RedisConnectionCounts implements ConnectionCounts {
   }
 
   async close(): Promise<void> {
-    if (this.#flush) clearImmediate(this.#flush);
+    clearTimeout(this.#flush);
     if (this.#commands.isReady) await this.#commands.del(countsKey(this.#lease.node));
   }
 

@@ -31,7 +31,7 @@ export class Room {
   readonly #closing = new AbortController();
   #position: Position | undefined;
   #isLive = false;
-  /** The newest event that arrived while not live. */
+  /** The newest event that arrived since the last reading began. */
   #noted: Position | undefined;
   #catchingUp: Promise<void> | undefined;
   /** How often the subscription broke. */
@@ -124,8 +124,10 @@ export class Room {
    * @returns whether it can
    */
   async reachBackTo(from: Position): Promise<boolean> {
-    const isAhead = () => from.epoch === this.position.epoch && from.n > this.position.n;
-    if (isAhead() || from.epoch > this.position.epoch) await this.#catchUp();
+    const isAhead = () => isLater(from, this.position);
+    if (isAhead()) await this.#catchUp();
+    // Once more: that reading may have been under way before the client's newest event was published.
+    if (isAhead()) await this.#catchUp();
     if (from.epoch !== this.position.epoch || isAhead()) return false;
     if (this.eventsSince(from)) return true;
     this.#backfilling ??= this.#backfill().finally(() => {
@@ -198,6 +200,7 @@ export class Room {
     while (!this.#isClosed()) {
       // What was published before a reading that began under the subscription is in it; what is published later arrives.
       const interruptions = this.#broker.isConnected ? this.#interruptions : undefined;
+      this.#noted = undefined;
       try {
         const page = await this.#broker.read(this.name, this.#position, READ_PAGE_EVENTS);
         if (this.#isClosed()) return;
@@ -205,7 +208,6 @@ export class Room {
         failures = 0;
         const isUnbroken = interruptions === this.#interruptions;
         if (isUnbroken && !this.#isBehind(page.head)) {
-          this.#noted = undefined;
           this.#isLive = true;
           return;
         }
@@ -217,10 +219,15 @@ export class Room {
     }
   }
 
+  /** Whether there is more than what has just been read. */
   #isBehind(head: Position): boolean {
-    const isBefore = (other: Position | undefined) =>
-      other?.epoch === this.position.epoch && other.n > this.position.n;
-    return isBefore(head) || isBefore(this.#noted);
+    const { epoch } = this.position;
+    const isMore = head.epoch === epoch && head.n > this.position.n;
+    // What arrived from another epoch tells that the history was lost meanwhile, or is old: reading again decides.
+    const noted = this.#noted;
+    return (
+      isMore || (noted !== undefined && (noted.epoch !== epoch || isLater(noted, this.position)))
+    );
   }
 
   #merge({ head, events }: HistoryPage): void {
@@ -261,4 +268,8 @@ export class Room {
     const isWhole = missing.at(-1)?.position.n === oldest - 1;
     if (isWhole) this.#recent = [...missing, ...this.#recent].slice(-2 * this.#historyLimit);
   }
+}
+
+function isLater(one: Position, other: Position): boolean {
+  return one.epoch === other.epoch ? one.n > other.n : one.epoch > other.epoch;
 }

@@ -57,9 +57,9 @@ export class Rooms {
     }, LINGER_MS).unref();
   }
 
-  /** The names of all rooms that are held. */
-  names(): Iterable<RoomName> {
-    return this.#held.keys();
+  /** All rooms that are held. */
+  *all(): Iterable<Room> {
+    for (const { room } of this.#held.values()) yield room;
   }
 
   close(): void {
