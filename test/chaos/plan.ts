@@ -53,9 +53,10 @@ const LATE_SHARE = 0.2;
 const TEACHER_SHARE = 0.2;
 /** Polling costs both sides most: a real class has few of them. */
 const KIND_WEIGHTS: Record<ClientKind, number> = { websocket: 4, polling: 1, upgrade: 1, plain: 4 };
-const PAUSE_MS = { min: 200, max: 2_200 };
+const PAUSE_MS = { min: 200, max: 1_800 };
 /** What a killed process needs to be back, on a busy machine, before it is hit again. */
-const START_MS = 3_000;
+const REPLICA_START_MS = 3_000;
+const REDIS_START_MS = 1_000;
 
 /** The frequency of each fault; those that make Redis forget come with `--forget` only. */
 const WEIGHTS: readonly (readonly [FaultKind, number])[] = [
@@ -92,16 +93,22 @@ function planClients({ clients, sessions, seconds }: ChaosOptions, random: Rando
 function planFaults(options: ChaosOptions, random: Random): Plan["faults"] {
   const weights = options.forget ? [...WEIGHTS, ...FORGETTING] : WEIGHTS;
   const kinds = weights.flatMap(([kind, weight]) => Array<FaultKind>(weight).fill(kind));
+  // First one of each kind, so that a short run has them all; then by weight.
+  const hand = random.shuffled(weights.map(([kind]) => kind));
   // What is broken until when: a process that is away cannot be broken again.
   const busyUntil = new Map<string, number>();
   const faults: { atMs: number; fault: Fault }[] = [];
   const endMs = options.seconds * 1_000;
   for (let atMs = 500; atMs < endMs; atMs += random.between(PAUSE_MS.min, PAUSE_MS.max)) {
-    const fault = planFault(random.pick(kinds), options, random);
-    const target = targetOf(fault);
-    if ((busyUntil.get(target) ?? 0) > atMs) continue;
-    if (target !== "") busyUntil.set(target, atMs + ("ms" in fault ? fault.ms : 0) + START_MS);
+    const drawn = [...hand, random.pick(kinds)].map((kind) => planFault(kind, options, random));
+    const fault = drawn.find((fault) => (busyUntil.get(targetOf(fault)) ?? 0) <= atMs);
+    if (!fault) continue;
     faults.push({ atMs, fault });
+    const dealt = hand.indexOf(fault.kind);
+    if (dealt >= 0) hand.splice(dealt, 1);
+    const target = targetOf(fault);
+    const startMs = target === "Redis" ? REDIS_START_MS : REPLICA_START_MS;
+    if (target !== "") busyUntil.set(target, atMs + ("ms" in fault ? fault.ms : 0) + startMs);
   }
   return faults;
 }

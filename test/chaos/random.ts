@@ -5,6 +5,7 @@ export interface Random {
   /** A whole number from `min` to `max`, both included. */
   between(min: number, max: number): number;
   pick<T>(items: readonly T[]): T;
+  shuffled<T>(items: readonly T[]): T[];
   /** A random part of the whole numbers below `below`, in order; at least one. */
   some(below: number, share: number): number[];
 }
@@ -28,6 +29,11 @@ export function randomFrom(seed: number): Random {
       if (item === undefined) throw new Error("nothing to pick from");
       return item;
     },
+    shuffled: (items) =>
+      items
+        .map((item) => ({ item, place: next() }))
+        .sort((a, b) => a.place - b.place)
+        .map(({ item }) => item),
     some: (below, share) => {
       const chosen = Array.from({ length: below }, (_, i) => i).filter(() => next() < share);
       return chosen.length > 0 ? chosen : [between(0, below - 1)];

@@ -10,14 +10,22 @@ interface Waiter<T> {
 export class Inbox<T> {
   readonly items: T[] = [];
   readonly #waiters = new Set<Waiter<T>>();
+  readonly #listeners: ((item: T) => void)[] = [];
 
   add(item: T): void {
     this.items.push(item);
+    for (const listener of this.#listeners) listener(item);
     for (const waiter of this.#waiters) {
       if (!waiter.isMet(this.items)) continue;
       this.#waiters.delete(waiter);
       waiter.resolve();
     }
+  }
+
+  /** Calls `listener` with every item, those that are there already included. */
+  each(listener: (item: T) => void): void {
+    for (const item of this.items) listener(item);
+    this.#listeners.push(listener);
   }
 
   /** The first item, from index `from` on, that matches; waits for it where it is not there yet. */
