@@ -42,7 +42,8 @@ export class Inbox<T> {
         this.#waiters.delete(waiter);
         const seen = JSON.stringify(this.items.slice(-20));
         reject(new Error(`waited ${String(PATIENCE_MS)} ms in vain; the last items: ${seen}`));
-      }, PATIENCE_MS);
+        // Unreferenced: a wait that nobody needs any more must not hold up the end of the test.
+      }, PATIENCE_MS).unref();
       const waiter: Waiter<T> = {
         isMet,
         resolve: () => {
