@@ -4,6 +4,7 @@ import { createClient } from "redis";
 import t from "tap";
 import { WebSocket } from "ws";
 import { connect } from "@inthon/emitter";
+import { commandCounts, commandsBetween } from "./helpers/command-stats.js";
 import { startCluster } from "./helpers/cluster.js";
 
 /** `HERD=10000 npm test -- test/herd.test.ts` runs it at the size that the design names. */
@@ -56,29 +57,16 @@ void t.test(`${String(HERD)} clients that come back together cost Redis one read
   );
   t.strictSame(wrong, [], "each of them got exactly what it missed");
 
-  const cost = [...after]
-    .map(([command, calls]) => [command, calls - (before.get(command) ?? 0)] as const)
-    .filter(([, calls]) => calls > 0);
+  const cost = commandsBetween(before, after);
   t.comment(
-    `commands for ${String(HERD)} clients: ${cost.map((pair) => pair.join(" ")).join(", ")}`,
+    `commands for ${String(HERD)} clients: ${[...cost].map((pair) => pair.join(" ")).join(", ")}`,
   );
-  const calls = (command: string) => cost.find(([name]) => name === command)?.[1] ?? 0;
+  const calls = (command: string) => cost.get(command) ?? 0;
   t.equal(calls("subscribe"), 1);
   // Twice where the replica, new to the cluster, checks what its students believe.
   t.ok(calls("scard") <= 2 && calls("get") <= 4, "the teacher is asked for once");
   t.ok(calls("xrange") <= 3, "history is read once: the head, and what was missed");
 });
-
-/** How often Redis has run each command, those in scripts included. */
-async function commandCounts(redis: { info(section: string): Promise<string> }) {
-  const stats = await redis.info("commandstats");
-  return new Map(
-    [...stats.matchAll(/cmdstat_(\S+?):calls=(\d+)/g)].map(([, name = "", calls]) => [
-      name,
-      Number(calls),
-    ]),
-  );
-}
 
 interface Member {
   frames(count: number): Promise<Frame[]>;
