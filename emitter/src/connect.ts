@@ -79,7 +79,7 @@ async function connectRedis(url: URL, options: ConnectOptions) {
     options.connectTimeoutMs,
     DEFAULT_CONNECT_TIMEOUT_MS,
   );
-  const client = createClient({
+  const client = createRedis({
     url: url.href,
     // A command that could not be sent fails at once and is retried by `emit` as long as its caller still waits.
     disableOfflineQueue: true,
@@ -127,6 +127,15 @@ async function connectRedis(url: URL, options: ConnectOptions) {
     }
   };
   return { client, close };
+}
+
+function createRedis(options: Parameters<typeof createClient>[0]) {
+  try {
+    return createClient(options);
+  } catch (cause) {
+    // The cause may hold a password, but no more than the caller gave.
+    throw new EmitterError("invalid_option", "the target is not a Redis URL", { cause });
+  }
 }
 
 function wholeNumber(name: string, value: number | undefined, fallback: number): number {

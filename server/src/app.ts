@@ -16,7 +16,7 @@ import { historyRoutes } from "./edge/routes/history.js";
 import { pageRoutes } from "./edge/routes/pages.js";
 import { pollingRoutes } from "./edge/routes/polling.js";
 import { sessionRoutes } from "./edge/routes/sessions.js";
-import { TolerantDecoder, TolerantEngine } from "./edge/tolerance.js";
+import { acceptEvents, TolerantDecoder, TolerantEngine } from "./edge/tolerance.js";
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { Logger } from "./telemetry/log.js";
 
@@ -69,6 +69,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     log,
   });
   const classroom = new Classroom(io, cluster, teachers, { historyLimit, log });
+  io.on("connection", acceptEvents);
   const emitter = new Emitter(broker.publisher);
   lease.start({
     onNewName: () => {

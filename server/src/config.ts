@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { DEFAULT_HISTORY_LIMITS } from "@inthon/emitter";
 
@@ -49,7 +50,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 type Reader<T> = (text: string | undefined) => T;
 
 const READERS = {
-  HOST: (text) => text ?? "0.0.0.0",
+  HOST: (text = "0.0.0.0") => {
+    if (isIP(text) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(text))
+      return text;
+    throw new Error("must be an IP address or a host name to listen on");
+  },
   PORT: wholeNumber(3_000, 0, 65_535),
   NODE_ID: (text) => {
     if (text === undefined) return `${hostname().slice(0, 40)}-${randomBytes(4).toString("hex")}`;
@@ -139,10 +144,23 @@ function readRedisUrl(text: string | undefined): ClusterConfig {
   if (/^redis\+(cluster|sentinel):/.test(text)) {
     throw new Error("names a Redis Cluster or Sentinel, which this version does not support yet");
   }
-  if (!URL.canParse(text) || !/^rediss?:$/.test(new URL(text).protocol)) {
-    throw new Error("must be a URL that begins with redis:// or rediss://");
+  if (!isRedisUrl(text)) {
+    throw new Error(
+      "must be redis:// or rediss://, then user and password if any, host, port and database number",
+    );
   }
   return { kind: "redis", url: text };
+}
+
+function isRedisUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, pathname, username, password } = new URL(text);
+  try {
+    decodeURIComponent(username + password);
+  } catch {
+    return false;
+  }
+  return /^rediss?:$/.test(protocol) && /^\/?\d*$/.test(pathname);
 }
 
 function wholeNumber(fallback: number, min: number, max: number): Reader<number> {

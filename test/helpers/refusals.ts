@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { MAX_EVENT_BYTES } from "@inthon/emitter";
+
+/** As promised, not as built. */
+const MAX_EVENT_BYTES = 64 * 1024;
 
 const MAX_BODY_BYTES = 1024 * 1024;
 

@@ -125,14 +125,17 @@ export const EVENT_NAMES = Object.keys(EVENTS) as readonly EventName[];
 type Fields<Properties extends TProperties> = Static<ReturnType<typeof Type.Object<Properties>>>;
 type Flat<T> = { [K in keyof T]: T[K] };
 
+type Payload<Name extends EventName> = Flat<Fields<(typeof EVENTS)[Name]["payload"]>>;
+
 /** What a publisher gives for each event; `created_at` and `changed_at` may be left out. */
 export type EventPayloads = {
-  [Name in EventName]: Flat<Fields<(typeof EVENTS)[Name]["payload"]>>;
+  // `{}` would take any object.
+  [Name in EventName]: keyof Payload<Name> extends never ? Record<string, never> : Payload<Name>;
 };
 
 /** What a client receives for each event: the payload complete, with the `event` field first. */
 export type ClassroomEvents = {
-  [Name in EventName]: Flat<{ event: Name } & Required<EventPayloads[Name]>>;
+  [Name in EventName]: Flat<{ event: Name } & Required<Payload<Name>>>;
 };
 
 /** Any event, as one union tagged by `event`. */
@@ -140,7 +143,7 @@ export type ClassroomEvent = ClassroomEvents[EventName];
 
 /** Any event as a publisher may write it, as one union tagged by `event`. */
 export type ClassroomEventInput = {
-  [Name in EventName]: Flat<{ event: Name } & EventPayloads[Name]>;
+  [Name in EventName]: Flat<{ event: Name } & Payload<Name>>;
 }[EventName];
 
 /** The first thing that every new connection is told (PROTOCOL.md, section 3). */

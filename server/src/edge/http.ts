@@ -23,11 +23,17 @@ export function createHttp(log: Logger, allowedOrigins: readonly string[] | unde
     // Kept-alive connections must not hold up the end of the process.
     forceCloseConnections: true,
     routerOptions: { ignoreTrailingSlash: true },
+    // A URL that cannot be decoded.
+    frameworkErrors: (_error, request, reply) => {
+      sendProblem.call(http, notFound(), request, reply);
+    },
   }).withTypeProvider<TypeBoxTypeProvider>();
   http.setErrorHandler(sendProblem);
   http.setNotFoundHandler(() => {
-    throw new HttpProblem(404, "not_found", "there is nothing here: see the README for the paths");
+    throw notFound();
   });
+  // Fastify's own parser for it: events are JSON.
+  http.removeContentTypeParser("text/plain");
   void http.register(cors, { origin: allowedOrigins ? [...allowedOrigins] : "*" });
   void http.register(helmet, {
     contentSecurityPolicy: {
@@ -43,6 +49,10 @@ export function createHttp(log: Logger, allowedOrigins: readonly string[] | unde
     strictTransportSecurity: false,
   });
   return http;
+}
+
+function notFound(): HttpProblem {
+  return new HttpProblem(404, "not_found", "there is nothing here: see the README for the paths");
 }
 
 const FASTIFY_PROBLEMS: Readonly<Record<number, [ProblemCode, string]>> = {

@@ -1,30 +1,63 @@
 import { Server as EngineServer, type ServerOptions } from "engine.io";
-import { Decoder } from "socket.io-parser";
+import { Decoder, PacketType, type Packet } from "socket.io-parser";
+
+/** The one namespace that there is (PROTOCOL.md, section 2). */
+const NAMESPACE = "/";
 
 /**
- * Socket.IO's decoder, which throws where a client sends something that is not Socket.IO, and the server then closes
- * the connection. The contract ignores it instead. Binary packets are ignored before their attachments are waited
- * for: the contract has none.
+ * Socket.IO's decoder throws where a client sends something that is not Socket.IO, and Socket.IO's server closes the
+ * connection on that and on packets that are out of place. The contract ignores all of it instead.
  */
 export class TolerantDecoder extends Decoder {
+  /** Whether the client is in the namespace: before, it may only join, and afterwards, not again. */
+  hasJoined = false;
+  #isJoining = false;
+
   override add(data: unknown): void {
-    if (typeof data !== "string" || data.startsWith("5") || data.startsWith("6")) return;
+    const packet = this.#decode(data);
+    if (packet && this.#isInPlace(packet)) this.emitReserved("decoded", packet);
+  }
+
+  #decode(data: unknown): Packet | undefined {
+    // Binary packets are ignored before their attachments are waited for: the contract has none.
+    if (typeof data !== "string" || data.startsWith("5") || data.startsWith("6")) return undefined;
     try {
-      super.add(data);
+      return (this as unknown as DecoderSeam).decodeString(data);
     } catch {
-      // Junk, as the contract expects it from time to time.
+      return undefined;
     }
+  }
+
+  #isInPlace({ type, nsp }: Packet): boolean {
+    if (type === PacketType.CONNECT) {
+      // Another namespace is refused by Socket.IO, in a way that the stock client understands.
+      if (nsp !== NAMESPACE) return true;
+      const isFirst = !this.#isJoining;
+      this.#isJoining = true;
+      return isFirst;
+    }
+    return this.hasJoined && nsp === NAMESPACE && type !== PacketType.CONNECT_ERROR;
   }
 }
 
-interface Packet {
-  readonly type: string;
-  readonly data?: unknown;
+// Private in socket.io-parser's types. Pinned by the tests of junk frames, as are the seams below.
+interface DecoderSeam {
+  decodeString(data: string): Packet;
 }
 
-/** A transport of engine.io, as far as it is changed here. */
+/** A socket of Socket.IO, as far as its decoder is concerned. */
+interface SocketSeam {
+  readonly client: { readonly decoder: TolerantDecoder };
+}
+
+/** To be called when a client has joined the namespace: its events count from now on. */
+export function acceptEvents(socket: object): void {
+  (socket as SocketSeam).client.decoder.hasJoined = true;
+}
+
+/** A transport of engine.io. */
 interface TransportSeam {
-  onPacket(packet: Packet): void;
+  onPacket(packet: { readonly type: string; readonly data?: unknown }): void;
 }
 
 /** Engine.IO closes a connection on a frame that is not Engine.IO. The contract ignores such a frame. */
@@ -44,18 +77,25 @@ export class TolerantEngine extends EngineServer {
   protected override createTransport(
     ...args: Parameters<EngineServer["createTransport"]>
   ): ReturnType<EngineServer["createTransport"]> {
-    return ignoreBadPackets(super.createTransport(...args));
+    const [, request] = args;
+    const isUpgrade = new URL(request.url ?? "/", "http://localhost").searchParams.has("sid");
+    return ignoreBadPackets(super.createTransport(...args), isUpgrade);
   }
 }
 
-// `onPacket` is protected in engine.io's types. Pinned by the tests of junk frames.
-function ignoreBadPackets<Transport extends object>(transport: Transport): Transport {
+// `onPacket` is protected in engine.io's types.
+function ignoreBadPackets<Transport extends object>(transport: Transport, isUpgrade: boolean) {
   const seam = transport as unknown as TransportSeam;
   const onPacket = seam.onPacket.bind(transport);
+  // Only the server pings. A client does so once: to probe the transport that it upgrades to.
+  let mayProbe = isUpgrade;
   seam.onPacket = (packet) => {
-    // Only the server may ping; a client does so once, to probe the transport that it upgrades to.
-    const isStrayPing = packet.type === "ping" && packet.data !== "probe";
-    if (packet.type !== "error" && !isStrayPing) onPacket(packet);
+    if (packet.type === "error") return;
+    if (packet.type === "ping") {
+      if (!mayProbe || packet.data !== "probe") return;
+      mayProbe = false;
+    }
+    onPacket(packet);
   };
   return transport;
 }
