@@ -25,7 +25,7 @@ export interface EmitOptions {
 
 /** The arguments of `emit` after the event's name; the payload of an event without fields may be left out. */
 export type EmitArguments<Name extends EventName> =
-  Partial<EventPayloads[Name]> extends EventPayloads[Name]
+  Record<string, never> extends EventPayloads[Name]
     ? [payload?: EventPayloads[Name], options?: EmitOptions]
     : [payload: EventPayloads[Name], options?: EmitOptions];
 

@@ -28,6 +28,8 @@ export class Faults {
   readonly log: string[] = [];
   readonly #options: FaultsOptions;
   readonly #underWay = new Set<Promise<void>>();
+  /** What is being done to a process: one thing after the other. */
+  readonly #turns = new Map<ServerProcess | RedisServer, Promise<void>>();
   /** Processes that end because they are told to. */
   readonly #doomed = new Set<ServerProcess | RedisServer>();
   readonly #isClosing = new AbortController();
@@ -80,13 +82,13 @@ export class Faults {
         break;
       }
       case "replica frozen":
-        await freeze(cluster.replica(fault.replica), fault.ms);
+        await this.#freeze(cluster.replica(fault.replica), fault.ms);
         break;
       case "Redis killed":
         await this.#restart("Redis", cluster.redis, fault.ms);
         break;
       case "Redis frozen":
-        await freeze(cluster.redis, fault.ms);
+        await this.#freeze(cluster.redis, fault.ms);
         break;
       case "subscribers cut":
         await this.#command(["CLIENT", "KILL", "TYPE", "pubsub"]);
@@ -98,44 +100,71 @@ export class Faults {
         for (const index of fault.clients) clients.get(index)?.cut(fault.cut, fault.ms);
         break;
       case "Redis flushed":
-        await this.#forgetting(() => readHistories(cluster.redisUrl, truth, "flush"));
+        await this.#inTurn(cluster.redis, () => this.#flush());
         break;
-      case "Redis restarted without its file":
-        // For the judgement: nobody could be asked afterwards.
-        await readHistories(cluster.redisUrl, truth).catch(() => undefined);
-        await this.#forgetting(() =>
-          this.#restart("Redis", cluster.redis, fault.ms, () =>
-            rm(join(this.#options.redisDir, "appendonlydir"), { recursive: true, force: true }),
-          ),
-        );
+      case "Redis restarted without its file": {
+        let at = Date.now();
+        await this.#restart("Redis", cluster.redis, fault.ms, {
+          // For the judgement: afterwards nobody can be asked.
+          before: () => readHistories(cluster.redisUrl, truth).catch(() => undefined),
+          whileDown: async () => {
+            const file = join(this.#options.redisDir, "appendonlydir");
+            await rm(file, { recursive: true, force: true });
+            at = Date.now();
+          },
+        });
+        truth.forgets.push({ at, back: Date.now() });
         break;
+      }
     }
   }
 
-  async #restart(
+  #restart(
     name: string,
     process: ServerProcess | RedisServer,
     downMs: number,
-    whileDown: () => Promise<void> = () => Promise.resolve(),
+    also: { before?: () => Promise<unknown>; whileDown?: () => Promise<void> } = {},
   ): Promise<void> {
-    this.#doomed.add(process);
-    process.kill("SIGKILL");
-    await process.exited;
-    await whileDown();
-    await delay(downMs);
-    await process.restart();
-    this.#doomed.delete(process);
-    this.#watch(name, process);
+    return this.#inTurn(process, async () => {
+      await also.before?.();
+      this.#doomed.add(process);
+      process.kill("SIGKILL");
+      await process.exited;
+      await also.whileDown?.();
+      await delay(downMs);
+      await process.restart();
+      this.#doomed.delete(process);
+      this.#watch(name, process);
+    });
   }
 
-  async #forgetting(forget: () => Promise<void>): Promise<void> {
-    const entry = { from: Date.now(), to: Infinity };
-    this.#options.truth.forgets.push(entry);
+  #freeze(process: ServerProcess | RedisServer, ms: number): Promise<void> {
+    return this.#inTurn(process, async () => {
+      process.pause();
+      await delay(ms);
+      process.resume();
+    });
+  }
+
+  #inTurn(process: ServerProcess | RedisServer, work: () => Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(process) ?? Promise.resolve()).then(work);
+    this.#turns.set(
+      process,
+      turn.catch(() => undefined),
+    );
+    return turn;
+  }
+
+  async #flush(): Promise<void> {
+    const { cluster, truth } = this.#options;
+    let at = Date.now();
     try {
-      await forget();
-    } finally {
-      entry.to = Date.now();
+      at = await readHistories(cluster.redisUrl, truth, "flush");
+    } catch (error) {
+      // Whether it has forgotten is not known: a client that is told so is believed.
+      this.#note(`FLUSHALL was not answered: ${String(error)}`);
     }
+    truth.forgets.push({ at, back: at });
   }
 
   /** One command over a connection of its own; where Redis is away just then, there is nothing to break. */
@@ -176,12 +205,6 @@ export class Faults {
   #note(what: string): void {
     this.log.push(`${this.#options.truth.clock()}  ${what}`);
   }
-}
-
-async function freeze(process: ServerProcess | RedisServer, ms: number): Promise<void> {
-  process.pause();
-  await delay(ms);
-  process.resume();
 }
 
 async function isReady(url: string): Promise<boolean> {

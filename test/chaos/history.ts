@@ -8,7 +8,7 @@ import {
 } from "@inthon/emitter/protocol";
 import { idOf, type RoomTruth, type Truth } from "./truth.js";
 
-/** Reads the histories of all rooms, and in the same moment, where asked to, has Redis forget everything. */
+/** Reads the histories of all rooms, and in the same moment, where asked to, has Redis forget everything; tells when. */
 const READ = `
 local histories = {}
 for i, key in ipairs(KEYS) do
@@ -17,7 +17,7 @@ end
 if ARGV[1] == 'flush' then
   redis.call('FLUSHALL')
 end
-return histories`;
+return { redis.call('TIME'), histories }`;
 
 type Entry = [id: string, fields: string[]];
 
@@ -40,8 +40,12 @@ function openClient(url: string) {
   return createClient({ url, socket: { reconnectStrategy: false, connectTimeout: 5_000 } });
 }
 
-/** Adds to the truth what history holds: it also knows of events that nobody was told of. */
-export async function readHistories(url: string, truth: Truth, then?: "flush"): Promise<void> {
+/**
+ * Adds to the truth what history holds: it also knows of events that nobody was told of.
+ *
+ * @returns when that was, by Redis's clock, in milliseconds since 1970
+ */
+export async function readHistories(url: string, truth: Truth, then?: "flush"): Promise<number> {
   const { rooms } = truth;
   const reply = await withRedis(url, (client) =>
     client.eval(READ, {
@@ -49,7 +53,8 @@ export async function readHistories(url: string, truth: Truth, then?: "flush"): 
       arguments: [then ?? ""],
     }),
   );
-  for (const [i, entries] of (reply as unknown as Entry[][]).entries()) {
+  const [[seconds, microseconds], histories] = reply as unknown as [[string, string], Entry[][]];
+  for (const [i, entries] of histories.entries()) {
     for (const [id, [, json = ""]] of entries) {
       const position = parseOffset(id);
       if (position) {
@@ -57,6 +62,7 @@ export async function readHistories(url: string, truth: Truth, then?: "flush"): 
       }
     }
   }
+  return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
 }
 
 function nameOf({ session, role }: RoomTruth): RoomName {

@@ -70,7 +70,7 @@ export function makeReport(outcome: Outcome): Report {
 /** How long after a loss of memory clients had something of the new history: they were told, or got an event. */
 function flowAgain(truth: Truth, tracks: readonly Track[]): [string, string][] {
   const delays = truth.forgets
-    .flatMap(({ to }) => tracks.flatMap((track) => track.timeToNewHistory(to) ?? []))
+    .flatMap((forget) => tracks.flatMap((track) => track.timeToNewHistory(forget) ?? []))
     .sort((a, b) => a - b);
   const at = (share: number) => `${delays[Math.floor((delays.length - 1) * share)] ?? 0} ms`;
   const histories = truth.rooms.reduce((total, room) => total + room.epochs, 0);

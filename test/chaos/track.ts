@@ -1,6 +1,6 @@
 import { formatOffset, parseOffset, type Position } from "@inthon/emitter/protocol";
 import type { FindingKind } from "./findings.js";
-import { CLOCK_SLACK_MS, type RoomTruth, type Truth } from "./truth.js";
+import type { Forget, RoomTruth, Truth } from "./truth.js";
 
 /** What of its life is kept for each client. */
 const MAX_STORY = 25;
@@ -14,6 +14,14 @@ interface Hole {
   readonly story: readonly string[];
 }
 
+/** A connection that was told that it was not recovered. */
+interface FreshStart {
+  readonly before: Position;
+  readonly at: number;
+  readonly step: string;
+  readonly story: readonly string[];
+}
+
 /**
  * Follows one client, and judges all that it is told, at once: from its join position on, one event after the other,
  * without a hole, across all of its connections.
@@ -24,6 +32,7 @@ export class Track {
   readonly #truth: Truth;
   readonly #story: string[] = [];
   readonly #holes: Hole[] = [];
+  readonly #freshStarts: FreshStart[] = [];
   /** What came after all, as `epoch-n`. */
   readonly #late = new Set<string>();
   /** Each history that it was told of, and when. */
@@ -102,9 +111,7 @@ export class Track {
     }
     this.notRecovered++;
     if (start.epoch < before.epoch) this.#find("leaked", 1, `went back ${step}`);
-    if (!this.#truth.isForgotten(before)) {
-      this.#find("wrongly not recovered", 1, `moved ${step}, though history reaches back`);
-    }
+    this.#freshStarts.push({ before, at: Date.now(), step, story: [...this.#story] });
   }
 
   event(offset: unknown, id: string): void {
@@ -146,6 +153,10 @@ export class Track {
         this.#add("lost", missing.length, `${what}: missed ${missing.join(", ")}`, story);
       }
     }
+    for (const { before, at, step, story } of this.#freshStarts) {
+      if (this.#truth.isForgotten(before, at)) continue;
+      this.#add("wrongly not recovered", 1, `moved ${step}, though history reaches back`, story);
+    }
     if (!this.isDone) {
       const { sentinel } = this.room;
       const goal = sentinel ? formatOffset(sentinel) : "a last event that was never accepted";
@@ -153,11 +164,11 @@ export class Track {
     }
   }
 
-  /** How long it took to get into the history that began after `time`, where it had been in one before. */
-  timeToNewHistory(time: number): number | undefined {
-    if ((this.#histories[0]?.at ?? Infinity) >= time) return undefined;
-    const next = this.#histories.find(({ epoch }) => epoch + CLOCK_SLACK_MS >= time);
-    return next && Math.max(0, next.at - time);
+  /** How long it took to get into a new history, where it had been in one before. */
+  timeToNewHistory({ at, back }: Forget): number | undefined {
+    if ((this.#histories[0]?.at ?? Infinity) >= at) return undefined;
+    const next = this.#histories.find(({ epoch }) => epoch >= at);
+    return next && Math.max(0, next.at - back);
   }
 
   #moveTo(position: Position): void {

@@ -1,8 +1,13 @@
 import { formatOffset, type Position, type Role } from "@inthon/emitter/protocol";
 import type { Findings } from "./findings.js";
 
-/** How exactly the clock that epochs are made of is known here. */
-export const CLOCK_SLACK_MS = 5;
+/** A loss of memory, by Redis's clock, which is this machine's. */
+export interface Forget {
+  /** Histories that began before are gone. */
+  readonly at: number;
+  /** When Redis could be used again. */
+  readonly back: number;
+}
 
 /** The server's own announcements have no number: a member who knows already is spared the repetition. */
 const PUBLISHED = /^\d+$/;
@@ -85,8 +90,7 @@ export class RoomTruth {
 export class Truth {
   readonly startedAt = Date.now();
   readonly findings: Findings;
-  /** When Redis lost its memory: began to, and had. */
-  readonly forgets: { readonly from: number; to: number }[] = [];
+  readonly forgets: Forget[] = [];
   readonly #rooms = new Map<string, RoomTruth>();
 
   constructor(findings: Findings) {
@@ -107,9 +111,9 @@ export class Truth {
     return [...this.#rooms.values()];
   }
 
-  /** Whether the history that `position` belongs to has been lost since. */
-  isForgotten({ epoch }: Position): boolean {
-    return this.forgets.some(({ to }) => to + CLOCK_SLACK_MS >= epoch);
+  /** Whether the history that `position` belongs to had been lost by `time`. */
+  isForgotten({ epoch }: Position, time: number): boolean {
+    return this.forgets.some(({ at }) => at >= epoch && at <= time);
   }
 
   /** Seconds since the start, for stories. */
