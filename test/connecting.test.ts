@@ -90,6 +90,20 @@ for (const { name, start } of ENVIRONMENTS) {
       }
     });
 
+    await t.test("a client that was refused may try again with a better answer", async (t) => {
+      const socket = io(url, { auth: { session_id: "again", role: "nobody" }, forceNew: true });
+      t.teardown(() => socket.close());
+      await new Promise<void>((resolve) => {
+        socket.once("connect_error", () => {
+          resolve();
+        });
+      });
+      socket.auth = { session_id: "again", role: "student" };
+      socket.connect();
+      const event = await new Promise((resolve) => socket.once("connected", resolve));
+      t.match(event, { session_id: "again", role: "student" });
+    });
+
     await t.test("a namespace other than / does not exist", async (t) => {
       const socket = io(`${url}/admin`, { path: "/ws/session/x/student/", forceNew: true });
       t.teardown(() => socket.close());

@@ -1,8 +1,6 @@
-import { execFile } from "node:child_process";
 import { access, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { Deployment, type IDeployment } from "kubernetes-models/apps/v1";
 import { PodDisruptionBudget } from "kubernetes-models/policy/v1";
 import {
@@ -14,11 +12,9 @@ import {
   Service,
 } from "kubernetes-models/v1";
 import t from "tap";
-import ts from "typescript";
-import { parseAllDocuments } from "yaml";
 import { ENVIRONMENT_VARIABLES, loadConfig } from "../server/dist/config.js";
+import { type Manifest, named, nameOf, problemsOf, render } from "./helpers/manifests.js";
 import { startServer } from "./helpers/server-process.js";
-import { ensureTool } from "./helpers/tools.js";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const server = "inthon-server";
@@ -28,25 +24,7 @@ const podName = `${server}-6d4cf56db6-x2x7k`;
 /** The base leaves the Secret to the operator: this stands for it. */
 const operatorsSecret = { REDIS_URL: "rediss://redis.example:6379", PUBLISH_KEYS: "one,another" };
 
-interface Named {
-  readonly metadata?: { readonly name?: string };
-}
-/** What every Kubernetes object has. */
-interface Manifest extends Named {
-  readonly apiVersion: string;
-  readonly kind: string;
-}
 type Labels = Readonly<Record<string, string>>;
-
-const compilerOptions: ts.CompilerOptions = {
-  module: ts.ModuleKind.NodeNext,
-  target: ts.ScriptTarget.ES2022,
-  strict: true,
-  skipLibCheck: true,
-  noEmit: true,
-  types: [],
-};
-const readSources = new Map<string, ts.SourceFile | undefined>();
 
 for (const directory of ["k8s/base", "k8s/overlays/local"]) {
   await t.test(`${directory} renders to a deployment that fits the server`, async (t) => {
@@ -174,87 +152,6 @@ await t.test("the validation refuses what Kubernetes would refuse", async (t) =>
     };
   }
 });
-
-/** What `kubectl apply -k` would send. */
-async function render(directory: string): Promise<Manifest[]> {
-  const kubectl = await ensureTool("kubectl");
-  const run = promisify(execFile)(kubectl, ["kustomize", join(root, directory)]);
-  const { stdout } = await run.catch((cause: unknown) => {
-    // Debian 12 has a kubectl of 2021, whose Kustomize does not know half of these fields.
-    const hint = String(cause).includes("unknown field") ? ": is kubectl older than 1.27?" : "";
-    throw new Error(`${kubectl} cannot render ${directory}${hint}`, { cause });
-  });
-  return parseAllDocuments(stdout).map((document) => {
-    const [error] = document.errors;
-    if (error) throw error;
-    return document.toJS() as Manifest;
-  });
-}
-
-/** One line for each fault: by the schemas, and for fields that the schemas do not name. */
-async function problemsOf(manifests: readonly Manifest[]): Promise<string[]> {
-  const problems: string[] = [];
-  const known: Manifest[] = [];
-  for (const manifest of manifests) {
-    const { apiVersion, kind } = manifest;
-    const Model = await modelOf(manifest);
-    if (Model === undefined) {
-      problems.push(`${apiVersion} ${kind} is not known`);
-      continue;
-    }
-    known.push(manifest);
-    try {
-      new Model(manifest).validate();
-    } catch (error) {
-      problems.push(`${kind} ${nameOf(manifest)}: ${String(error)}`);
-    }
-  }
-  return [...problems, ...typeFaults(known)];
-}
-
-type Model = new (data: Manifest) => { validate(): void };
-
-async function modelOf({ apiVersion, kind }: Manifest): Promise<Model | undefined> {
-  try {
-    const path = `kubernetes-models/${apiVersion}/${kind}`;
-    return ((await import(path)) as Partial<Record<string, Model>>)[kind];
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * The schemas take any field; the types of the same package do not. So the compiler looks at each
- * object as a literal of its type, in a file that exists in memory only.
- */
-function typeFaults(manifests: readonly Manifest[]): string[] {
-  const file = join(root, "test", "manifests.in-memory.ts");
-  const lines = manifests.map((manifest, index) => {
-    const { apiVersion, kind } = manifest;
-    const type = `import("kubernetes-models/${apiVersion}/${kind}").I${kind}`;
-    return `export const object${index}: ${type} = ${JSON.stringify(manifest)};`;
-  });
-  const host = ts.createCompilerHost(compilerOptions);
-  const read = host.getSourceFile.bind(host);
-  host.getSourceFile = (name, version) => {
-    if (name === file) return ts.createSourceFile(name, lines.join("\n"), version);
-    if (!readSources.has(name)) readSources.set(name, read(name, version));
-    return readSources.get(name);
-  };
-  const program = ts.createProgram([file], compilerOptions, host);
-  const diagnostics = ts.getPreEmitDiagnostics(program);
-  return diagnostics.map((it) => ts.flattenDiagnosticMessageText(it.messageText, " "));
-}
-
-function named<T extends Named>(objects: readonly T[], name: string): T {
-  const found = objects.find((it) => it.metadata?.name === name);
-  if (found === undefined) throw new Error(`There is no object named ${name}`);
-  return found;
-}
-
-function nameOf(object: Named): string {
-  return object.metadata?.name ?? "";
-}
 
 function labelsOf(deployment: IDeployment): Labels {
   return deployment.spec?.template.metadata?.labels ?? {};

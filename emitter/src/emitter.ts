@@ -29,6 +29,8 @@ export type EmitArguments<Name extends EventName> =
     ? [payload?: EventPayloads[Name], options?: EmitOptions]
     : [payload: EventPayloads[Name], options?: EmitOptions];
 
+/** The most events that one call, or one HTTP request, may publish. */
+export const MAX_BATCH_EVENTS = 1_000;
 const DEFAULT_TIMEOUT_MS = 5_000;
 /** As long as a publisher may reasonably repeat a call of its own. */
 const GIVEN_KEY_TTL_MS = 60 * 60 * 1_000;
@@ -89,7 +91,7 @@ export class Emitter {
    * published. With an `idempotencyKey`, each event gets a key of its own, made of it and the event's index.
    *
    * @param sessionId - the lecture
-   * @param events - events as objects, with their `event` field
+   * @param events - up to 1,000 events as objects, with their `event` field
    * @throws EmitterError as {@link Emitter.emit} does; the paths of faults begin with the event's index
    */
   async emitAll(
@@ -97,6 +99,11 @@ export class Emitter {
     events: readonly ClassroomEventInput[],
     options: EmitOptions = {},
   ): Promise<PublishResult[]> {
+    if (events.length > MAX_BATCH_EVENTS) {
+      const message = `at most ${String(MAX_BATCH_EVENTS)} events`;
+      throw new EmitterError("invalid_event", message, { faults: [{ path: "", message }] });
+    }
+    if (events.length === 0) return [];
     const parsed = events.map((event, index) => parseEvent(event, `/${String(index)}`));
     return this.emitParsed(sessionId, parsed, options);
   }

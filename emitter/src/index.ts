@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { connect, type ConnectOptions } from "./connect.js";
-export { Emitter, type EmitArguments, type EmitOptions } from "./emitter.js";
+export { Emitter, MAX_BATCH_EVENTS, type EmitArguments, type EmitOptions } from "./emitter.js";
 export { EmitterError, type EmitterErrorCode, type Fault } from "./errors.js";
 export { MAX_EVENT_BYTES, parseEvent } from "./parse-event.js";
 export {

@@ -1,12 +1,10 @@
-import { EmitterError, parseEvent, type Emitter } from "@inthon/emitter";
+import { EmitterError, MAX_BATCH_EVENTS, parseEvent, type Emitter } from "@inthon/emitter";
 import { type ClassroomEvent, type Role, type SessionId } from "@inthon/emitter/protocol";
 import type { FastifyRequest } from "fastify";
 import type { Http } from "../http.js";
 import { HttpProblem } from "../problem.js";
 import { RETRY_AFTER, sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
 
-/** Events in one request at most. */
-const MAX_EVENTS = 1_000;
 /** Below what load balancers wait for a response (30 s and more). */
 const PUBLISH_TIMEOUT_MS = 3_000;
 
@@ -47,8 +45,8 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
 
 function eventsOf(body: unknown): { isSingle: boolean; events: ClassroomEvent[] } {
   if (!Array.isArray(body)) return { isSingle: true, events: [checked(body, "")] };
-  if (body.length === 0 || body.length > MAX_EVENTS) {
-    const message = `must hold 1 to ${String(MAX_EVENTS)} events`;
+  if (body.length === 0 || body.length > MAX_BATCH_EVENTS) {
+    const message = `must hold 1 to ${String(MAX_BATCH_EVENTS)} events`;
     throw new HttpProblem(400, "invalid_event", `the array ${message}`, {
       errors: [{ path: "", message }],
     });
