@@ -112,6 +112,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       engineIo.close();
       await http.close();
       await teachers.close(PRESENCE_CLOSE_TIMEOUT_MS);
+      await lease.stop(teachers.isEmpty);
       classroom.close();
       await emitter.close();
       await cluster.close();

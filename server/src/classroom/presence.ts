@@ -101,6 +101,11 @@ export class Presence {
     }
   }
 
+  /** Whether this node holds no teacher that would have to be swept. */
+  get isEmpty(): boolean {
+    return this.#held.size === 0;
+  }
+
   /** From now on, teachers that leave are only going to another node. */
   drain(): void {
     this.#isDraining = true;

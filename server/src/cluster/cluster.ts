@@ -68,7 +68,7 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
       get node() {
         return lease.node;
       },
-      stop: () => lease.stop(),
+      stop: (holdsNothing) => lease.stop(holdsNothing),
       start: (listener) => {
         lease.start({
           onNewName: () => {
@@ -90,7 +90,6 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
       await within(PING_TIMEOUT_MS, commands.ping());
     },
     close: async () => {
-      await lease.stop();
       await counts.close();
       subscriptions.close();
       await Promise.all([closeRedisClient(subscriber), closeRedisClient(commands)]);

@@ -73,10 +73,13 @@ export class NodeLease {
     this.#running = this.#run(listener);
   }
 
-  async stop(): Promise<void> {
+  /** As the port says. */
+  async stop(holdsNothing: boolean): Promise<void> {
     this.#closing.abort();
     this.#wake.abort();
     await this.#running;
+    if (!holdsNothing || !this.#commands.isReady) return;
+    await this.#commands.zRem(NODES_KEY, this.#node).catch(() => undefined);
   }
 
   #newName(): string {
@@ -123,12 +126,12 @@ export class NodeLease {
   #sweep(node: string, listener: LeaseListener): void {
     if (node === this.#node || this.#sweeping.has(node)) return;
     this.#sweeping.add(node);
-    this.#log.warn({ dead: node }, "a node is dead: sweeping what it held");
+    this.#log.info({ gone: node }, "a node has gone: sweeping what it held");
     listener
       .onDeath(node)
       .then(() => this.#commands.zRem(NODES_KEY, node))
       .catch((error: unknown) => {
-        this.#log.warn({ err: error, dead: node }, "sweeping a dead node failed, trying again");
+        this.#log.warn({ err: error, gone: node }, "sweeping failed, trying again");
       })
       .finally(() => {
         this.#sweeping.delete(node);

@@ -102,8 +102,12 @@ export interface Lease {
   /** The node's name in the cluster: never used again once its lease has run out. */
   readonly node: string;
   start(listener: LeaseListener): void;
-  /** Lets the lease run out. */
-  stop(): Promise<void>;
+  /**
+   * Stops renewing the lease.
+   *
+   * @param holdsNothing - gives it up at once; else it runs out, and what the node held is swept then
+   */
+  stop(holdsNothing: boolean): Promise<void>;
 }
 
 /** How many connections each role room has, over the whole cluster. */

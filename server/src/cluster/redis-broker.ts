@@ -45,8 +45,9 @@ export class RedisBroker implements Broker {
     this.#subscriber.on("ready", () => {
       listener(true);
     });
+    // Not every error breaks the connection.
     this.#subscriber.on("error", () => {
-      listener(false);
+      listener(this.isConnected);
     });
   }
 

@@ -189,9 +189,7 @@ export class Room {
   /** Reads on from the position until nothing is left that was published before, then goes live. */
   #catchUp(): Promise<void> {
     this.#isLive = false;
-    this.#catchingUp ??= this.#readOn().finally(() => {
-      this.#catchingUp = undefined;
-    });
+    this.#catchingUp ??= this.#readOn();
     return this.#catchingUp;
   }
 
@@ -200,6 +198,7 @@ export class Room {
     while (!this.#isClosed()) {
       // What was published before a reading that began under the subscription is in it; what is published later arrives.
       const interruptions = this.#broker.isConnected ? this.#interruptions : undefined;
+      // What arrived before this reading will be in it.
       this.#noted = undefined;
       try {
         const page = await this.#broker.read(this.name, this.#position, READ_PAGE_EVENTS);
@@ -208,6 +207,8 @@ export class Room {
         failures = 0;
         const isUnbroken = interruptions === this.#interruptions;
         if (isUnbroken && !this.#isBehind(page.head)) {
+          // In the same step, so that whoever finds the room not live begins to read anew.
+          this.#catchingUp = undefined;
           this.#isLive = true;
           return;
         }
@@ -221,13 +222,9 @@ export class Room {
 
   /** Whether there is more than what has just been read. */
   #isBehind(head: Position): boolean {
-    const { epoch } = this.position;
-    const isMore = head.epoch === epoch && head.n > this.position.n;
-    // What arrived from another epoch tells that the history was lost meanwhile, or is old: reading again decides.
-    const noted = this.#noted;
-    return (
-      isMore || (noted !== undefined && (noted.epoch !== epoch || isLater(noted, this.position)))
-    );
+    // What arrived meanwhile from another epoch tells that the history was lost, or is old: reading again decides.
+    const isOther = this.#noted !== undefined && this.#noted.epoch !== this.position.epoch;
+    return isOther || [head, this.#noted].some((place) => place && isLater(place, this.position));
   }
 
   #merge({ head, events }: HistoryPage): void {
