@@ -3,6 +3,7 @@ import { connect, EmitterError, type Emitter, type PublishResult } from "@inthon
 import { parseOffset, ROLES, type ClassroomEventInput } from "@inthon/emitter/protocol";
 import type { Target } from "./line.js";
 import type { Random } from "./random.js";
+import { connectSwallowing } from "./swallow.js";
 import { idOf, type Truth } from "./truth.js";
 
 const EMITTERS = 4;
@@ -25,6 +26,8 @@ export interface PublisherOptions {
   readonly rate: number;
   readonly random: Random;
   readonly truth: Truth;
+  /** How many of the calls, from 0 to 1, have their Pub/Sub messages swallowed. */
+  readonly swallowed: number;
   /** Chooses the replica for the next HTTP request. */
   readonly choose: () => Target;
 }
@@ -35,23 +38,32 @@ export class Publishers {
   givenUp = 0;
   /** Accepted calls that were answered as a repetition: the first answer was lost on its way. */
   repeated = 0;
+  /** Events that were put into history only. */
+  swallowed = 0;
   readonly #options: PublisherOptions;
   readonly #emitters: readonly Emitter[];
+  readonly #swallowing: Awaited<ReturnType<typeof connectSwallowing>>;
   readonly #pending = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   readonly #loop: Promise<void>;
   #made = 0;
 
-  private constructor(options: PublisherOptions, emitters: readonly Emitter[]) {
+  private constructor(
+    options: PublisherOptions,
+    emitters: readonly Emitter[],
+    swallowing: Awaited<ReturnType<typeof connectSwallowing>>,
+  ) {
     this.#options = options;
     this.#emitters = emitters;
+    this.#swallowing = swallowing;
     this.#loop = this.#run();
   }
 
   static async start(options: PublisherOptions): Promise<Publishers> {
     const { redisUrl, historyLimit } = options;
     const emitters = Array.from({ length: EMITTERS }, () => connect(redisUrl, { historyLimit }));
-    return new Publishers(options, await Promise.all(emitters));
+    const swallowing = await connectSwallowing(redisUrl, historyLimit);
+    return new Publishers(options, await Promise.all(emitters), swallowing);
   }
 
   /** Calls that wait for an answer. */
@@ -82,7 +94,8 @@ export class Publishers {
 
   async close(): Promise<void> {
     this.#stopping.abort();
-    await Promise.all(this.#emitters.map((emitter) => emitter.close()));
+    const emitters = [...this.#emitters, this.#swallowing];
+    await Promise.all(emitters.map((emitter) => emitter.close()));
   }
 
   async #run(): Promise<void> {
@@ -92,7 +105,8 @@ export class Publishers {
       const due = Math.floor(((Date.now() - startedAt) * rate) / 1_000);
       while (this.#made < due && this.#pending.size < MAX_PENDING) {
         const events = this.#makeEvents(Math.min(due - this.#made, random.between(1, MAX_BATCH)));
-        const emitter = random.next() < 0.5 ? random.pick(this.#emitters) : undefined;
+        const emitter = this.#chooseEmitter();
+        if (emitter === this.#swallowing.emitter) this.swallowed += events.length;
         const patienceMs = random.next() < FEW ? PATIENCE_MS.few : PATIENCE_MS.most;
         const call = this.#publish(random.pick(sessions), events, emitter, patienceMs);
         const settled = call.then(() => {
@@ -102,6 +116,13 @@ export class Publishers {
       }
       await delay(TICK_MS);
     }
+  }
+
+  /** One of those on Redis, or nobody: then it is HTTP. */
+  #chooseEmitter(): Emitter | undefined {
+    const { random, swallowed } = this.#options;
+    if (random.next() < swallowed) return this.#swallowing.emitter;
+    return random.next() < 0.5 ? random.pick(this.#emitters) : undefined;
   }
 
   #makeEvents(count: number, kind?: ClassroomEventInput["event"]): ClassroomEventInput[] {

@@ -38,6 +38,7 @@ export function makeReport(outcome: Outcome): Report {
     ["clients", `${tracks.length}, ${late} of them late`],
     ["events accepted", publishers.accepted],
     ["  of them repeated and recognised", publishers.repeated],
+    ["events without a Pub/Sub message", publishers.swallowed],
     ["events given up", publishers.givenUp],
     ["deliveries", sum(({ deliveries }) => deliveries)],
     ["faults", [...faults.counts.values()].reduce((a, b) => a + b, 0)],

@@ -21,6 +21,7 @@ import { Truth } from "./truth.js";
 const PATIENCE_MS = 60_000;
 const LOOK_EVERY_MS = 50;
 const PROGRESS_MS = 5_000;
+const SWALLOWED = 0.01;
 /** What comes a second time comes soon. */
 const AFTERMATH_MS = 1_000;
 /** Clients that are there from the beginning join one after the other, within this time. */
@@ -75,6 +76,8 @@ async function runOn(cluster: Cluster, setting: Setting): Promise<Report> {
     rate: options.rate,
     random,
     truth,
+    // What Pub/Sub swallows is found in history, unless that is lost next: then nobody could know of it.
+    swallowed: options.forget ? 0 : SWALLOWED,
     choose,
   });
   const progress = setInterval(() => {
