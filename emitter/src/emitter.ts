@@ -16,7 +16,8 @@ import type { Publication, Publisher, PublishResult } from "./publisher.js";
 export interface EmitOptions {
   /**
    * Names what happened, so that a second call with the same key for the same session publishes nothing. 1 to 200
-   * visible ASCII characters; remembered for an hour. Without it each call is an event of its own.
+   * visible ASCII characters; remembered for the newest 10,000 events of a room, as long as its history. Without it each
+   * call is an event of its own.
    */
   readonly idempotencyKey?: string;
   /** How long to keep trying, in milliseconds. Default 5,000. */
@@ -32,11 +33,6 @@ export type EmitArguments<Name extends EventName> =
 /** The most events that one call, or one HTTP request, may publish. */
 export const MAX_BATCH_EVENTS = 1_000;
 const DEFAULT_TIMEOUT_MS = 5_000;
-/** As long as a publisher may reasonably repeat a call of its own. */
-const GIVEN_KEY_TTL_MS = 60 * 60 * 1_000;
-/** A key that we made up is only repeated within the call: its time limit, and as much again for a slow Redis. */
-const OWN_KEY_TTL_FACTOR = 2;
-const OWN_KEY_TTL_MIN_MS = 60_000;
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 1_000;
@@ -126,7 +122,7 @@ export class Emitter {
       );
     }
     const timeoutMs = checkTimeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-    const publications = toPublications(id, events, options.idempotencyKey, timeoutMs);
+    const publications = toPublications(id, events, options.idempotencyKey);
     if (this.#pendingEvents + events.length > MAX_PENDING_EVENTS) {
       throw new EmitterError("unavailable", "too many events wait to be published: slow down");
     }
@@ -177,7 +173,6 @@ function toPublications(
   sessionId: SessionId,
   events: readonly ClassroomEvent[],
   givenKey: string | undefined,
-  timeoutMs: number,
 ): Publication[] {
   if (givenKey !== undefined && !IDEMPOTENCY_KEY.test(givenKey)) {
     throw new EmitterError(
@@ -186,16 +181,11 @@ function toPublications(
     );
   }
   const key = givenKey ?? randomUUID();
-  const idempotencyTtlMs =
-    givenKey === undefined
-      ? Math.max(OWN_KEY_TTL_MIN_MS, OWN_KEY_TTL_FACTOR * timeoutMs)
-      : GIVEN_KEY_TTL_MS;
   return events.map((event, index) => ({
     sessionId,
     event,
     // One event alone has the bare key, so that `emit` and an array of one agree with the HTTP API.
     idempotencyKey: index === 0 ? key : `${key}/${String(index)}`,
-    idempotencyTtlMs,
   }));
 }
 

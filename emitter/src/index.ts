@@ -9,6 +9,7 @@ export { EmitterError, type EmitterErrorCode, type Fault } from "./errors.js";
 export { MAX_EVENT_BYTES, parseEvent } from "./parse-event.js";
 export {
   DEFAULT_HISTORY_LIMITS,
+  MAX_IDEMPOTENCY_KEYS,
   RedisPublisher,
   type HistoryLimits,
   type RedisCommands,

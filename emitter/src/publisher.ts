@@ -7,8 +7,6 @@ export interface Publication {
   readonly event: ClassroomEvent;
   /** A repetition under the same key in the same room publishes nothing. 1 to 255 visible ASCII characters. */
   readonly idempotencyKey: string;
-  /** How long the key is remembered, in milliseconds. */
-  readonly idempotencyTtlMs: number;
   /**
    * For an event that announces one of two alternating states: the version of the state (see `publish.lua`). The
    * server's presence uses it.

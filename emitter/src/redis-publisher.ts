@@ -5,7 +5,7 @@ import {
   announcedKey,
   EVENTS,
   historyKey,
-  idempotencyKeyName,
+  idempotencyKeysKey,
   NAMESPACE_CHANNEL,
   roomName,
   type ClassroomEvent,
@@ -39,6 +39,9 @@ export const DEFAULT_HISTORY_LIMITS: HistoryLimits = {
   historyLimit: 1_000,
   historyTtlMs: 6 * 60 * 60 * 1_000,
 };
+
+/** Idempotency keys remembered for each room, the newest: more events than any room takes while a call is repeated. */
+export const MAX_IDEMPOTENCY_KEYS = 10_000;
 
 // In src, also when this runs from dist: the compiler does not copy it.
 const SCRIPT = readFileSync(new URL("../src/publish.lua", import.meta.url), "utf8");
@@ -85,10 +88,10 @@ export class RedisPublisher implements Publisher {
   }
 
   async #append(room: RoomName, publication: Publication) {
-    const { event, idempotencyKey, idempotencyTtlMs, version } = publication;
+    const { event, idempotencyKey, version } = publication;
     const packet = this.#packets.encode(room, event, version !== undefined);
     const reply = await this.#run({
-      keys: [historyKey(room), idempotencyKeyName(room, idempotencyKey), announcedKey(room)],
+      keys: [historyKey(room), idempotencyKeysKey(room), announcedKey(room)],
       arguments: [
         packet.head,
         packet.tail,
@@ -97,7 +100,8 @@ export class RedisPublisher implements Publisher {
         "PUBLISH",
         String(this.#limits.historyLimit),
         String(this.#limits.historyTtlMs),
-        String(idempotencyTtlMs),
+        idempotencyKey,
+        String(MAX_IDEMPOTENCY_KEYS),
         version === undefined ? "" : String(version),
       ],
     });

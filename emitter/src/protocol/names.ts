@@ -32,9 +32,9 @@ export function historyKey(room: RoomName): string {
   return `history:{${roomChannel(room)}}`;
 }
 
-/** The Redis key that remembers one idempotency key of a room. */
-export function idempotencyKeyName(room: RoomName, idempotencyKey: string): string {
-  return `inthon:once:{${roomChannel(room)}}:${idempotencyKey}`;
+/** The Redis sorted set of a room's newest idempotency keys. */
+export function idempotencyKeysKey(room: RoomName): string {
+  return `inthon:once:{${roomChannel(room)}}`;
 }
 
 /** The Redis key with the newest version of a session's presence that its student room has been told. */

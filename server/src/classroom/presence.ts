@@ -4,8 +4,6 @@ import type { Lease, PresenceStore, Teacher } from "../cluster/ports.js";
 import { untilDone } from "../cluster/retry.js";
 import type { Logger } from "../telemetry/log.js";
 
-/** Long enough for any retry of one announcement; its version guards it afterwards. */
-const IDEMPOTENCY_TTL_MS = 60_000;
 /** Changes that a sweep or a check has under way at once. */
 const BATCH = 50;
 
@@ -151,7 +149,6 @@ export class Presence {
       event,
       version,
       idempotencyKey: `presence/${String(version)}`,
-      idempotencyTtlMs: IDEMPOTENCY_TTL_MS,
     };
     await this.#publisher.publish([publication], this.#closing.signal);
   }

@@ -3,6 +3,7 @@
 -- Atomic, so that the head and the events belong together, and two replicas that begin a history agree on its epoch.
 --
 -- KEYS[1]  history stream of the room
+-- KEYS[2]  sorted set of the room's idempotency keys
 -- ARGV[1]  epoch of the position to read on from, or '' for the head alone
 -- ARGV[2]  n of that position
 -- ARGV[3]  events at most
@@ -27,7 +28,7 @@ if last then
   n = tonumber(string.sub(last, cut + 1))
   if epoch == ARGV[1] and n < tonumber(ARGV[2]) then
     -- Redis came back with less than it had published. Numbers that were given must not be given again.
-    redis.call('DEL', KEYS[1])
+    redis.call('DEL', KEYS[1], KEYS[2])
     last = nil
   end
 end
@@ -46,6 +47,7 @@ if not last then
   redis.call('XDEL', KEYS[1], last)
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
 
 local events = {}
 if epoch == ARGV[1] then

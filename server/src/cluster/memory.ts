@@ -1,4 +1,9 @@
-import type { Publication, Publisher, PublishResult } from "@inthon/emitter";
+import {
+  MAX_IDEMPOTENCY_KEYS,
+  type Publication,
+  type Publisher,
+  type PublishResult,
+} from "@inthon/emitter";
 import {
   EVENTS,
   formatOffset,
@@ -27,13 +32,10 @@ interface MemoryHistory {
   n: number;
   readonly events: RoomEvent[];
   /** Idempotency keys and the offsets they got, oldest first. */
-  readonly seen: Map<string, { offset: Offset; expiresAt: number }>;
+  readonly seen: Map<string, Offset>;
   announced: number | undefined;
   expiry: NodeJS.Timeout | undefined;
 }
-
-/** Idempotency keys remembered for each room; the oldest go first. */
-const MAX_SEEN = 10_000;
 
 /** {@link Broker} of a single process: the twin of the one on Redis, with the same guarantees within the process. */
 export class MemoryBroker implements Broker, Publisher {
@@ -99,10 +101,10 @@ export class MemoryBroker implements Broker, Publisher {
   }
 
   #append(room: RoomName, publication: Publication): { offset: Offset; duplicate: boolean } {
-    const { event, idempotencyKey, idempotencyTtlMs, version } = publication;
+    const { event, idempotencyKey, version } = publication;
     const history = this.#open(room);
     const seen = history.seen.get(idempotencyKey);
-    if (seen && seen.expiresAt > Date.now()) return { offset: seen.offset, duplicate: true };
+    if (seen) return { offset: seen, duplicate: true };
     if (version !== undefined) {
       const { announced } = history;
       const isOld = announced !== undefined && version <= announced;
@@ -116,7 +118,7 @@ export class MemoryBroker implements Broker, Publisher {
     const roomEvent: RoomEvent = { position, offset, event, isAnnouncement };
     history.events.push(roomEvent);
     if (history.events.length > this.#historyLimit) history.events.shift();
-    remember(history, idempotencyKey, { offset, expiresAt: Date.now() + idempotencyTtlMs });
+    remember(history, idempotencyKey, offset);
     this.#listeners.get(room)?.(roomEvent);
     return { offset, duplicate: false };
   }
@@ -147,13 +149,9 @@ export class MemoryBroker implements Broker, Publisher {
   }
 }
 
-function remember(
-  history: MemoryHistory,
-  key: string,
-  value: { offset: Offset; expiresAt: number },
-) {
-  history.seen.set(key, value);
-  if (history.seen.size > MAX_SEEN) {
+function remember(history: MemoryHistory, key: string, offset: Offset): void {
+  history.seen.set(key, offset);
+  if (history.seen.size > MAX_IDEMPOTENCY_KEYS) {
     for (const oldest of history.seen.keys()) {
       history.seen.delete(oldest);
       break;

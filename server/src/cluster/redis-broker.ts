@@ -3,6 +3,7 @@ import { RedisPublisher, type HistoryLimits, type Publisher } from "@inthon/emit
 import {
   formatOffset,
   historyKey,
+  idempotencyKeysKey,
   parseOffset,
   type ClassroomEvent,
   type Position,
@@ -63,7 +64,7 @@ export class RedisBroker implements Broker {
     const reply = await runScript(
       this.#commands,
       HISTORY,
-      [historyKey(room)],
+      [historyKey(room), idempotencyKeysKey(room)],
       [
         known ? String(known.epoch) : "",
         known ? String(known.n) : "",
