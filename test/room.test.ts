@@ -1,11 +1,5 @@
 import t from "tap";
-import {
-  formatOffset,
-  parseSessionId,
-  roomName,
-  type Position,
-  type SessionId,
-} from "@inthon/emitter/protocol";
+import { formatOffset, parseSessionId, roomName, type Position } from "@inthon/emitter/protocol";
 import type { Broker, HistoryPage, RoomEvent } from "../server/dist/cluster/ports.js";
 import { Room } from "../server/dist/cluster/room.js";
 import { createLogger } from "../server/dist/telemetry/log.js";
@@ -68,7 +62,9 @@ async function openRoom(n: number) {
       told.add("loss");
     },
   };
-  const name = roomName(parseSessionId("lecture") as SessionId, "student");
+  const sessionId = parseSessionId("lecture");
+  if (!sessionId) throw new Error("a session id");
+  const name = roomName(sessionId, "student");
   const options = { historyLimit: 100, log: createLogger("silent", "test") };
   const room = new Room(name, broker, listener, options);
   /** Answers the reading with this number, from 0, once it is there. */
