@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createClient } from "redis";
 import t, { type Test } from "tap";
+import { WebSocket } from "ws";
 import { connect } from "@inthon/emitter";
 import type { Role } from "@inthon/emitter/protocol";
 import { join, type Client, type ClientKind, type Received } from "./helpers/clients.js";
@@ -11,11 +12,15 @@ const KINDS = ["websocket", "plain"] as const;
 const LEASE_MS = 3_000;
 
 /** A cluster with short leases, and what a test needs to look into it. */
-async function open(t: Test, env: Record<string, string> = {}) {
+async function open(
+  t: Test,
+  env: Record<string, string> = {},
+  redisOptions = { appendOnly: true },
+) {
   const cluster = await startCluster({
     replicas: 3,
     env: { LEASE_MS: String(LEASE_MS), ...env },
-    redis: { appendOnly: true },
+    redis: redisOptions,
   });
   t.teardown(() => cluster.stop());
   const redis = createClient({ url: cluster.redisUrl });
@@ -167,6 +172,48 @@ void t.test("a rolling restart is silent while the teacher comes back by itself"
     await settle(session, [student]);
     t.strictSame(told(student), []);
     await student.close();
+  }
+});
+
+void t.test("Redis that restarts without its memory is told anew as well", async (t) => {
+  const { cluster, enter, card } = await open(t, {}, { appendOnly: false });
+  const session = randomUUID();
+  const plain = await enter(1, session, "teacher", "plain");
+  await enter(2, session, "teacher", "websocket");
+  t.equal(await card(session), 2);
+  cluster.redis.kill("SIGKILL");
+  await cluster.redis.exited;
+  await cluster.redis.restart();
+  // What was said meanwhile is gone for good, so everybody begins anew: the stock client does so by itself.
+  t.equal(await plain.closed, 1012, "come back");
+  await enter(0, session, "teacher", "plain");
+  await eventually(async () => (await card(session)) === 2);
+  const late = await enter(0, session, "student", "plain");
+  t.equal((await late.connected).teacher_online, true);
+});
+
+void t.test("a teacher whose connection died without a word is noticed", async (t) => {
+  const { cluster, enter } = await open(t, { PING_INTERVAL_MS: "500", PING_TIMEOUT_MS: "500" });
+  const base = cluster.replica(0).url.replace("http", "ws");
+  for (const kind of KINDS) {
+    const session = randomUUID();
+    const student = await enter(1, session, "student", "plain");
+    const isPlain = kind === "plain";
+    const query = isPlain ? "" : "?EIO=4&transport=websocket";
+    // Its connection stays open, and it never gives a sign of life.
+    const teacher = new WebSocket(`${base}/ws/session/${session}/teacher/${query}`, {
+      autoPong: false,
+    });
+    t.teardown(() => {
+      teacher.terminate();
+    });
+    if (!isPlain)
+      teacher.once("message", () => {
+        teacher.send("40");
+      });
+    await student.inbox.next(hears(true));
+    await student.inbox.next(hears(false));
+    t.strictSame(told(student), [true, false], kind);
   }
 });
 
