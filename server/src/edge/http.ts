@@ -1,6 +1,5 @@
 import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
-import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { fastify, type FastifyBaseLogger, type FastifyError, type FastifyInstance } from "fastify";
 import type { Logger } from "../telemetry/log.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE, type ProblemCode } from "./problem.js";
@@ -27,7 +26,7 @@ export function createHttp(log: Logger, allowedOrigins: readonly string[] | unde
     frameworkErrors: (_error, request, reply) => {
       sendProblem.call(http, notFound(), request, reply);
     },
-  }).withTypeProvider<TypeBoxTypeProvider>();
+  });
   http.setErrorHandler(sendProblem);
   http.setNotFoundHandler(() => {
     throw notFound();
