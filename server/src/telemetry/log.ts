@@ -8,5 +8,8 @@ export type { Logger } from "pino";
  * @param level - one of pino's levels
  */
 export function createLogger(level: string, nodeId: string): Logger {
-  return pino({ level, base: { node: nodeId } });
+  // Whoever read the log may be gone. That must neither end the process nor keep it from ending, which pino's own
+  // writer does: on a broken pipe it tries for ever.
+  process.stdout.on("error", () => undefined);
+  return pino({ level, base: { node: nodeId } }, process.stdout);
 }
