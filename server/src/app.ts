@@ -7,6 +7,7 @@ import { Presence } from "./classroom/presence.js";
 import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
 import { within } from "./cluster/retry.js";
 import type { Config } from "./config.js";
+import { writeEvents } from "./edge/fan-out.js";
 import { createHttp } from "./edge/http.js";
 import { requireKey } from "./edge/publish-keys.js";
 import { checkOrigin } from "./edge/origin.js";
@@ -68,7 +69,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     graceMs: config.teacherOfflineGraceMs,
     log,
   });
-  const classroom = new Classroom(io, cluster, teachers, { historyLimit, log });
+  const classroom = new Classroom(io, cluster, teachers, { historyLimit, log, writeEvents });
   io.on("connection", acceptEvents);
   const emitter = new Emitter(broker.publisher);
   lease.start({

@@ -16,6 +16,7 @@ import { Rooms } from "../cluster/rooms.js";
 import type { Logger } from "../telemetry/log.js";
 import type { Identity } from "./address.js";
 import { identify } from "./admission.js";
+import { FanOut, type WriteEvents } from "./fan-out.js";
 import { answerPings } from "./ping.js";
 import type { Presence } from "./presence.js";
 import { beginAt, makePid, prepareStart, resumeRequest, setPid, type Start } from "./resume.js";
@@ -52,18 +53,23 @@ export class Classroom implements RoomListener {
   readonly #presence: Presence;
   readonly #log: Logger;
   readonly #rooms: Rooms;
+  readonly #fanOut: FanOut;
 
   constructor(
     io: ClassroomServer,
     cluster: Cluster,
     presence: Presence,
-    options: { historyLimit: number; log: Logger },
+    options: { historyLimit: number; log: Logger; writeEvents: WriteEvents },
   ) {
     this.#io = io;
     this.#cluster = cluster;
     this.#presence = presence;
     this.#log = options.log;
     this.#rooms = new Rooms(cluster.broker, this, options);
+    this.#fanOut = new FanOut((room) => this.#membersOf(room), options.writeEvents);
+    cluster.onForeignEmit(() => {
+      this.#fanOut.flushAll();
+    });
     io.use((socket, next) => {
       this.#admit(socket).then(() => {
         next();
@@ -81,17 +87,17 @@ export class Classroom implements RoomListener {
     adapter.on("leave-room", count);
   }
 
-  onEvent(room: Room, { event, offset }: RoomEvent): void {
-    // The union of events does not narrow to the one name that it carries.
-    this.#io.local.to(room.name).emit(event.event, event as never, offset);
-    if (event.event === "session_ended") this.#io.local.in(room.name).disconnectSockets(true);
+  onEvent(room: Room, event: RoomEvent): void {
+    this.#fanOut.send(room.name, event);
+    if (event.event.event !== "session_ended") return;
+    this.#fanOut.flush(room.name);
+    this.#io.local.in(room.name).disconnectSockets(true);
   }
 
   onLoss(room: Room): void {
-    for (const id of this.#io.of("/").adapter.rooms.get(room.name) ?? []) {
-      // Not a Socket.IO disconnect, which its client takes as final: the connection drops, and the client returns.
-      this.#io.of("/").sockets.get(id)?.conn.close();
-    }
+    this.#fanOut.flush(room.name);
+    // Not a Socket.IO disconnect, which its client takes as final: the connection drops, and the client returns.
+    for (const socket of this.#membersOf(room.name)) socket.conn.close();
   }
 
   /** The sessions whose students this node holds, and what they believe of their teacher. */
@@ -104,6 +110,14 @@ export class Classroom implements RoomListener {
 
   close(): void {
     this.#rooms.close();
+  }
+
+  *#membersOf(room: RoomName): Iterable<ClassroomSocket> {
+    const { adapter, sockets } = this.#io.of("/");
+    for (const id of adapter.rooms.get(room) ?? []) {
+      const socket = sockets.get(id);
+      if (socket) yield socket;
+    }
   }
 
   /** Gets everything ready, so that {@link Classroom.#connect} is one synchronous step. */
@@ -150,6 +164,8 @@ export class Classroom implements RoomListener {
   /** Tells a connection where it stands, then what it missed, and makes it a member: nothing falls between. */
   #connect(socket: ClassroomSocket): void {
     const { identity, room, start } = socket.data;
+    // What was on its way to the members before is in the history that is read now.
+    if (room) this.#fanOut.flush(room.name);
     const begin = room && start && beginAt(room, start);
     if (!identity || !begin) {
       // What was prepared is out of date before it could be used: the client comes back at once.
@@ -167,13 +183,12 @@ export class Classroom implements RoomListener {
       role: identity.role,
       teacher_online: identity.role === "student" && room.teacherOnline,
     };
-    socket.emit("connected", connected, begin.offset);
-    for (const { event, offset } of begin.missed) {
-      socket.emit(event.event, event as never, offset);
-      if (event.event === "session_ended") {
-        socket.disconnect(true);
-        return;
-      }
+    const end = begin.missed.findIndex(({ event }) => event.event === "session_ended");
+    const missed = end < 0 ? begin.missed : begin.missed.slice(0, end + 1);
+    this.#fanOut.tell(socket, [{ event: connected, offset: begin.offset }, ...missed]);
+    if (end >= 0) {
+      socket.disconnect(true);
+      return;
     }
     void socket.join(room.name);
     socket.data = {};

@@ -1,4 +1,4 @@
-import { formatOffset, parseOffset, type Position } from "@inthon/emitter/protocol";
+import { formatOffset, parseOffset, type Offset, type Position } from "@inthon/emitter/protocol";
 import type { Room } from "../cluster/room.js";
 import type { RoomEvent } from "../cluster/ports.js";
 import type { Identity } from "./address.js";
@@ -62,7 +62,7 @@ export async function prepareStart(room: Room, offset: unknown): Promise<Start> 
 export function beginAt(
   room: Room,
   start: Start,
-): { offset: string; missed: readonly RoomEvent[] } | undefined {
+): { offset: Offset; missed: readonly RoomEvent[] } | undefined {
   if (start.kind === "fresh") return { offset: formatOffset(room.position), missed: [] };
   const missed = room.eventsSince(start.from);
   return missed && { offset: formatOffset(start.from), missed };

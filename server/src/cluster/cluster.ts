@@ -23,6 +23,8 @@ export interface Cluster {
   readonly presence: PresenceStore;
   readonly counts: ConnectionCounts;
   readonly lease: Lease;
+  /** Told just before Socket.IO's adapter takes what somebody else than the publisher emitted. One listener. */
+  onForeignEmit(listener: () => void): void;
   /** Resolves when the cluster can be reached, and rejects when it cannot. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -46,6 +48,9 @@ export function memoryCluster({ nodeId, limits }: ClusterOptions): Cluster {
     presence: new MemoryPresenceStore(broker),
     counts: new MemoryConnectionCounts(),
     lease: new MemoryLease(nodeId),
+    onForeignEmit: () => {
+      // Nobody else can.
+    },
     ping: () => Promise.resolve(),
     close: () => broker.close(),
   };
@@ -84,6 +89,9 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
           onDeath: (node) => listener.onDeath(node),
         });
       },
+    },
+    onForeignEmit: (listener) => {
+      subscriptions.onForeignEmit(listener);
     },
     ping: async () => {
       if (!subscriber.isReady) throw new Error("the subscriptions to Redis are down");

@@ -33,6 +33,7 @@ export class RoomSubscriptions {
   readonly #closing = new AbortController();
   readonly #rooms = new Map<RoomName, MessageListener>();
   #adapterListener: MessageListener | undefined;
+  #foreignListener: (() => void) | undefined;
 
   constructor(client: RedisClient, log: Logger) {
     this.#client = client;
@@ -58,6 +59,11 @@ export class RoomSubscriptions {
     if (!onMessage) return;
     this.#rooms.delete(room);
     await this.#retry(() => this.#client.unsubscribe(roomChannel(room), onMessage, true));
+  }
+
+  /** Told before a message goes to the adapter. One listener. */
+  onForeignEmit(listener: () => void): void {
+    this.#foreignListener = listener;
   }
 
   close(): void {
@@ -99,6 +105,7 @@ export class RoomSubscriptions {
 
   readonly #toAdapter: MessageListener = (message, channel) => {
     try {
+      this.#foreignListener?.();
       this.#adapterListener?.(message, channel);
     } catch (error) {
       this.#log.warn({ err: error }, "ignored a message that is not Socket.IO's");

@@ -2,8 +2,10 @@ import { EventEmitter } from "node:events";
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { WebSocketServer, type RawData, type WebSocket } from "ws";
+import { WebSocket, WebSocketServer, type RawData } from "ws";
+import type { EventBatch } from "./event-batch.js";
 import { plainFrame } from "./frames.js";
+import { writeFrames } from "./ready-frames.js";
 
 /** RFC 6455, section 7.4.1: the conversation is over. */
 const NORMAL_CLOSURE = 1000;
@@ -79,6 +81,15 @@ export class PlainConnection extends EventEmitter {
     }
   }
 
+  writeBatch(batch: EventBatch): void {
+    if (this.#canTakeMore()) {
+      writeFrames(
+        this.#socket,
+        this.#wantsOffsets ? batch.plainFramesWithOffsets : batch.plainFrames,
+      );
+    }
+  }
+
   /** Called by Socket.IO, and by whoever wants the client to come back. */
   close(): void {
     this.#close(SERVICE_RESTART);
@@ -95,12 +106,15 @@ export class PlainConnection extends EventEmitter {
   }
 
   #send(text: string): void {
-    if (this.readyState !== "open") return;
-    if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) {
-      this.#close(TRY_AGAIN_LATER);
-      return;
-    }
-    this.#socket.send(text);
+    if (this.#canTakeMore()) this.#socket.send(text);
+  }
+
+  /** Sends a client that leaves too much unread away. */
+  #canTakeMore(): boolean {
+    if (this.readyState !== "open" || this.#socket.readyState !== WebSocket.OPEN) return false;
+    if (this.#socket.bufferedAmount <= MAX_BUFFERED_BYTES) return true;
+    this.#close(TRY_AGAIN_LATER);
+    return false;
   }
 
   #close(code: number): void {
