@@ -7,8 +7,8 @@ import { Presence } from "./classroom/presence.js";
 import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
 import { within } from "./cluster/retry.js";
 import type { Config } from "./config.js";
-import { writeEvents } from "./edge/fan-out.js";
 import { createHttp } from "./edge/http.js";
+import { laneTo } from "./edge/lanes.js";
 import { requireKey } from "./edge/publish-keys.js";
 import { checkOrigin } from "./edge/origin.js";
 import { PlainEngine } from "./edge/plain-websocket.js";
@@ -69,7 +69,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     graceMs: config.teacherOfflineGraceMs,
     log,
   });
-  const classroom = new Classroom(io, cluster, teachers, { historyLimit, log, writeEvents });
+  const classroom = new Classroom(io, cluster, teachers, { historyLimit, log, laneTo });
   io.on("connection", acceptEvents);
   const emitter = new Emitter(broker.publisher);
   lease.start({

@@ -16,7 +16,8 @@ import { Rooms } from "../cluster/rooms.js";
 import type { Logger } from "../telemetry/log.js";
 import type { Identity } from "./address.js";
 import { identify } from "./admission.js";
-import { FanOut, type WriteEvents } from "./fan-out.js";
+import type { Lane } from "./batch.js";
+import { FanOut } from "./fan-out.js";
 import { answerPings } from "./ping.js";
 import type { Presence } from "./presence.js";
 import { beginAt, makePid, prepareStart, resumeRequest, setPid, type Start } from "./resume.js";
@@ -28,6 +29,7 @@ export interface ConnectionData {
   identity: Identity;
   room: Room;
   start: Start;
+  lane: Lane;
 }
 
 export type ClassroomServer = Server<
@@ -53,20 +55,21 @@ export class Classroom implements RoomListener {
   readonly #presence: Presence;
   readonly #log: Logger;
   readonly #rooms: Rooms;
-  readonly #fanOut: FanOut;
+  readonly #fanOut = new FanOut();
+  readonly #laneTo: (socket: ClassroomSocket) => Lane;
 
   constructor(
     io: ClassroomServer,
     cluster: Cluster,
     presence: Presence,
-    options: { historyLimit: number; log: Logger; writeEvents: WriteEvents },
+    options: { historyLimit: number; log: Logger; laneTo: (socket: object) => Lane },
   ) {
     this.#io = io;
     this.#cluster = cluster;
     this.#presence = presence;
     this.#log = options.log;
     this.#rooms = new Rooms(cluster.broker, this, options);
-    this.#fanOut = new FanOut((room) => this.#membersOf(room), options.writeEvents);
+    this.#laneTo = options.laneTo;
     cluster.onForeignEmit(() => {
       this.#fanOut.flushAll();
     });
@@ -78,13 +81,16 @@ export class Classroom implements RoomListener {
     io.on("connection", (socket) => {
       this.#connect(socket);
     });
-    const { adapter } = io.of("/");
-    const count = (room: string) => {
-      const isRoleRoom = parseRoomName(room) !== undefined;
-      if (isRoleRoom) cluster.counts.set(room as RoomName, adapter.rooms.get(room)?.size ?? 0);
-    };
-    adapter.on("join-room", count);
-    adapter.on("leave-room", count);
+    const { adapter, sockets } = io.of("/");
+    adapter.on("join-room", (room: string, id: string) => {
+      const socket = sockets.get(id);
+      if (!isRoleRoom(room) || !socket) return;
+      const lane = socket.data.lane ?? this.#laneTo(socket);
+      cluster.counts.set(room, this.#fanOut.join(room, id, lane));
+    });
+    adapter.on("leave-room", (room: string, id: string) => {
+      if (isRoleRoom(room)) cluster.counts.set(room, this.#fanOut.leave(room, id));
+    });
   }
 
   onEvent(room: Room, event: RoomEvent): void {
@@ -97,7 +103,9 @@ export class Classroom implements RoomListener {
   onLoss(room: Room): void {
     this.#fanOut.flush(room.name);
     // Not a Socket.IO disconnect, which its client takes as final: the connection drops, and the client returns.
-    for (const socket of this.#membersOf(room.name)) socket.conn.close();
+    for (const id of this.#io.of("/").adapter.rooms.get(room.name) ?? []) {
+      this.#io.of("/").sockets.get(id)?.conn.close();
+    }
   }
 
   /** The sessions whose students this node holds, and what they believe of their teacher. */
@@ -110,14 +118,6 @@ export class Classroom implements RoomListener {
 
   close(): void {
     this.#rooms.close();
-  }
-
-  *#membersOf(room: RoomName): Iterable<ClassroomSocket> {
-    const { adapter, sockets } = this.#io.of("/");
-    for (const id of adapter.rooms.get(room) ?? []) {
-      const socket = sockets.get(id);
-      if (socket) yield socket;
-    }
   }
 
   /** Gets everything ready, so that {@link Classroom.#connect} is one synchronous step. */
@@ -185,12 +185,18 @@ export class Classroom implements RoomListener {
     };
     const end = begin.missed.findIndex(({ event }) => event.event === "session_ended");
     const missed = end < 0 ? begin.missed : begin.missed.slice(0, end + 1);
-    this.#fanOut.tell(socket, [{ event: connected, offset: begin.offset }, ...missed]);
+    const lane = this.#laneTo(socket);
+    this.#fanOut.tell(lane, [{ event: connected, offset: begin.offset }, ...missed]);
     if (end >= 0) {
       socket.disconnect(true);
       return;
     }
+    socket.data = { lane };
     void socket.join(room.name);
     socket.data = {};
   }
+}
+
+function isRoleRoom(name: string): name is RoomName {
+  return parseRoomName(name) !== undefined;
 }

@@ -1,20 +1,5 @@
-import type { ClassroomEvent, ConnectedEvent, Offset, RoomName } from "@inthon/emitter/protocol";
-import type { ClassroomSocket } from "./classroom.js";
-
-/** An event as a connection gets it. */
-export interface SentEvent {
-  readonly event: ClassroomEvent | ConnectedEvent;
-  readonly offset: Offset;
-}
-
-/**
- * Writes events to each connection, in the form that it speaks, behind all that was written to it before, and tells its
- * listeners to outgoing events.
- */
-export type WriteEvents = (
-  connections: Iterable<ClassroomSocket>,
-  events: readonly SentEvent[],
-) => void;
+import type { RoomName } from "@inthon/emitter/protocol";
+import { Batch, type Lane, type SentEvent } from "./batch.js";
 
 /** Events that are written together: more would save nothing, and each may be 64 KiB long. */
 const MAX_EVENTS = 32;
@@ -27,14 +12,32 @@ const MAX_EVENTS = 32;
  * nobody who joins gets what was meant for those before.
  */
 export class FanOut {
-  readonly #membersOf: (room: RoomName) => Iterable<ClassroomSocket>;
-  readonly #write: WriteEvents;
+  readonly #members = new Map<RoomName, Map<string, Lane>>();
   readonly #waiting = new Map<RoomName, SentEvent[]>();
   #isScheduled = false;
 
-  constructor(membersOf: (room: RoomName) => Iterable<ClassroomSocket>, write: WriteEvents) {
-    this.#membersOf = membersOf;
-    this.#write = write;
+  /** Makes a connection a member, and says how many there are now. */
+  join(room: RoomName, id: string, lane: Lane): number {
+    const members = this.#members.get(room) ?? new Map<string, Lane>();
+    this.#members.set(room, members);
+    members.set(id, lane);
+    return members.size;
+  }
+
+  /** Says how many members are left. */
+  leave(room: RoomName, id: string): number {
+    const members = this.#members.get(room);
+    if (!members) return 0;
+    members.delete(id);
+    if (members.size === 0) this.#members.delete(room);
+    return members.size;
+  }
+
+  /** Writes events to one connection now. */
+  tell(lane: Lane, events: readonly SentEvent[]): void {
+    for (let from = 0; from < events.length; from += MAX_EVENTS) {
+      lane.write(new Batch(events.slice(from, from + MAX_EVENTS)));
+    }
   }
 
   /** Sends an event to all who are members of the room at the end of this turn. */
@@ -52,19 +55,15 @@ export class FanOut {
     });
   }
 
-  /** Writes events to one connection now. */
-  tell(connection: ClassroomSocket, events: readonly SentEvent[]): void {
-    for (let from = 0; from < events.length; from += MAX_EVENTS) {
-      this.#write([connection], events.slice(from, from + MAX_EVENTS));
-    }
-  }
-
   /** Writes what waits for the room's members now. */
   flush(room: RoomName): void {
     const events = this.#waiting.get(room);
     if (!events) return;
     this.#waiting.delete(room);
-    this.#write(this.#membersOf(room), events);
+    const members = this.#members.get(room);
+    if (!members) return;
+    const batch = new Batch(events);
+    for (const lane of members.values()) lane.write(batch);
   }
 
   /** Writes all that waits now. */

@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer, type RawData } from "ws";
-import type { EventBatch } from "./event-batch.js";
+import type { Batch } from "../classroom/batch.js";
+import { plainFrames, plainFramesWithOffsets } from "./encodings.js";
 import { plainFrame } from "./frames.js";
 import { writeFrames } from "./ready-frames.js";
 
@@ -81,13 +82,10 @@ export class PlainConnection extends EventEmitter {
     }
   }
 
-  writeBatch(batch: EventBatch): void {
-    if (this.#canTakeMore()) {
-      writeFrames(
-        this.#socket,
-        this.#wantsOffsets ? batch.plainFramesWithOffsets : batch.plainFrames,
-      );
-    }
+  /** Writes events as ready frames. */
+  writeBatch(batch: Batch): void {
+    if (!this.#canTakeMore()) return;
+    writeFrames(this.#socket, batch.as(this.#wantsOffsets ? plainFramesWithOffsets : plainFrames));
   }
 
   /** Called by Socket.IO, and by whoever wants the client to come back. */

@@ -1,0 +1,35 @@
+import type { ClassroomEvent, ConnectedEvent, Offset } from "@inthon/emitter/protocol";
+
+/** An event as a connection gets it. */
+export interface SentEvent {
+  readonly event: ClassroomEvent | ConnectedEvent;
+  readonly offset: Offset;
+}
+
+/** A form in which events go to connections. */
+export type Encoding<Form> = (events: readonly SentEvent[]) => Form;
+
+/** Events on their way to connections, encoded once for each form that one of them speaks. */
+export class Batch {
+  readonly events: readonly SentEvent[];
+  readonly #forms = new Map<Encoding<unknown>, unknown>();
+
+  constructor(events: readonly SentEvent[]) {
+    this.events = events;
+  }
+
+  /** The events in a form, made when it is first asked for. */
+  as<Form>(encoding: Encoding<Form>): Form {
+    const known = this.#forms.get(encoding) as Form | undefined;
+    if (known !== undefined) return known;
+    const form = encoding(this.events);
+    this.#forms.set(encoding, form);
+    return form;
+  }
+}
+
+/** The way to one connection. */
+export interface Lane {
+  /** Writes events in the form that the connection speaks, behind all that was written to it before. */
+  write(batch: Batch): void;
+}
