@@ -1,12 +1,12 @@
 import { EventEmitter } from "node:events";
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import type { Socket as NetSocket } from "node:net";
 import type { Duplex } from "node:stream";
-import { WebSocket, WebSocketServer, type RawData } from "ws";
+import { WebSocketServer, type RawData, type WebSocket } from "ws";
 import type { Batch } from "../classroom/batch.js";
 import { plainFrames, plainFramesWithOffsets } from "./encodings.js";
 import { plainFrame } from "./frames.js";
-import { writeFrames } from "./ready-frames.js";
 
 /** RFC 6455, section 7.4.1: the conversation is over. */
 const NORMAL_CLOSURE = 1000;
@@ -41,11 +41,13 @@ export class PlainConnection extends EventEmitter {
   /** Whether the client has been heard since it was last asked. */
   isAlive = true;
   readonly #socket: WebSocket;
+  readonly #netSocket: NetSocket;
   readonly #wantsOffsets: boolean;
 
   constructor(socket: WebSocket, request: IncomingMessage, wantsOffsets: boolean) {
     super();
     this.#socket = socket;
+    this.#netSocket = request.socket;
     this.request = request;
     this.remoteAddress = request.socket.remoteAddress;
     this.#wantsOffsets = wantsOffsets;
@@ -82,10 +84,10 @@ export class PlainConnection extends EventEmitter {
     }
   }
 
-  /** Writes events as ready frames. */
+  /** Writes events as ready frames, past `ws`: without compression it has handed on all that it was given before. */
   writeBatch(batch: Batch): void {
     if (!this.#canTakeMore()) return;
-    writeFrames(this.#socket, batch.as(this.#wantsOffsets ? plainFramesWithOffsets : plainFrames));
+    this.#netSocket.write(batch.as(this.#wantsOffsets ? plainFramesWithOffsets : plainFrames));
   }
 
   /** Called by Socket.IO, and by whoever wants the client to come back. */
@@ -109,8 +111,8 @@ export class PlainConnection extends EventEmitter {
 
   /** Sends a client that leaves too much unread away. */
   #canTakeMore(): boolean {
-    if (this.readyState !== "open" || this.#socket.readyState !== WebSocket.OPEN) return false;
-    if (this.#socket.bufferedAmount <= MAX_BUFFERED_BYTES) return true;
+    if (this.readyState !== "open" || !this.#netSocket.writable) return false;
+    if (this.#netSocket.writableLength <= MAX_BUFFERED_BYTES) return true;
     this.#close(TRY_AGAIN_LATER);
     return false;
   }

@@ -1,5 +1,3 @@
-import type { WebSocket } from "ws";
-
 const FINAL_TEXT = 0x81;
 /** Lengths up to here stand in the second byte of the header; these two values announce a longer field. */
 const MAX_SHORT_LENGTH = 125;
@@ -30,15 +28,4 @@ function header(length: number): Buffer {
   bytes[1] = LENGTH_IN_64_BITS;
   bytes.writeBigUInt64BE(BigInt(length), 2);
   return bytes;
-}
-
-// Private in ws's types. engine.io writes frames that it has made itself through the same method. Pinned by the tests of
-// fan-out.
-interface SenderSeam {
-  readonly _sender: { sendFrame(buffers: readonly [Buffer]): void };
-}
-
-/** Writes ready frames to an open WebSocket without compression, behind all that was sent before. */
-export function writeFrames(socket: WebSocket, frames: Buffer): void {
-  (socket as unknown as SenderSeam)._sender.sendFrame([frames]);
 }
