@@ -7,6 +7,7 @@ import { Presence } from "./classroom/presence.js";
 import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
 import { within } from "./cluster/retry.js";
 import type { Config } from "./config.js";
+import { forgetRequest } from "./edge/forget-request.js";
 import { createHttp } from "./edge/http.js";
 import { laneTo } from "./edge/lanes.js";
 import { requireKey } from "./edge/publish-keys.js";
@@ -17,7 +18,8 @@ import { historyRoutes } from "./edge/routes/history.js";
 import { pageRoutes } from "./edge/routes/pages.js";
 import { pollingRoutes } from "./edge/routes/polling.js";
 import { sessionRoutes } from "./edge/routes/sessions.js";
-import { acceptEvents, TolerantDecoder, TolerantEngine } from "./edge/tolerance.js";
+import { acceptEvents, TolerantDecoder } from "./edge/tolerant-decoder.js";
+import { TolerantEngine } from "./edge/tolerant-engine.js";
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { Logger } from "./telemetry/log.js";
 
@@ -58,7 +60,6 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       pingInterval: config.pingIntervalMs,
       pingTimeout: config.pingTimeoutMs,
       maxHttpBufferSize: MAX_CLIENT_FRAME_BYTES,
-      cors: { origin: allowedOrigins ? [...allowedOrigins] : "*" },
     },
     nodeId,
   );
@@ -70,7 +71,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     log,
   });
   const classroom = new Classroom(io, cluster, teachers, { historyLimit, log, laneTo });
-  io.on("connection", acceptEvents);
+  io.on("connection", (socket) => {
+    acceptEvents(socket);
+    forgetRequest(socket);
+  });
   const emitter = new Emitter(broker.publisher);
   lease.start({
     onNewName: () => {

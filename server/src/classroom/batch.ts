@@ -32,4 +32,6 @@ export class Batch {
 export interface Lane {
   /** Writes events in the form that the connection speaks, behind all that was written to it before. */
   write(batch: Batch): void;
+  /** Lets all that is written to the connection in this turn of the event loop go out together. */
+  gather(): void;
 }

@@ -18,6 +18,7 @@ import type { Identity } from "./address.js";
 import { identify } from "./admission.js";
 import type { Lane } from "./batch.js";
 import { FanOut } from "./fan-out.js";
+import { Patience } from "./patience.js";
 import { answerPings } from "./ping.js";
 import type { Presence } from "./presence.js";
 import { beginAt, makePid, prepareStart, resumeRequest, setPid, type Start } from "./resume.js";
@@ -124,59 +125,76 @@ export class Classroom implements RoomListener {
   async #admit(socket: ClassroomSocket): Promise<void> {
     const { url, auth, query } = socket.handshake;
     const identity = identify({ url, auth, query });
-    const room = this.#rooms.hold(roomName(identity.sessionId, identity.role));
-    const isTeacher = identity.role === "teacher";
-    const gone = new AbortController();
-    const timer = setTimeout(() => {
-      this.#log.warn({ room: room.name }, "a client was sent away: the cluster did not answer");
-      socket.conn.close();
-    }, ADMISSION_TIMEOUT_MS);
-    socket.conn.once("close", () => {
-      clearTimeout(timer);
-      gone.abort();
+    const { sessionId, role } = identity;
+    const room = this.#rooms.hold(roomName(sessionId, role));
+    // Kept as long as the connection: so it holds nothing of what follows but this.
+    let patience: Patience | undefined;
+    socket.conn.on("close", () => {
+      patience?.abandon();
       this.#rooms.release(room.name);
-      if (isTeacher) this.#presence.leave(identity.sessionId, socket.id);
+      if (role === "teacher") this.#presence.leave(sessionId, socket.id);
     });
-    const retry = <T>(task: () => Promise<T>) => untilDone(task, gone.signal, () => undefined);
-    try {
-      await room.opened;
-      const resume = resumeRequest(socket, identity);
-      const start = await retry(() => prepareStart(room, resume.offset));
-      // The `pid` tells the client whether it was recovered: `socket.recovered` is whether it gets the same one back.
-      const pid = start.kind === "resume" ? resume.pid : undefined;
-      setPid(socket, pid ?? makePid(identity, socket.id));
-      if (isTeacher) {
-        await this.#presence.join(identity.sessionId, socket.id, () => !gone.signal.aborted);
-      } else {
-        const ask = () => this.#cluster.presence.isAnnounced(identity.sessionId);
-        await retry(() => room.learnPresence(ask));
+    const resume = resumeRequest(socket, identity);
+    let start: Start = { kind: "fresh" };
+    // Most students join a room that others have joined before: they need not wait for anything.
+    if (role === "teacher" || resume.offset !== undefined || !room.isReady) {
+      patience = new Patience(ADMISSION_TIMEOUT_MS, () => {
+        this.#log.warn({ room: room.name }, "a client was sent away: the cluster did not answer");
+        socket.conn.close();
+      });
+      try {
+        start = await this.#prepare(socket, identity, room, resume.offset, patience.signal);
+      } catch (error) {
+        // Either it has gone, or it is sent away to try again, with nothing to say that would help it.
+        const isGone = patience.signal.aborted;
+        if (!isGone) this.#log.error({ err: error }, "a client was not admitted");
+        socket.conn.close();
+        return;
+      } finally {
+        patience.done();
+        patience = undefined;
       }
-      socket.data = { identity, room, start };
-    } catch (error) {
-      // Either it has gone, or it is sent away to try again, with nothing to say that would help it.
-      if (!gone.signal.aborted) this.#log.error({ err: error }, "a client was not admitted");
-      socket.conn.close();
-    } finally {
-      clearTimeout(timer);
     }
+    // The `pid` tells the client whether it was recovered: `socket.recovered` is whether it gets the same one back.
+    const pid = start.kind === "resume" ? resume.pid : undefined;
+    setPid(socket, pid ?? makePid(identity, socket.id));
+    const lane = this.#laneTo(socket);
+    socket.data = { identity, room, start, lane };
+    // Socket.IO's own packet and `connected` go out together.
+    lane.gather();
+  }
+
+  async #prepare(
+    { id }: ClassroomSocket,
+    { sessionId, role }: Identity,
+    room: Room,
+    offset: unknown,
+    signal: AbortSignal,
+  ): Promise<Start> {
+    const retry = <T>(task: () => Promise<T>) => untilDone(task, signal, () => undefined);
+    await room.opened;
+    const start = await retry(() => prepareStart(room, offset));
+    if (role === "teacher") {
+      await this.#presence.join(sessionId, id, () => !signal.aborted);
+    } else {
+      await retry(() => room.learnPresence(() => this.#cluster.presence.isAnnounced(sessionId)));
+    }
+    return start;
   }
 
   /** Tells a connection where it stands, then what it missed, and makes it a member: nothing falls between. */
   #connect(socket: ClassroomSocket): void {
-    const { identity, room, start } = socket.data;
+    const { identity, room, start, lane } = socket.data;
     // What was on its way to the members before is in the history that is read now.
     if (room) this.#fanOut.flush(room.name);
     const begin = room && start && beginAt(room, start);
-    if (!identity || !begin) {
+    if (!identity || !lane || !begin) {
       // What was prepared is out of date before it could be used: the client comes back at once.
       socket.conn.close();
       return;
     }
     answerPings(socket);
-    socket.on("disconnect", (reason) => {
-      // The namespace is all there is: a connection without it would only wait for its time-out.
-      if (reason === "client namespace disconnect") socket.conn.close();
-    });
+    socket.on("disconnect", onDisconnect);
     const connected: ConnectedEvent = {
       event: "connected",
       session_id: identity.sessionId,
@@ -185,16 +203,19 @@ export class Classroom implements RoomListener {
     };
     const end = begin.missed.findIndex(({ event }) => event.event === "session_ended");
     const missed = end < 0 ? begin.missed : begin.missed.slice(0, end + 1);
-    const lane = this.#laneTo(socket);
     this.#fanOut.tell(lane, [{ event: connected, offset: begin.offset }, ...missed]);
     if (end >= 0) {
       socket.disconnect(true);
       return;
     }
-    socket.data = { lane };
     void socket.join(room.name);
     socket.data = {};
   }
+}
+
+/** The namespace is all there is: a connection without it would only wait for its time-out. */
+function onDisconnect(this: ClassroomSocket, reason: string): void {
+  if (reason === "client namespace disconnect") this.conn.close();
 }
 
 function isRoleRoom(name: string): name is RoomName {

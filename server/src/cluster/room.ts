@@ -30,6 +30,7 @@ export class Room {
   readonly #historyLimit: number;
   readonly #closing = new AbortController();
   #position: Position | undefined;
+  #isOpen = false;
   #isLive = false;
   /** The newest event that arrived since the last reading began. */
   #noted: Position | undefined;
@@ -67,6 +68,11 @@ export class Room {
     return this.#position;
   }
 
+  /** Whether a member could be taken at once: the room is open, and it is known what to tell of the teacher. */
+  get isReady(): boolean {
+    return this.#isOpen && this.#announced !== undefined;
+  }
+
   /** What members have been told of the teacher; `false` until {@link Room.learnPresence}. */
   get teacherOnline(): boolean {
     return this.#announced ?? false;
@@ -102,6 +108,7 @@ export class Room {
 
   close(): void {
     this.#closing.abort();
+    this.#isOpen = false;
     this.#isLive = false;
     this.#recent = [];
   }
@@ -147,6 +154,7 @@ export class Room {
     });
     await this.#catchUp();
     this.#closing.signal.throwIfAborted();
+    this.#isOpen = true;
   }
 
   #receive(event: RoomEvent): void {

@@ -1,7 +1,11 @@
 import type { Socket as NetSocket } from "node:net";
 import type { Batch, Lane } from "../classroom/batch.js";
 import { emittedArguments, socketIoFrames, socketIoPackets } from "./encodings.js";
+import { gatherWrites } from "./gather-writes.js";
 import { PlainConnection } from "./plain-websocket.js";
+
+/** A client that leaves more than this unread gets no more at once: Engine.IO keeps it until the client has read. */
+const MAX_UNREAD_BYTES = 64 * 1024;
 
 /** A socket of Socket.IO, as far as telling it events is concerned. */
 interface MemberSeam {
@@ -49,11 +53,15 @@ class PlainLane implements Lane {
     tellListeners(this.#member, batch);
     this.#connection.writeBatch(batch);
   }
+
+  gather(): void {
+    gatherWrites(this.#connection.netSocket);
+  }
 }
 
 /**
  * Writes ready frames straight to a WebSocket's own socket where nothing can be overtaken by them: the connection is
- * open, nothing waits in Engine.IO, and nothing in the socket. Else Engine.IO gets packets, and keeps their order.
+ * open, and nothing waits in Engine.IO. Else Engine.IO gets packets, and keeps their order.
  */
 class EngineLane implements Lane {
   readonly #member: MemberSeam;
@@ -75,8 +83,8 @@ class EngineLane implements Lane {
     const connection = this.#connection;
     const socket = this.#socket;
     if (
-      socket?.writableLength === 0 &&
-      socket.writable &&
+      socket?.writable &&
+      socket.writableLength <= MAX_UNREAD_BYTES &&
       connection.writeBuffer.length === 0 &&
       connection.readyState === "open"
     ) {
@@ -84,6 +92,10 @@ class EngineLane implements Lane {
     } else {
       for (const packet of batch.as(socketIoPackets)) connection.write(packet, {});
     }
+  }
+
+  gather(): void {
+    if (this.#socket) gatherWrites(this.#socket);
   }
 }
 

@@ -7,6 +7,7 @@ import { WebSocketServer, type RawData, type WebSocket } from "ws";
 import type { Batch } from "../classroom/batch.js";
 import { plainFrames, plainFramesWithOffsets } from "./encodings.js";
 import { plainFrame } from "./frames.js";
+import { prepareQuery } from "./query.js";
 
 /** RFC 6455, section 7.4.1: the conversation is over. */
 const NORMAL_CLOSURE = 1000;
@@ -27,6 +28,9 @@ const PING_PACKET = '2["message",{"type":"ping"}]';
 /** Socket.IO's CONNECT packet for the namespace `/`. */
 const CONNECT_PACKET = "0";
 
+/** Looks like the transport of an Engine.IO connection, and is the same for all. */
+const TRANSPORT = Object.freeze({ name: "plain", writable: true });
+
 /**
  * A plain WebSocket in the shape of an Engine.IO connection, as far as Socket.IO's client (`socket.io/dist/client.js`)
  * uses one. Pinned by the contract tests, which run every promise over it.
@@ -34,36 +38,35 @@ const CONNECT_PACKET = "0";
 export class PlainConnection extends EventEmitter {
   readonly id = randomBytes(15).toString("base64url");
   readonly protocol = 4;
+  readonly transport = TRANSPORT;
+  /** What it came by, until it has been admitted. */
   readonly request: IncomingMessage;
-  readonly remoteAddress: string | undefined;
-  readonly transport = { name: "plain", writable: true };
+  readonly netSocket: NetSocket;
   readyState: "open" | "closing" | "closed" = "open";
   /** Whether the client has been heard since it was last asked. */
   isAlive = true;
   readonly #socket: WebSocket;
-  readonly #netSocket: NetSocket;
   readonly #wantsOffsets: boolean;
+  readonly #connections: Set<PlainConnection>;
 
-  constructor(socket: WebSocket, request: IncomingMessage, wantsOffsets: boolean) {
+  /** @param connections - holds it while it lives */
+  constructor(
+    socket: WebSocket,
+    request: IncomingMessage,
+    { wantsOffsets, connections }: { wantsOffsets: boolean; connections: Set<PlainConnection> },
+  ) {
     super();
     this.#socket = socket;
-    this.#netSocket = request.socket;
+    this.#connections = connections;
+    connections.add(this);
     this.request = request;
-    this.remoteAddress = request.socket.remoteAddress;
+    this.netSocket = request.socket;
     this.#wantsOffsets = wantsOffsets;
-    socket.on("message", (data, isBinary) => {
-      this.isAlive = true;
-      if (!isBinary && isPing(data)) this.emit("data", PING_PACKET);
-    });
-    socket.on("pong", () => {
-      this.isAlive = true;
-    });
-    // Followed by `close`.
-    socket.on("error", () => undefined);
-    socket.on("close", () => {
-      this.readyState = "closed";
-      this.emit("close", "transport close");
-    });
+    (socket as OwnedWebSocket)[owner] = this;
+    socket.on("message", onMessage);
+    socket.on("pong", onPong);
+    socket.on("error", ignore);
+    socket.on("close", onClose);
   }
 
   /** Called by Socket.IO with an encoded packet. */
@@ -87,12 +90,19 @@ export class PlainConnection extends EventEmitter {
   /** Writes events as ready frames, past `ws`: without compression it has handed on all that it was given before. */
   writeBatch(batch: Batch): void {
     if (!this.#canTakeMore()) return;
-    this.#netSocket.write(batch.as(this.#wantsOffsets ? plainFramesWithOffsets : plainFrames));
+    this.netSocket.write(batch.as(this.#wantsOffsets ? plainFramesWithOffsets : plainFrames));
   }
 
   /** Called by Socket.IO, and by whoever wants the client to come back. */
   close(): void {
     this.#close(SERVICE_RESTART);
+  }
+
+  /** The WebSocket has ended. */
+  onClosed(): void {
+    this.readyState = "closed";
+    this.#connections.delete(this);
+    this.emit("close", "transport close");
   }
 
   /** Asks for a sign of life, or ends the connection that gave none since it was last asked. */
@@ -111,8 +121,8 @@ export class PlainConnection extends EventEmitter {
 
   /** Sends a client that leaves too much unread away. */
   #canTakeMore(): boolean {
-    if (this.readyState !== "open" || !this.#netSocket.writable) return false;
-    if (this.#netSocket.writableLength <= MAX_BUFFERED_BYTES) return true;
+    if (this.readyState !== "open" || !this.netSocket.writable) return false;
+    if (this.netSocket.writableLength <= MAX_BUFFERED_BYTES) return true;
     this.#close(TRY_AGAIN_LATER);
     return false;
   }
@@ -128,6 +138,31 @@ export class PlainConnection extends EventEmitter {
       clearTimeout(giveUp);
     });
   }
+}
+
+const owner = Symbol("owner");
+
+type OwnedWebSocket = WebSocket & { [owner]: PlainConnection };
+
+// Functions of their own for each connection would be memory for each.
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  const connection = (this as OwnedWebSocket)[owner];
+  connection.isAlive = true;
+  if (!isBinary && isPing(data)) connection.emit("data", PING_PACKET);
+}
+
+function onPong(this: WebSocket): void {
+  (this as OwnedWebSocket)[owner].isAlive = true;
+}
+
+/** Followed by `close`. */
+function ignore(): void {
+  // Nothing to do.
+}
+
+function onClose(this: WebSocket): void {
+  (this as OwnedWebSocket)[owner].onClosed();
 }
 
 /** Everything that is not a ping is ignored (PROTOCOL.md, section 4). */
@@ -169,13 +204,10 @@ export class PlainEngine extends EventEmitter {
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    // Socket.IO reads the query from where Engine.IO puts it.
-    const query = new URL(request.url ?? "/", "http://localhost").searchParams;
-    Object.assign(request, { _query: Object.fromEntries(query) });
+    const wantsOffsets = prepareQuery(request)["offset"] !== undefined;
+    const options = { wantsOffsets, connections: this.#connections };
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      const connection = new PlainConnection(webSocket, request, query.has("offset"));
-      this.#connections.add(connection);
-      connection.once("close", () => this.#connections.delete(connection));
+      const connection = new PlainConnection(webSocket, request, options);
       this.emit("connection", connection);
       connection.emit("data", CONNECT_PACKET);
     });

@@ -2,7 +2,9 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { parseAddress } from "../classroom/address.js";
 import type { OriginCheck } from "./origin.js";
+import { gatherWrites } from "./gather-writes.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problem.js";
+import { prepareQuery } from "./query.js";
 
 /** Takes over a connection that asked to become a WebSocket. */
 export interface UpgradeHandler {
@@ -20,23 +22,26 @@ export function routeUpgrades(
 ): void {
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A connection that breaks before it is handed over has nobody else to listen.
-    socket.on("error", () => {
-      socket.destroy();
-    });
+    socket.on("error", destroy);
     const url = request.url ?? "/";
     const address = parseAddress(url);
-    const isEngineIo =
-      URL.canParse(url, "http://localhost") &&
-      new URL(url, "http://localhost").searchParams.has("EIO");
+    const query = prepareQuery(request);
+    const isEngineIo = query["EIO"] !== undefined;
     if (!address || (address.kind === "default" && !isEngineIo)) {
       refuse(socket, new HttpProblem(404, "not_found", NOTHING_HERE));
     } else if (!isOriginAllowed(request)) {
       refuse(socket, new HttpProblem(403, "origin_not_allowed", "this origin may not connect"));
     } else {
+      // The answer to the handshake and the first packet go out together.
+      gatherWrites(socket);
       const engine = isEngineIo ? engines.engineIo : engines.plain;
       engine.handleUpgrade(request, socket, head);
     }
   });
+}
+
+function destroy(this: Duplex): void {
+  this.destroy();
 }
 
 export const NOTHING_HERE =

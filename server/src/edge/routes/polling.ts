@@ -4,6 +4,8 @@ import type { Http } from "../http.js";
 import { HttpProblem } from "../problem.js";
 import { NOTHING_HERE } from "../upgrade.js";
 
+const CORS_HEADER = /^(access-control-|vary$)/;
+
 /** Engine.IO's server, as far as long polling needs it. */
 export interface PollingHandler {
   handleRequest(request: IncomingMessage, response: ServerResponse): void;
@@ -25,6 +27,10 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler): void {
           throw new HttpProblem(426, "upgrade_required", detail, {
             headers: { upgrade: "websocket", connection: "Upgrade" },
           });
+        }
+        // Engine.IO answers; what has been decided about other origins must not get lost.
+        for (const [name, value] of Object.entries(reply.getHeaders())) {
+          if (value !== undefined && CORS_HEADER.test(name)) reply.raw.setHeader(name, value);
         }
         reply.hijack();
         engineIo.handleRequest(request.raw, reply.raw);

@@ -1,4 +1,3 @@
-import { Server as EngineServer, type ServerOptions } from "engine.io";
 import { Decoder, PacketType, type Packet } from "socket.io-parser";
 
 /** The one namespace that there is (PROTOCOL.md, section 2). */
@@ -40,7 +39,7 @@ export class TolerantDecoder extends Decoder {
   }
 }
 
-// Private in socket.io-parser's types. Pinned by the tests of junk frames, as are the seams below.
+// Private in socket.io-parser's types. Pinned by the tests of junk frames, as are the seams of the engine.
 interface DecoderSeam {
   decodeString(data: string): Packet;
 }
@@ -53,49 +52,4 @@ interface SocketSeam {
 /** To be called when a client has joined the namespace: its events count from now on. */
 export function acceptEvents(socket: object): void {
   (socket as SocketSeam).client.decoder.hasJoined = true;
-}
-
-/** A transport of engine.io. */
-interface TransportSeam {
-  onPacket(packet: { readonly type: string; readonly data?: unknown }): void;
-}
-
-/** Engine.IO closes a connection on a frame that is not Engine.IO. The contract ignores such a frame. */
-export class TolerantEngine extends EngineServer {
-  readonly #nodeId: string;
-
-  /** @param nodeId - put in front of each connection's Engine.IO id, so that a client can tell which replica it is on */
-  constructor(options: ServerOptions, nodeId: string) {
-    super(options);
-    this.#nodeId = nodeId;
-  }
-
-  override generateId(request: Parameters<EngineServer["generateId"]>[0]): string {
-    return `${this.#nodeId}~${super.generateId(request) as string}`;
-  }
-
-  protected override createTransport(
-    ...args: Parameters<EngineServer["createTransport"]>
-  ): ReturnType<EngineServer["createTransport"]> {
-    const [, request] = args;
-    const isUpgrade = new URL(request.url ?? "/", "http://localhost").searchParams.has("sid");
-    return ignoreBadPackets(super.createTransport(...args), isUpgrade);
-  }
-}
-
-// `onPacket` is protected in engine.io's types.
-function ignoreBadPackets<Transport extends object>(transport: Transport, isUpgrade: boolean) {
-  const seam = transport as unknown as TransportSeam;
-  const onPacket = seam.onPacket.bind(transport);
-  // Only the server pings. A client does so once: to probe the transport that it upgrades to.
-  let mayProbe = isUpgrade;
-  seam.onPacket = (packet) => {
-    if (packet.type === "error") return;
-    if (packet.type === "ping") {
-      if (!mayProbe || packet.data !== "probe") return;
-      mayProbe = false;
-    }
-    onPacket(packet);
-  };
-  return transport;
 }
