@@ -3,7 +3,6 @@ import {
   parseRoomName,
   roomName,
   type ClientToServerEvents,
-  type ConnectedEvent,
   type RoomName,
   type ServerToClientEvents,
   type SessionId,
@@ -18,6 +17,7 @@ import type { Identity } from "./address.js";
 import { identify } from "./admission.js";
 import type { Lane } from "./batch.js";
 import { FanOut } from "./fan-out.js";
+import { connected, Welcomes } from "./welcome.js";
 import { Patience } from "./patience.js";
 import { answerPings } from "./ping.js";
 import type { Presence } from "./presence.js";
@@ -57,6 +57,7 @@ export class Classroom implements RoomListener {
   readonly #log: Logger;
   readonly #rooms: Rooms;
   readonly #fanOut = new FanOut();
+  readonly #welcomes = new Welcomes();
   readonly #laneTo: (socket: ClassroomSocket) => Lane;
 
   constructor(
@@ -195,16 +196,13 @@ export class Classroom implements RoomListener {
     }
     answerPings(socket);
     socket.on("disconnect", onDisconnect);
-    const connected: ConnectedEvent = {
-      event: "connected",
-      session_id: identity.sessionId,
-      role: identity.role,
-      teacher_online: identity.role === "student" && room.teacherOnline,
-    };
-    const end = begin.missed.findIndex(({ event }) => event.event === "session_ended");
-    const missed = end < 0 ? begin.missed : begin.missed.slice(0, end + 1);
-    this.#fanOut.tell(lane, [{ event: connected, offset: begin.offset }, ...missed]);
-    if (end >= 0) {
+    const { offset, missed } = begin;
+    if (missed.length === 0) {
+      lane.write(this.#welcomes.batch(room, identity, offset));
+    } else {
+      this.#fanOut.tell(lane, [connected(room, identity, offset), ...missed]);
+    }
+    if (missed.at(-1)?.event.event === "session_ended") {
       socket.disconnect(true);
       return;
     }

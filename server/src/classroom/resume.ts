@@ -58,12 +58,20 @@ export async function prepareStart(room: Room, offset: unknown): Promise<Start> 
   return { kind: "resume", from };
 }
 
-/** The position to tell a new connection, and the events it missed; `undefined` where they are gone meanwhile. */
+/**
+ * The position to tell a new connection, and the events it missed, up to an end of its session; `undefined` where they
+ * are gone meanwhile.
+ */
 export function beginAt(
   room: Room,
   start: Start,
 ): { offset: Offset; missed: readonly RoomEvent[] } | undefined {
   if (start.kind === "fresh") return { offset: formatOffset(room.position), missed: [] };
   const missed = room.eventsSince(start.from);
-  return missed && { offset: formatOffset(start.from), missed };
+  if (!missed) return undefined;
+  const end = missed.findIndex(({ event }) => event.event === "session_ended");
+  return {
+    offset: formatOffset(start.from),
+    missed: end < 0 ? missed : missed.slice(0, end + 1),
+  };
 }

@@ -30,8 +30,44 @@ function restoreNothing(pid: string): Promise<Session> {
   return Promise.resolve(session);
 }
 
+/** A namespace of Socket.IO, by the sockets that it holds. socket.io-adapter's own type of it is `any`. */
+interface Holder {
+  readonly sockets: ReadonlyMap<string, unknown>;
+}
+
+/**
+ * The rooms of an adapter. Socket.IO puts each socket into a room of its own, named by its id: a set and two entries for
+ * each, of which nothing is read but that id. So that room is made when it is asked for.
+ */
+class RoomMap extends Map<string, Set<string>> {
+  readonly #sockets: ReadonlyMap<string, unknown>;
+
+  constructor({ sockets }: Holder) {
+    super();
+    this.#sockets = sockets;
+  }
+
+  override get(room: string): Set<string> | undefined {
+    return super.get(room) ?? (this.#sockets.has(room) ? new Set([room]) : undefined);
+  }
+
+  override has(room: string): boolean {
+    return super.has(room) || this.#sockets.has(room);
+  }
+}
+
+function isOwnRoom(id: string, rooms: ReadonlySet<string>): boolean {
+  return rooms.size === 1 && rooms.has(id);
+}
+
 /** Socket.IO's adapter for a single process. */
 class MemoryAdapter extends Adapter {
+  override readonly rooms = new RoomMap(this.nsp as Holder);
+
+  override addAll(id: string, rooms: Set<string>): Promise<void> | void {
+    if (!isOwnRoom(id, rooms)) return super.addAll(id, rooms);
+  }
+
   override restoreSession(pid: string): Promise<Session> {
     return restoreNothing(pid);
   }
@@ -48,6 +84,8 @@ interface RequestSeam {
 
 /** The official adapter on Redis, with the subscriptions of the rooms that this replica holds. */
 class ClassroomRedisAdapter extends RedisAdapter {
+  override readonly rooms = new RoomMap(this.nsp as Holder);
+
   constructor(
     namespace: Namespace,
     pubClient: AdapterPubClient,
@@ -62,6 +100,10 @@ class ClassroomRedisAdapter extends RedisAdapter {
       onRequest(channel, message).catch((error: unknown) => {
         log.warn({ err: error }, "ignored a request that is not Socket.IO's");
       });
+  }
+
+  override addAll(id: string, rooms: Set<string>): Promise<void> | void {
+    if (!isOwnRoom(id, rooms)) return super.addAll(id, rooms);
   }
 
   override restoreSession(pid: string): Promise<Session> {

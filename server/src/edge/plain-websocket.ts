@@ -7,6 +7,7 @@ import { WebSocketServer, type RawData, type WebSocket } from "ws";
 import type { Batch } from "../classroom/batch.js";
 import { plainFrames, plainFramesWithOffsets } from "./encodings.js";
 import { plainFrame } from "./frames.js";
+import { Heartbeat, stopBeating, type Beating } from "./heartbeat.js";
 import { prepareQuery } from "./query.js";
 
 /** RFC 6455, section 7.4.1: the conversation is over. */
@@ -35,7 +36,7 @@ const TRANSPORT = Object.freeze({ name: "plain", writable: true });
  * A plain WebSocket in the shape of an Engine.IO connection, as far as Socket.IO's client (`socket.io/dist/client.js`)
  * uses one. Pinned by the contract tests, which run every promise over it.
  */
-export class PlainConnection extends EventEmitter {
+export class PlainConnection extends EventEmitter implements Beating {
   readonly id = randomBytes(15).toString("base64url");
   readonly protocol = 4;
   readonly transport = TRANSPORT;
@@ -43,6 +44,7 @@ export class PlainConnection extends EventEmitter {
   readonly request: IncomingMessage;
   readonly netSocket: NetSocket;
   readyState: "open" | "closing" | "closed" = "open";
+  slot: Set<Beating> | undefined;
   /** Whether the client has been heard since it was last asked. */
   isAlive = true;
   readonly #socket: WebSocket;
@@ -102,11 +104,12 @@ export class PlainConnection extends EventEmitter {
   onClosed(): void {
     this.readyState = "closed";
     this.#connections.delete(this);
+    stopBeating(this);
     this.emit("close", "transport close");
   }
 
   /** Asks for a sign of life, or ends the connection that gave none since it was last asked. */
-  checkAlive(): void {
+  beat(): void {
     if (!this.isAlive) {
       this.#socket.terminate();
       return;
@@ -183,7 +186,7 @@ function isPing(data: RawData): boolean {
 export class PlainEngine extends EventEmitter {
   readonly #server: WebSocketServer;
   readonly #connections = new Set<PlainConnection>();
-  readonly #heartbeat: NodeJS.Timeout;
+  readonly #heartbeat: Heartbeat;
 
   /**
    * @param heartbeatMs - how often clients are asked for a sign of life; one that stays silent until the next time is
@@ -198,9 +201,7 @@ export class PlainEngine extends EventEmitter {
       perMessageDeflate: false,
       maxPayload: options.maxFrameBytes,
     });
-    this.#heartbeat = setInterval(() => {
-      for (const connection of this.#connections) connection.checkAlive();
-    }, options.heartbeatMs).unref();
+    this.#heartbeat = new Heartbeat(options.heartbeatMs);
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -208,13 +209,14 @@ export class PlainEngine extends EventEmitter {
     const options = { wantsOffsets, connections: this.#connections };
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       const connection = new PlainConnection(webSocket, request, options);
+      this.#heartbeat.add(connection);
       this.emit("connection", connection);
       connection.emit("data", CONNECT_PACKET);
     });
   }
 
   close(): void {
-    clearInterval(this.#heartbeat);
+    this.#heartbeat.close();
     for (const connection of this.#connections) connection.close();
     this.#server.close();
   }

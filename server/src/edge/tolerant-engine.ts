@@ -1,7 +1,9 @@
+import type { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { Server as EngineServer, type ServerOptions } from "engine.io";
 import type { WebSocket, WebSocketServer } from "ws";
+import { Heartbeat, stopBeating, type Beating } from "./heartbeat.js";
 import { prepareQuery } from "./query.js";
 
 // Private in engine.io's types. Pinned by the contract tests.
@@ -22,14 +24,36 @@ interface EnginePacket {
   readonly data?: unknown;
 }
 
+// Private in engine.io's types. Pinned by the tests of heartbeats and of what a connection keeps.
+interface ConnectionSeam extends Beating {
+  readonly transport: EventEmitter & { readonly name: string; readonly socket?: EventEmitter };
+  pingIntervalTimer: NodeJS.Timeout | null;
+  readonly pingTimeoutTimer: NodeJS.Timeout | null;
+  hasRefreshedPingTimeout: boolean;
+  sendPacket(type: "ping"): void;
+  resetPingTimeout(): void;
+  on(event: "close", listener: (this: ConnectionSeam) => void): void;
+}
+
 /** Engine.IO closes a connection on a frame that is not Engine.IO. The contract ignores such a frame. */
 export class TolerantEngine extends EngineServer {
   readonly #nodeId: string;
+  readonly #heartbeat: Heartbeat;
 
   /** @param nodeId - put in front of each connection's Engine.IO id, so that a client can tell which replica it is on */
   constructor(options: ServerOptions, nodeId: string) {
     super(options);
     this.#nodeId = nodeId;
+    this.#heartbeat = new Heartbeat(this.opts.pingInterval);
+    this.on("connection", (connection) => {
+      this.#slim(connection as unknown as ConnectionSeam);
+    });
+  }
+
+  override close(): this {
+    this.#heartbeat.close();
+    super.close();
+    return this;
   }
 
   override generateId(request: Parameters<EngineServer["generateId"]>[0]): string {
@@ -65,6 +89,36 @@ export class TolerantEngine extends EngineServer {
     seam.onPacket = onTolerablePacket;
     return transport;
   }
+
+  /** Takes from a new connection what Engine.IO gives to each and one can do for all. */
+  #slim(connection: ConnectionSeam): void {
+    if (connection.pingIntervalTimer) clearTimeout(connection.pingIntervalTimer);
+    connection.pingIntervalTimer = null;
+    connection.beat = ping;
+    this.#heartbeat.add(connection);
+    connection.on("close", onClose);
+    const { name, socket } = connection.transport;
+    if (name !== "websocket" || !socket) return;
+    // Only polling emits it.
+    connection.transport.removeAllListeners("headers");
+    for (const listener of socket.listeners("error")) {
+      // It stands in until the transport has a listener of its own.
+      if (listener.name === "onUpgradeError") socket.off("error", listener as () => void);
+    }
+  }
+}
+
+/** As Engine.IO's own timer for each connection does it. */
+function ping(this: ConnectionSeam): void {
+  // The answer to the last one is still awaited.
+  if (this.pingTimeoutTimer !== null) return;
+  this.hasRefreshedPingTimeout = false;
+  this.sendPacket("ping");
+  this.resetPingTimeout();
+}
+
+function onClose(this: ConnectionSeam): void {
+  stopBeating(this);
 }
 
 // Engine.IO's own type of it is not exported.
