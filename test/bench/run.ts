@@ -1,0 +1,29 @@
+import { calibrateAlone, type Calibration } from "./calibration.js";
+import { fanOut } from "./experiments/fan-out.js";
+import type { Experiment } from "./experiments/experiment.js";
+import type { Lab } from "./lab.js";
+import { Recorder } from "./recorder.js";
+import type { RowResult } from "./results.js";
+import type { RowId } from "./rows.js";
+
+const EXPERIMENTS: readonly Experiment[] = [fanOut];
+
+/** Measures the wanted rows, in the order of the table. A row that cannot be measured says so. */
+export async function measureRows(lab: Lab, wanted: readonly RowId[]): Promise<RowResult[]> {
+  let calibrated: Promise<Calibration> | undefined;
+  const calibration = () => (calibrated ??= calibrateAlone(lab));
+  const results: RowResult[] = [];
+  for (const { rows, run } of EXPERIMENTS) {
+    const ids = rows.filter((id) => wanted.includes(id));
+    if (ids.length === 0) continue;
+    lab.options.print(`measuring ${ids.join(", ")}`);
+    const recorders = new Map(ids.map((id) => [id, new Recorder(id)]));
+    try {
+      await run({ lab, recorders, calibration });
+    } catch (error) {
+      for (const recorder of recorders.values()) recorder.fail(error);
+    }
+    results.push(...[...recorders.values()].map((recorder) => recorder.result()));
+  }
+  return wanted.flatMap((id) => results.filter((result) => result.id === id));
+}
