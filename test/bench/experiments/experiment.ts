@@ -6,7 +6,7 @@ import type { RowId } from "../rows.js";
 /** Rows that share their set-up. */
 export interface Experiment {
   readonly rows: readonly RowId[];
-  run(bench: Bench): Promise<void>;
+  readonly run: (bench: Bench) => Promise<void>;
 }
 
 /** What an experiment has at hand. */

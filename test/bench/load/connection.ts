@@ -98,7 +98,7 @@ export class Connection {
 
   /** Returns what follows the head, which is nothing until that is whole. */
   #readHead(chunk: Buffer): Buffer {
-    const text: string = this.#head + chunk.toString("latin1");
+    const text = (this.#head ?? "") + chunk.toString("latin1");
     const end = text.indexOf(HEAD_END);
     this.#head = end < 0 ? text : undefined;
     if (end < 0) return Buffer.alloc(0);

@@ -2,7 +2,7 @@ import type { Group, Seen } from "./api.js";
 import { Connection } from "./connection.js";
 import { monotonicNs, Receipts, type LatencySummary } from "./latencies.js";
 import { untilDone } from "./progress.js";
-import { Sequence, Tally } from "./sequence.js";
+import { newTally, Sequence, type Tally } from "./sequence.js";
 
 /** Handshakes under way at once: more would only wait in the server's queue. */
 const CONNECTING_AT_ONCE = 64;
@@ -16,14 +16,15 @@ interface Member {
 
 /** All clients of one load process, and what they have seen. */
 export class Crowd {
-  readonly #tally = new Tally();
+  readonly #tally = newTally();
   readonly #members: Member[] = [];
   #joined = 0;
   #broken = 0;
   #reason: string | undefined;
   #onJoined: () => void = () => undefined;
   #receipts: Receipts | undefined;
-  #told: Tally = new Tally();
+  /** What has been told of the tally. */
+  #told: Readonly<Tally> = newTally();
 
   async connect(groups: readonly Group[]): Promise<void> {
     const waiting = spread(groups);
@@ -94,17 +95,17 @@ export class Crowd {
   }
 
   #news(): Seen {
-    const { deliveries, lost, duplicated, reordered } = this.#tally;
-    const seen: Seen = {
-      deliveries: deliveries - this.#told.deliveries,
-      lost: lost - this.#told.lost,
-      duplicated: duplicated - this.#told.duplicated,
-      reordered: reordered - this.#told.reordered,
+    const told = this.#told;
+    const tally = { ...this.#tally };
+    this.#told = tally;
+    return {
+      deliveries: tally.deliveries - told.deliveries,
+      lost: tally.lost - told.lost,
+      duplicated: tally.duplicated - told.duplicated,
+      reordered: tally.reordered - told.reordered,
       broken: this.#broken,
       ...(this.#reason !== undefined && { reason: this.#reason }),
     };
-    this.#told = { deliveries, lost, duplicated, reordered };
-    return seen;
   }
 }
 

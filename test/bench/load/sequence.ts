@@ -1,9 +1,13 @@
 /** Counted over all clients of a load process. */
-export class Tally {
-  deliveries = 0;
-  lost = 0;
-  duplicated = 0;
-  reordered = 0;
+export interface Tally {
+  deliveries: number;
+  lost: number;
+  duplicated: number;
+  reordered: number;
+}
+
+export function newTally(): Tally {
+  return { deliveries: 0, lost: 0, duplicated: 0, reordered: 0 };
 }
 
 /**

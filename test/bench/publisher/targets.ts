@@ -36,8 +36,8 @@ export async function openTarget({ kind, redisUrl }: Target): Promise<Publishing
 async function openOurs(redisUrl: string): Promise<Publishing> {
   const emitter = await connect(redisUrl);
   return {
-    emit: <Name extends CountedEvent>(session: string, name: Name, number: number) =>
-      emitter.emit(session, name, ...([payloadOf(name, number)] as unknown as EmitArguments<Name>)),
+    emit: (session, event, number) =>
+      emitter.emit(session, event, ...([payloadOf(event, number)] as EmitArguments<typeof event>)),
     close: () => emitter.close(),
   };
 }

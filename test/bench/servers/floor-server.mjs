@@ -1,5 +1,7 @@
 // The least that a delivery can cost in Node.js: one `write` of a ready frame to each connection for each message of
 // Redis, and nothing else. No ping, no room, no check of whether a connection keeps up.
+import { Buffer } from "node:buffer";
+import console from "node:console";
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import process from "node:process";

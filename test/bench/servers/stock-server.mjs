@@ -1,4 +1,5 @@
 // The stock server, as Socket.IO's documents have it: what ours is measured against. Room by query or auth.
+import console from "node:console";
 import { createServer } from "node:http";
 import process from "node:process";
 import { createAdapter } from "@socket.io/redis-adapter";
