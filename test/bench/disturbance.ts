@@ -52,18 +52,13 @@ export class DisturbedError extends Error {
   }
 }
 
-/**
- * Measures until nothing disturbs, `attempts` times at most.
- *
- * @throws DisturbedError where the last attempt was disturbed as well
- */
-export async function undisturbed<T>(
+/** Measures until nothing disturbs, `attempts` times at most. The last attempt may be disturbed as well. */
+export async function calmest<T>(
   measure: () => Promise<Attempt<T>>,
   attempts: number,
-): Promise<T> {
+): Promise<Attempt<T>> {
   for (let attempt = 1; ; attempt++) {
-    const { value, disturbance } = await measure();
-    if (disturbance === undefined) return value;
-    if (attempt >= attempts) throw new DisturbedError(disturbance);
+    const result = await measure();
+    if (result.disturbance === undefined || attempt >= attempts) return result;
   }
 }

@@ -1,5 +1,5 @@
 import { busyByCore, cpuOf } from "./cpu.js";
-import { findDisturbance, undisturbed, type Attempt } from "./disturbance.js";
+import { calmest, DisturbedError, findDisturbance, type Attempt } from "./disturbance.js";
 import type { Pinning, Place } from "./pinning.js";
 import type { PublisherApi } from "./publisher/api.js";
 import type { Sizes } from "./sizes.js";
@@ -88,9 +88,20 @@ export class Lab {
     return { value, disturbance: findDisturbance(activity, this.options.tolerancePercent) };
   }
 
-  /** As {@link Lab.observe}, anew while others disturb. */
+  /**
+   * As {@link Lab.observe}, anew while others disturb.
+   *
+   * @throws DisturbedError where they do not stop
+   */
   async measure<T>(action: (usage: () => Usage) => Promise<T>): Promise<T> {
-    return undisturbed(() => this.observe(action), ATTEMPTS);
+    const { value, disturbance } = await this.calmest(() => this.observe(action));
+    if (disturbance !== undefined) throw new DisturbedError(disturbance);
+    return value;
+  }
+
+  /** Measures anew while others disturb, a few times at most. */
+  async calmest<T>(measure: () => Promise<Attempt<T>>): Promise<Attempt<T>> {
+    return calmest(measure, ATTEMPTS);
   }
 
   async close(): Promise<void> {

@@ -1,12 +1,26 @@
 import { calibrateAlone, type Calibration } from "./calibration.js";
+import { crowd } from "./experiments/crowd.js";
 import { fanOut } from "./experiments/fan-out.js";
+import { latency } from "./experiments/latency.js";
+import { manySessions } from "./experiments/many-sessions.js";
+import { otherTraffic } from "./experiments/other-traffic.js";
+import { replicas } from "./experiments/replicas.js";
+import { publish } from "./experiments/publish.js";
 import type { Experiment } from "./experiments/experiment.js";
 import type { Lab } from "./lab.js";
 import { Recorder } from "./recorder.js";
 import type { RowResult } from "./results.js";
 import type { RowId } from "./rows.js";
 
-const EXPERIMENTS: readonly Experiment[] = [fanOut];
+const EXPERIMENTS: readonly Experiment[] = [
+  fanOut,
+  crowd,
+  manySessions,
+  otherTraffic,
+  latency,
+  publish,
+  replicas,
+];
 
 /** Measures the wanted rows, in the order of the table. A row that cannot be measured says so. */
 export async function measureRows(lab: Lab, wanted: readonly RowId[]): Promise<RowResult[]> {

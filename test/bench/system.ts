@@ -25,6 +25,8 @@ const AFTERMATH_MS = 250;
 export interface SystemOptions {
   readonly dialect: Dialect;
   readonly replicas?: number;
+  /** Whose emitter publishes; by default the one that belongs to the server. */
+  readonly publisher?: TargetKind;
   /** Whether {@link System.memory} will be asked. */
   readonly probe?: boolean;
 }
@@ -92,7 +94,12 @@ export class System implements Stoppable {
     lab.adopt([load.pid, redis.pid], pinning.load);
     lab.adopt(system.serverPids, pinning.servers);
     lab.keep(system);
-    await lab.publisher.call("open", { name: system.target, kind, redisUrl: redis.url });
+    const { publisher = kind } = options;
+    await lab.publisher.call("open", {
+      name: system.target,
+      kind: publisher,
+      redisUrl: redis.url,
+    });
     return system;
   }
 

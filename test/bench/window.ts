@@ -1,4 +1,4 @@
-import type { Lab } from "./lab.js";
+import type { Lab, Usage } from "./lab.js";
 import type { Seen } from "./load/api.js";
 import type { Stream, Streamed } from "./publisher/api.js";
 import type { System } from "./system.js";
@@ -14,11 +14,14 @@ export interface Window {
   readonly loadNs: number;
 }
 
+/** What is emitted in a window. */
+export type WindowStream = Omit<Stream, "target" | "seed">;
+
 /** Emits events, waits until every client has them all, and says who used what. Measured anew if disturbed. */
 export async function measureWindow(
   lab: Lab,
   system: System,
-  stream: Omit<Stream, "target" | "seed">,
+  stream: WindowStream,
   onWindow: (window: Window) => void,
 ): Promise<Window> {
   return lab.measure(async (usage) => {
@@ -31,11 +34,12 @@ export async function measureWindow(
 
 let seed = 1;
 
-async function runWindow(
+/** The same, once, within a measurement of the caller's. */
+export async function runWindow(
   lab: Lab,
   system: System,
-  stream: Omit<Stream, "target" | "seed">,
-  usage: Parameters<Parameters<Lab["observe"]>[0]>[0],
+  stream: WindowStream,
+  usage: () => Usage,
 ): Promise<Window> {
   const { target, load, serverPids } = system;
   const streamed = await lab.publisher.call("stream", { ...stream, target, seed: seed++ });
