@@ -6,7 +6,7 @@ import type { Sizes } from "./sizes.js";
 import { Worker } from "./worker.js";
 
 /** How often a round is measured before it is called disturbed. */
-const ATTEMPTS = 3;
+const ATTEMPTS = 5;
 
 export interface LabOptions {
   readonly pinning: Pinning;

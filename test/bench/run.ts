@@ -25,7 +25,12 @@ const EXPERIMENTS: readonly Experiment[] = [
 /** Measures the wanted rows, in the order of the table. A row that cannot be measured says so. */
 export async function measureRows(lab: Lab, wanted: readonly RowId[]): Promise<RowResult[]> {
   let calibrated: Promise<Calibration> | undefined;
-  const calibration = () => (calibrated ??= calibrateAlone(lab));
+  const calibration = () =>
+    (calibrated ??= calibrateAlone(lab).catch((error: unknown) => {
+      // Whoever asks next may find the machine calmer.
+      calibrated = undefined;
+      throw error;
+    }));
   const results: RowResult[] = [];
   for (const { rows, run } of EXPERIMENTS) {
     const ids = rows.filter((id) => wanted.includes(id));

@@ -14,7 +14,7 @@ export const replicas: Experiment = {
   rows: ["replicas"],
   run: async (bench) => {
     const { lab, recorders } = bench;
-    const { sizes, rounds } = lab.options;
+    const { sizes } = lab.options;
     const recorder = recorders.get("replicas");
     if (recorder === undefined) return;
     const audience: Audience = {
