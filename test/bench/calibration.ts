@@ -10,7 +10,7 @@ export interface Calibration {
 
 /** Slow enough for any machine. */
 const FIRST_EVENTS_PER_SECOND = 10;
-const WINDOW_MS = 1_500;
+const MS_PER_S = 1_000;
 const NS_PER_S = 1e9;
 
 /**
@@ -26,7 +26,7 @@ export async function calibrate(lab: Lab, stock: System, audience: Audience): Pr
     const stream = {
       sessions: [audience.session],
       events: audience.events,
-      bursts: Math.ceil((eventsPerSecond * WINDOW_MS) / 1_000),
+      bursts: Math.ceil((eventsPerSecond * lab.options.sizes.calibrationMs) / MS_PER_S),
       burstsPerSecond: eventsPerSecond,
       burst: 1,
     };

@@ -3,6 +3,8 @@ export interface Sizes {
   readonly rounds: number;
   /** How long events are emitted in each round of a row. */
   readonly windowMs: number;
+  /** The same for each step of the calibration. */
+  readonly calibrationMs: number;
   /** Clients in the one room of the fan-out rows. */
   readonly roomClients: number;
   /** Clients of the rows on memory, connecting and the big room. */
@@ -22,6 +24,7 @@ export interface Sizes {
 export const FULL: Sizes = {
   rounds: 5,
   windowMs: 4_000,
+  calibrationMs: 2_000,
   roomClients: 1_000,
   crowdClients: 10_000,
   connectClients: 5_000,
@@ -36,6 +39,7 @@ export const QUICK: Sizes = {
   ...FULL,
   rounds: 3,
   windowMs: 1_200,
+  calibrationMs: 1_500,
   crowdClients: 2_500,
   connectClients: 1_250,
   bigRoomEvents: 10,

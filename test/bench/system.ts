@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { startRedis, type RedisServer } from "../helpers/redis-server.js";
-import { startServer, type ServerProcess } from "../helpers/server-process.js";
+import { startCluster, type Cluster } from "../helpers/cluster.js";
+import type { RedisServer } from "../helpers/redis-server.js";
 import type { Lab, Stoppable } from "./lab.js";
 import type { LoadApi, Seen } from "./load/api.js";
 import type { CountedEvent } from "./load/event-number.js";
@@ -19,6 +19,7 @@ const MAINS: Record<TargetKind, string | undefined> = {
   floor: program("floor-server.mjs"),
 };
 const PROBE = ["--expose-gc", "--import", new URL("servers/probe.mjs", import.meta.url).href];
+const LOAD = new URL("load/main.ts", import.meta.url);
 /** What comes a second time comes soon. */
 const AFTERMATH_MS = 250;
 
@@ -54,22 +55,16 @@ export class System implements Stoppable {
   /** The name of its target at the publisher. */
   readonly target: string;
   readonly load: Worker<LoadApi>;
-  readonly redis: RedisServer;
-  readonly servers: readonly ServerProcess[];
+  readonly #cluster: Cluster;
   readonly #dialect: Dialect;
   readonly #lab: Lab;
 
-  private constructor(
-    lab: Lab,
-    dialect: Dialect,
-    parts: { load: Worker<LoadApi>; redis: RedisServer; servers: readonly ServerProcess[] },
-  ) {
+  private constructor(lab: Lab, dialect: Dialect, cluster: Cluster, load: Worker<LoadApi>) {
     this.target = `${dialect}-${++systems}`;
     this.#dialect = dialect;
     this.#lab = lab;
-    this.load = parts.load;
-    this.redis = parts.redis;
-    this.servers = parts.servers;
+    this.#cluster = cluster;
+    this.load = load;
   }
 
   static async open(lab: Lab, options: SystemOptions): Promise<System> {
@@ -78,38 +73,42 @@ export class System implements Stoppable {
     const kind = kindOf(dialect);
     const main = MAINS[kind];
     const { launcher } = pinning.load;
-    const load = await Worker.start<LoadApi>(new URL("load/main.ts", import.meta.url), launcher);
-    const redis = await startRedis({ launcher });
-    const servers: ServerProcess[] = [];
-    for (let i = 0; i < replicas; i++) {
-      const server = await startServer({
-        env: { REDIS_URL: redis.url },
-        node: { path: node, args: probe ? PROBE : [] },
-        launcher: pinning.servers.launcher,
+    const load = await Worker.start<LoadApi>(LOAD, launcher);
+    try {
+      const cluster = await startCluster({
+        replicas,
+        redis: { launcher },
+        launch: {
+          node: { path: node, args: probe ? PROBE : [] },
+          launcher: pinning.servers.launcher,
+        },
         ...(main !== undefined && { main }),
       });
-      servers.push(server);
+      const system = new System(lab, dialect, cluster, load);
+      lab.keep(system);
+      lab.adopt([load.pid, cluster.redis.pid], pinning.load);
+      lab.adopt(system.serverPids, pinning.servers);
+      const { publisher = kind } = options;
+      const { target: name } = system;
+      await lab.publisher.call("open", { name, kind: publisher, redisUrl: cluster.redisUrl });
+      return system;
+    } catch (error) {
+      await load.stop();
+      throw error;
     }
-    const system = new System(lab, dialect, { load, redis, servers });
-    lab.adopt([load.pid, redis.pid], pinning.load);
-    lab.adopt(system.serverPids, pinning.servers);
-    lab.keep(system);
-    const { publisher = kind } = options;
-    await lab.publisher.call("open", {
-      name: system.target,
-      kind: publisher,
-      redisUrl: redis.url,
-    });
-    return system;
+  }
+
+  get redis(): RedisServer {
+    return this.#cluster.redis;
   }
 
   get serverPids(): readonly number[] {
-    return this.servers.map(({ pid }) => pid);
+    return this.#cluster.replicas.map(({ pid }) => pid);
   }
 
   /** Resolves when all clients are members of their rooms, on every replica. */
   async connect(audiences: readonly Audience[]): Promise<void> {
-    const groups = this.servers.flatMap(({ port }) =>
+    const groups = this.#cluster.replicas.flatMap(({ port }) =>
       audiences.map(({ session, role, clients, events }) => ({
         dialect: this.#dialect,
         port,
@@ -124,8 +123,7 @@ export class System implements Stoppable {
 
   /** What the first server holds after a full collection. */
   async memory(): Promise<Memory> {
-    const [server] = this.servers;
-    if (server === undefined) throw new Error("there is no server");
+    const server = this.#cluster.replica(0);
     const answer = server.waitForLine(parseMemory);
     server.kill("SIGWINCH");
     return answer;
@@ -141,11 +139,11 @@ export class System implements Stoppable {
     this.#lab.release(this);
     this.#lab.disown([...this.serverPids, this.load.pid, this.redis.pid]);
     // Nobody is left to be sent away in order: the clients vanish with the process.
-    for (const server of this.servers) server.kill("SIGKILL");
-    await Promise.all(this.servers.map((server) => server.stop()));
+    for (const server of this.#cluster.replicas) server.kill("SIGKILL");
     await this.load.stop();
+    // A publisher that is gone has closed everything.
     await this.#lab.publisher.call("close", { target: this.target }).catch(() => undefined);
-    await this.redis.stop();
+    await this.#cluster.stop();
   }
 }
 

@@ -27,6 +27,7 @@ export class Worker<A extends Api<A>> {
   readonly #name: string;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
+  #isGone = false;
 
   private constructor(name: string, process: Launched) {
     this.#name = name;
@@ -62,6 +63,7 @@ export class Worker<A extends Api<A>> {
     name: Name,
     argument: Parameters<A[Name]>[0],
   ): Promise<Awaited<ReturnType<A[Name]>>> {
+    if (this.#isGone) throw new Error(`${this.#name} has ended`);
     const id = this.#nextId++;
     const answer = new Promise<unknown>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
@@ -83,6 +85,7 @@ export class Worker<A extends Api<A>> {
   }
 
   #onExit(): void {
+    this.#isGone = true;
     for (const { reject } of this.#waiting.values()) {
       reject(new Error(`${this.#name} ended:\n${this.#process.output()}`));
     }

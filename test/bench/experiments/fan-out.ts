@@ -1,10 +1,12 @@
 import type { Dialect } from "../load/connection.js";
 import type { Recorder } from "../recorder.js";
 import type { RowId } from "../rows.js";
-import { BURST_EVENTS } from "../sizes.js";
-import { System, type Audience } from "../system.js";
-import { costOf, measureWindow } from "../window.js";
+import { BURST_EVENTS, type Sizes } from "../sizes.js";
+import { median } from "../statistics.js";
+import type { Audience, System } from "../system.js";
+import { costOf, measureWindow, type WindowStream } from "../window.js";
 import { openRecorders, type Bench, type Experiment } from "./experiment.js";
+import { inTurn } from "./turns.js";
 
 /** One measurement of a round, for each row that uses it under the name that it has there. */
 interface Variant {
@@ -24,96 +26,86 @@ const VARIANTS: readonly Variant[] = [
 ];
 
 const NS_PER_US = 1_000;
+const MS_PER_S = 1_000;
+/** Of one alone, its edges would say more than the burst. */
+const MIN_BURSTS = 2;
 /** Half of what stock can do at most: a server at work, and no queue before it. */
 const LOAD = 0.5;
 
-/** One room, all kinds of clients, each kind with servers of its own that stay for all rounds. */
+/** One room, all kinds of clients, each kind with a server of its own that stays for all rounds. */
 export const fanOut: Experiment = {
   rows: ["fan-out", "fan-out-plain", "fan-out-floor", "bursts"],
   run: async (bench) => {
     const { lab } = bench;
-    const { sizes, rounds } = lab.options;
     const audience: Audience = {
       session: "fan-out",
       role: "student",
-      clients: sizes.roomClients,
+      clients: lab.options.sizes.roomClients,
       events: ["question_capture"],
     };
     const { deliveriesPerSecond } = await bench.calibration();
     const eventsPerSecond = (deliveriesPerSecond / audience.clients) * LOAD;
-    const wanted = VARIANTS.filter((variant) => recordersOf(bench, variant).length > 0);
-    const systems = new Map<Dialect, System>();
-    try {
-      for (const { dialect } of wanted) {
-        if (systems.has(dialect)) continue;
-        const system = await System.open(lab, { dialect });
-        systems.set(dialect, system);
-        await system.connect([audience]);
-      }
-      // The first round warms up, and counts for nothing but faults.
-      for (let round = 0; round <= rounds; round++) {
-        for (const variant of wanted) {
-          const system = systems.get(variant.dialect);
-          const recorders = recordersOf(bench, variant);
-          if (system === undefined || recorders.length === 0) continue;
-          const measured = { audience, burst: variant.burst, eventsPerSecond };
-          const cost = await costIn(bench, system, measured, recorders);
-          for (const recorder of round === 0 ? [] : recorders) {
-            const name = variant.uses[recorder.id];
-            if (cost !== undefined && name !== undefined) recorder.add(name, cost / NS_PER_US);
-          }
-        }
-      }
-      for (const variant of wanted) {
-        const seen = await systems.get(variant.dialect)?.aftermath();
-        for (const recorder of seen === undefined ? [] : recordersOf(bench, variant)) {
-          if (seen !== undefined) recorder.saw(seen);
-        }
-      }
-      for (const recorder of bench.recorders.values()) {
-        recorder.note(
-          `${audience.clients} clients, ${eventsPerSecond.toFixed(0)} events/s, half of what stock can do`,
-        );
-      }
-    } finally {
-      await Promise.all([...systems.values()].map((system) => system.stop()));
+    for (const recorder of bench.recorders.values()) {
+      recorder.note(
+        `${audience.clients} clients, ${eventsPerSecond.toFixed(0)} events/s, half of what stock can do`,
+      );
     }
+    const wanted = VARIANTS.filter((variant) => recordersOf(bench, variant).length > 0);
+    const dialects = [...new Set(wanted.map(({ dialect }) => dialect))];
+    await inTurn(lab, Object.fromEntries(dialects.map((dialect) => [dialect, { dialect }])), {
+      prepare: (system) => system.connect([audience]),
+      measure: async (system, dialect, round) => {
+        for (const variant of wanted.filter((variant) => variant.dialect === dialect)) {
+          const stream = streamOf(audience, variant, eventsPerSecond, lab.options.sizes);
+          await measureVariant(bench, system, variant, stream, round);
+        }
+      },
+      finish: async (system, dialect) => {
+        const seen = await system.aftermath();
+        for (const variant of wanted.filter((variant) => variant.dialect === dialect)) {
+          for (const recorder of recordersOf(bench, variant)) recorder.saw(seen);
+        }
+      },
+    });
   },
 };
 
-interface Measured {
-  readonly audience: Audience;
-  readonly burst: number;
-  readonly eventsPerSecond: number;
+function streamOf(
+  { session, events }: Audience,
+  { burst }: Variant,
+  eventsPerSecond: number,
+  { windowMs }: Sizes,
+): WindowStream {
+  const burstsPerSecond = eventsPerSecond / burst;
+  const bursts = Math.max(MIN_BURSTS, Math.ceil((burstsPerSecond * windowMs) / MS_PER_S));
+  return { sessions: [session], events, bursts, burstsPerSecond, burst };
 }
 
-/** Nanoseconds for each delivery, or undefined if it could not be measured, which the recorders then know. */
-async function costIn(
-  { lab }: Bench,
+/** Once for all rows that use it. One that stays disturbed takes these rows with it, and no others. */
+async function measureVariant(
+  bench: Bench,
   system: System,
-  { audience, burst, eventsPerSecond }: Measured,
-  recorders: readonly Recorder[],
-): Promise<number | undefined> {
-  const burstsPerSecond = eventsPerSecond / burst;
-  const bursts = Math.max(2, Math.ceil((burstsPerSecond * lab.options.sizes.windowMs) / 1_000));
-  const stream = {
-    sessions: [audience.session],
-    events: audience.events,
-    bursts,
-    burstsPerSecond,
-    burst,
-  };
+  variant: Variant,
+  stream: WindowStream,
+  round: number,
+): Promise<void> {
+  const recorders = recordersOf(bench, variant);
+  if (recorders.length === 0) return;
   try {
-    const window = await measureWindow(lab, system, stream, (window) => {
+    const window = await measureWindow(bench.lab, system, stream, (window) => {
       for (const recorder of recorders) {
         recorder.sawWindow(window);
-        if (burst > 1) recorder.detail("longest burst, ms", window.streamed.longestBurstMs);
+        if (variant.burst > 1) {
+          recorder.detail("emitting a burst, ms", median(window.streamed.burstsMs));
+        }
       }
     });
-    return costOf(window);
+    for (const recorder of round === 0 ? [] : recorders) {
+      const name = variant.uses[recorder.id];
+      if (name !== undefined) recorder.add(name, costOf(window) / NS_PER_US);
+    }
   } catch (error) {
     for (const recorder of recorders) recorder.fail(error);
-    return undefined;
   }
 }
 

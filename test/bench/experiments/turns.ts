@@ -8,7 +8,7 @@ export interface Steps {
   /** For each system in each round; round 0 warms up, and counts for nothing but faults. */
   readonly measure: (system: System, name: string, round: number) => Promise<void>;
   /** After the last round. */
-  readonly finish?: (system: System) => Promise<void>;
+  readonly finish?: (system: System, name: string) => Promise<void>;
 }
 
 /** Opens the systems, has them take turns, and stops them whatever happens. */
@@ -27,7 +27,7 @@ export async function inTurn(
     for (let round = 0; round <= lab.options.rounds; round++) {
       for (const [name, system] of systems) await measure(system, name, round);
     }
-    for (const system of systems.values()) await finish?.(system);
+    for (const [name, system] of systems) await finish?.(system, name);
   } finally {
     await Promise.all([...systems.values()].map((system) => system.stop()));
   }

@@ -30,8 +30,8 @@ export interface Streamed {
   readonly lasts: Readonly<Record<string, number>>;
   readonly events: number;
   readonly elapsedMs: number;
-  /** The longest that emitting one burst took. */
-  readonly longestBurstMs: number;
+  /** How long emitting each burst took. */
+  readonly burstsMs: readonly number[];
   /** When each event was emitted, in order. */
   readonly emittedAtNs: readonly number[];
   /** Why events were not published, if any. */

@@ -63,10 +63,10 @@ const MAX_TIMES = 100_000;
 class Run {
   readonly #startedAt = performance.now();
   readonly #emittedAtNs: number[] = [];
+  readonly #burstsMs: number[] = [];
   readonly #failures = new Set<string>();
   #pending: Promise<unknown>[] = [];
   #events = 0;
-  #longestBurstMs = 0;
 
   get elapsedMs(): number {
     return performance.now() - this.#startedAt;
@@ -81,7 +81,7 @@ class Run {
   }
 
   burstTook(ms: number): void {
-    this.#longestBurstMs = Math.max(this.#longestBurstMs, ms);
+    if (this.#burstsMs.length < MAX_TIMES) this.#burstsMs.push(ms);
   }
 
   /** Waits for a time since the beginning; one that has passed is the next turn, so that no two bursts become one. */
@@ -103,7 +103,7 @@ class Run {
       lasts: Object.fromEntries(lasts),
       events: this.#events,
       elapsedMs: this.elapsedMs,
-      longestBurstMs: this.#longestBurstMs,
+      burstsMs: this.#burstsMs,
       emittedAtNs: this.#emittedAtNs,
       failures: [...this.#failures],
     };

@@ -41,10 +41,13 @@ export async function describeEnvironment(
   };
 }
 
+/** Of the package that this one would load. Not all let their package.json be resolved, so by its place. */
 function versionOf(require: NodeJS.Require, name: string): string {
   try {
-    // Not `require`: a package.json is a file like any other, and a cache is of no use here.
-    const file = require.resolve(`${name}/package.json`);
+    const main = require.resolve(name);
+    const directory = `node_modules/${name}/`;
+    const end = main.lastIndexOf(directory) + directory.length;
+    const file = `${main.slice(0, end)}package.json`;
     const { version } = JSON.parse(readFileSync(file, "utf8")) as { version?: unknown };
     return typeof version === "string" ? version : "unknown";
   } catch {
