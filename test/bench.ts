@@ -60,14 +60,17 @@ const lab = await Lab.open({
   tolerancePercent: options.tolerance,
   print,
 });
+let interrupted: Promise<void> | undefined;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
-    void lab.close().finally(() => process.exit(1));
+    interrupted ??= lab.close().finally(() => process.exit(1));
   });
 }
 const environment = await describeEnvironment(version, pinning.note);
 print(`${options.rows.length} rows, ${rounds} rounds each; ${pinning.note}`);
 const results = await measureRows(lab, options.rows);
+// Rows that were cut short are no results.
+await interrupted;
 await lab.close();
 
 print(`\n${formatTable(results, environment)}`);

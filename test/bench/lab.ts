@@ -34,7 +34,9 @@ export class Lab {
   readonly options: LabOptions;
   readonly publisher: Worker<PublisherApi>;
   readonly #own = new Map<number, Place>();
+  readonly #opening = new Set<Promise<Stoppable>>();
   readonly #opened = new Set<Stoppable>();
+  #isClosing = false;
 
   private constructor(options: LabOptions, publisher: Worker<PublisherApi>) {
     this.options = options;
@@ -56,9 +58,18 @@ export class Lab {
     for (const pid of pids) this.#own.delete(pid);
   }
 
-  /** Stopped with the lab, unless it is released before. */
-  keep(part: Stoppable): void {
-    this.#opened.add(part);
+  /** Opens something that is stopped with the lab, also if that ends meanwhile, unless it is released before. */
+  async keep<T extends Stoppable>(open: () => Promise<T>): Promise<T> {
+    if (this.#isClosing) throw new Error("the benchmark is ending");
+    const opening = open();
+    this.#opening.add(opening);
+    try {
+      const part = await opening;
+      this.#opened.add(part);
+      return part;
+    } finally {
+      this.#opening.delete(opening);
+    }
   }
 
   release(part: Stoppable): void {
@@ -105,6 +116,8 @@ export class Lab {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
+    await Promise.allSettled(this.#opening);
     await Promise.all([...this.#opened].map((part) => part.stop()));
     await this.publisher.stop();
   }

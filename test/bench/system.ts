@@ -68,6 +68,10 @@ export class System implements Stoppable {
   }
 
   static async open(lab: Lab, options: SystemOptions): Promise<System> {
+    return lab.keep(() => System.#start(lab, options));
+  }
+
+  static async #start(lab: Lab, options: SystemOptions): Promise<System> {
     const { dialect, replicas = 1, probe = false } = options;
     const { pinning, node } = lab.options;
     const kind = kindOf(dialect);
@@ -85,7 +89,6 @@ export class System implements Stoppable {
         ...(main !== undefined && { main }),
       });
       const system = new System(lab, dialect, cluster, load);
-      lab.keep(system);
       lab.adopt([load.pid, cluster.redis.pid], pinning.load);
       lab.adopt(system.serverPids, pinning.servers);
       const { publisher = kind } = options;
