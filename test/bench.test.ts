@@ -296,7 +296,7 @@ void t.test("the table has each row with its limit, its verdict and what went wr
   const line = (id: string) => lines.find((line) => line.startsWith(`${id} `)) ?? "";
   t.match(
     line("fan-out"),
-    /stock 10\.0, ours 5\.50 µs +0\.550 × stock +0\.550\.\.0\.550 +0\.600 +met$/,
+    /stock 10\.0, ours 5\.50 µs +0\.550 × stock +0\.550\.\.0\.550 +0\.6 +met$/,
   );
   t.match(line("bursts"), /1\.20 × stock .* missed$/);
   t.match(line("big-room"), /faulty$/);
@@ -339,7 +339,7 @@ void t.test("the SVG brings its own background, and a bar for each measured row"
     ],
   );
   t.match(svg, /<rect x="0.5" y="0.5" [^>]*fill="#ffffff"/);
-  t.match(svg, "not measured (at most 0.800)");
+  t.match(svg, "not measured (at most 0.8)");
   t.match(svg, "a machine &lt;of&gt; sorts");
   t.notMatch(svg, /NaN|undefined/);
   t.end();

@@ -17,7 +17,7 @@ export async function timedWindow(
 ): Promise<LatencyWindow> {
   const [session = ""] = stream.sessions;
   await system.load.call("watch", {});
-  const window = await runWindow(lab, system, stream, usage);
+  const window = await runWindow(lab, system, { ...stream, isTimed: true }, usage);
   const { emittedAtNs, events, lasts } = window.streamed;
   const first = (lasts[session] ?? 0) - events + 1;
   const latency = await system.load.call("latencies", { emittedAtNs, first });

@@ -30,14 +30,14 @@ export function pin(): Pinning {
     const note = `not pinned, because ${why}: servers and load share what there is`;
     return { servers: ANYWHERE, load: ANYWHERE, note };
   }
-  const itself = ["--all-tasks", "--cpu-list", "--pid", String(second), String(process.pid)];
+  const itself = ["-a", "-c", "-p", String(second), String(process.pid)];
   if (spawnSync(taskset, itself, { stdio: "ignore" }).status !== 0) {
     const note = "not pinned, because taskset may not: servers and load share what there is";
     return { servers: ANYWHERE, load: ANYWHERE, note };
   }
   const on = (core: number): Place => ({
     core,
-    launcher: [taskset, "--cpu-list", String(core)],
+    launcher: [taskset, "-c", String(core)],
   });
   const note = `servers on core ${first}; load, publisher and Redis on core ${second}`;
   return { servers: on(first), load: on(second), note };

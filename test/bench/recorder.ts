@@ -78,7 +78,7 @@ export class Recorder {
     const busy = this.#busiestLoad;
     const load =
       busy > BUSY_LOAD_PERCENT ? [`the load process used ${busy.toFixed(0)} % of its core`] : [];
-    if (busy > 0) this.#details.set("load CPU, % of a core, at most", [busy]);
+    if (busy > 0) this.#details.set("load at most % of its core", [busy]);
     return {
       id: this.id,
       row,

@@ -9,6 +9,7 @@ import { publish } from "./experiments/publish.js";
 import type { Experiment } from "./experiments/experiment.js";
 import type { Lab } from "./lab.js";
 import { Recorder } from "./recorder.js";
+import { summaryOf } from "./report/words.js";
 import type { RowResult } from "./results.js";
 import type { RowId } from "./rows.js";
 
@@ -42,7 +43,9 @@ export async function measureRows(lab: Lab, wanted: readonly RowId[]): Promise<R
     } catch (error) {
       for (const recorder of recorders.values()) recorder.fail(error);
     }
-    results.push(...[...recorders.values()].map((recorder) => recorder.result()));
+    const measured = [...recorders.values()].map((recorder) => recorder.result());
+    for (const result of measured) lab.options.print(`  ${summaryOf(result)}`);
+    results.push(...measured);
   }
   return wanted.flatMap((id) => results.filter((result) => result.id === id));
 }

@@ -23,7 +23,7 @@ export interface Sizes {
 
 export const FULL: Sizes = {
   rounds: 5,
-  windowMs: 4_000,
+  windowMs: 3_500,
   calibrationMs: 2_000,
   roomClients: 1_000,
   crowdClients: 10_000,

@@ -21,6 +21,9 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** Longer than anything that is asked takes. */
+const CALL_TIMEOUT_MS = 120_000;
+
 /** A TypeScript program of ours in a process of its own, asked over IPC. */
 export class Worker<A extends Api<A>> {
   readonly #process: Launched;
@@ -68,9 +71,17 @@ export class Worker<A extends Api<A>> {
     const answer = new Promise<unknown>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
     });
+    const timer = setTimeout(() => {
+      const seconds = CALL_TIMEOUT_MS / 1_000;
+      this.#onAnswer({ id, error: `${this.#name} did not answer "${name}" within ${seconds} s` });
+    }, CALL_TIMEOUT_MS);
     const question: Question = { id, name, argument };
     this.#process.send(question);
-    return (await answer) as Awaited<ReturnType<A[Name]>>;
+    try {
+      return (await answer) as Awaited<ReturnType<A[Name]>>;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async stop(): Promise<void> {

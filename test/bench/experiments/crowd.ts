@@ -73,8 +73,8 @@ function record(recorder: Recorder, name: string, value: Crowded, lab: Lab): voi
     if (latency === undefined) return;
     failIf(recorder, latency.disturbance);
     recorder.add(name, latency.value.p99Ms);
-    recorder.detail(`${name} p50, ms`, latency.value.p50Ms);
-    recorder.detail(`${name} max, ms`, latency.value.maxMs);
+    recorder.detail(`${name} p50 ms`, latency.value.p50Ms);
+    recorder.detail(`${name} max ms`, latency.value.maxMs);
   } else {
     const perClient = (sizeOf: (memory: Memory) => number) =>
       (sizeOf(after) - sizeOf(before)) / crowdClients / BYTES_PER_KB;
@@ -83,7 +83,7 @@ function record(recorder: Recorder, name: string, value: Crowded, lab: Lab): voi
       perClient(({ heapUsed, external }) => heapUsed + external),
     );
     recorder.detail(
-      `${name} RSS, KB`,
+      `${name} RSS KB`,
       perClient(({ rss }) => rss),
     );
   }

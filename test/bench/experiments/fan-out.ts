@@ -96,7 +96,7 @@ async function measureVariant(
       for (const recorder of recorders) {
         recorder.sawWindow(window);
         if (variant.burst > 1) {
-          recorder.detail("emitting a burst, ms", median(window.streamed.burstsMs));
+          recorder.detail("ms to emit a burst", median(window.streamed.burstsMs));
         }
       }
     });

@@ -39,8 +39,8 @@ export const latency: Experiment = {
         });
         if (round === 0) return;
         recorder.add(name, summary.p99Ms);
-        recorder.detail(`${name} p50, ms`, summary.p50Ms);
-        recorder.detail(`${name} max, ms`, summary.maxMs);
+        recorder.detail(`${name} p50 ms`, summary.p50Ms);
+        recorder.detail(`${name} max ms`, summary.maxMs);
       },
       finish: async (system) => {
         recorder.saw(await system.aftermath());

@@ -3,7 +3,6 @@ import type { Lab } from "../lab.js";
 import type { Subscription } from "../load/api.js";
 import type { CountedEvent } from "../load/event-number.js";
 import type { Recorder } from "../recorder.js";
-import { median } from "../statistics.js";
 import type { System } from "../system.js";
 import type { Experiment } from "./experiment.js";
 import { inTurn, stockAndOurs } from "./turns.js";
@@ -35,7 +34,6 @@ export const publish: Experiment = {
     recorder.note(
       `${SESSIONS} sessions, ${CALLS_PER_TURN} calls in a turn, ${REPLICAS} replicas subscribed`,
     );
-    const speeds = new Map<string, number[]>();
     // Subscribers that only count stand in for the replicas, which would be too slow to keep up.
     await inTurn(lab, stockAndOurs({ replicas: 0 }), {
       prepare: async (system, name) => {
@@ -45,13 +43,9 @@ export const publish: Experiment = {
         const { redisUs, eventsPerSecond } = await flood(lab, system, recorder);
         if (round === 0) return;
         recorder.add(name, redisUs);
-        recorder.detail(`${name} emitter, events/s`, eventsPerSecond);
-        speeds.set(name, [...(speeds.get(name) ?? []), eventsPerSecond]);
+        recorder.detail(`${name} emitter events/s`, eventsPerSecond);
       },
     });
-    for (const [name, values] of speeds) {
-      recorder.note(`emitter, ${name}: ${median(values).toFixed(0)} events/s`);
-    }
   },
 };
 

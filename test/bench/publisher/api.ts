@@ -23,6 +23,8 @@ export interface Stream {
   readonly burst: number;
   /** Decides on the sessions. */
   readonly seed: number;
+  /** Whether {@link Streamed.emittedAtNs} is wanted. */
+  readonly isTimed?: boolean;
 }
 
 export interface Streamed {
@@ -32,7 +34,7 @@ export interface Streamed {
   readonly elapsedMs: number;
   /** How long emitting each burst took. */
   readonly burstsMs: readonly number[];
-  /** When each event was emitted, in order. */
+  /** When each event was emitted, in order; empty unless it is wanted. */
   readonly emittedAtNs: readonly number[];
   /** Why events were not published, if any. */
   readonly failures: readonly string[];

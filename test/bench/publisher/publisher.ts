@@ -18,7 +18,7 @@ export class Publisher {
   async stream(stream: Stream): Promise<Streamed> {
     const { sessions, events, bursts, burstsPerSecond, burst } = stream;
     const random = randomFrom(stream.seed);
-    const run = new Run();
+    const run = new Run(stream.isTimed ?? false);
     for (let i = 0; i < bursts; i++) {
       await run.until((i / burstsPerSecond) * 1_000);
       const startedAt = performance.now();
@@ -36,7 +36,7 @@ export class Publisher {
   }
 
   async flood({ sessions, events, callsPerTurn, forMs }: Flood): Promise<Streamed> {
-    const run = new Run();
+    const run = new Run(false);
     let next = 0;
     while (run.elapsedMs < forMs) {
       for (let n = 0; n < callsPerTurn; n++) {
@@ -61,11 +61,9 @@ export class Publisher {
   }
 }
 
-/** The latencies of more events than this are nobody's question. */
-const MAX_TIMES = 100_000;
-
 /** Keeps the books of one call. */
 class Run {
+  readonly #isTimed: boolean;
   readonly #startedAt = performance.now();
   readonly #emittedAtNs: number[] = [];
   readonly #burstsMs: number[] = [];
@@ -73,12 +71,17 @@ class Run {
   #pending: Promise<unknown>[] = [];
   #events = 0;
 
+  constructor(isTimed: boolean) {
+    this.#isTimed = isTimed;
+  }
+
   get elapsedMs(): number {
     return performance.now() - this.#startedAt;
   }
 
   emit(emit: () => Promise<unknown>): void {
-    if (this.#events++ < MAX_TIMES) this.#emittedAtNs.push(monotonicNs());
+    this.#events++;
+    if (this.#isTimed) this.#emittedAtNs.push(monotonicNs());
     const published = emit().catch((error: unknown) => {
       this.#failures.add(error instanceof Error ? error.message : String(error));
     });
@@ -86,7 +89,7 @@ class Run {
   }
 
   burstTook(ms: number): void {
-    if (this.#burstsMs.length < MAX_TIMES) this.#burstsMs.push(ms);
+    this.#burstsMs.push(ms);
   }
 
   /** Waits for a time since the beginning; one that has passed is the next turn, so that no two bursts become one. */

@@ -1,6 +1,6 @@
 import type { RowResult } from "../results.js";
 import type { Environment } from "./environment.js";
-import { figureUnit, number, verdictOf } from "./words.js";
+import { figureUnit, limitOf, number, verdictOf } from "./words.js";
 
 const WIDTH = 860;
 const MARGIN = 20;
@@ -56,7 +56,7 @@ function drawRow(result: RowResult, y: number): string[] {
     text(MARGIN, y + 16, row.title, { size: 13 }),
     text(MARGIN, y + 31, row.measures, { size: 11, colour: COLOURS.quiet }),
   ];
-  const limit = `at most ${number(row.limit)}`;
+  const limit = limitOf(row);
   if (outcome.kind === "unmeasured") {
     return [...names, text(BAR_X, y + 22, `not measured (${limit})`, { colour: COLOURS.missed })];
   }

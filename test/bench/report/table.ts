@@ -1,4 +1,5 @@
 import type { RowResult } from "../results.js";
+import { median } from "../statistics.js";
 import type { Environment } from "./environment.js";
 import { faultsOf, figureUnit, number, verdictOf } from "./words.js";
 
@@ -26,7 +27,7 @@ function cellsOf(result: RowResult): readonly string[] {
   const { id, row, outcome, variants } = result;
   const values = variants.map(({ name, median }) => `${name} ${number(median)}`).join(", ");
   const medians = values === "" ? "" : `${values} ${row.unit}`;
-  const limit = number(row.limit);
+  const limit = String(row.limit);
   if (outcome.kind === "unmeasured") return [id, medians, "-", "-", limit, verdictOf(result)];
   const { min, max } = outcome.spread;
   const spread = `${number(min)}..${number(max)}`;
@@ -35,10 +36,11 @@ function cellsOf(result: RowResult): readonly string[] {
 }
 
 function remarksOn(result: RowResult): readonly string[] {
-  const { row, notes, outcome } = result;
+  const { row, notes, outcome, details } = result;
   const about = `${row.title}: ${row.measures}${notes.map((note) => `; ${note}`).join("")}`;
   const reason = outcome.kind === "unmeasured" ? [outcome.reason] : [];
-  return [about, ...reason, ...faultsOf(result)];
+  const more = Object.entries(details).map(([name, values]) => `${name} ${number(median(values))}`);
+  return [about, ...(more.length === 0 ? [] : [more.join("; ")]), ...reason, ...faultsOf(result)];
 }
 
 function formatEnvironment({ commit, versions, machine, pinning }: Environment): string[] {

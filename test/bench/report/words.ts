@@ -6,6 +6,19 @@ export function number(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
+/** The row's limit, as the table of rows has it. */
+export function limitOf({ limit }: Row): string {
+  return `at most ${limit}`;
+}
+
+/** A row's result in one line. */
+export function summaryOf(result: RowResult): string {
+  const { id, row, outcome } = result;
+  const limit = `${limitOf(row)}: ${verdictOf(result)}`;
+  if (outcome.kind === "unmeasured") return `${id}: ${outcome.reason}; ${limit}`;
+  return `${id}: ${number(outcome.figure)} ${figureUnit(row)}, ${limit}`;
+}
+
 /** What the figure counts, such as `× stock`. */
 export function figureUnit({ figure, unit }: Row): string {
   switch (figure.kind) {
