@@ -1,5 +1,11 @@
 import { busyByCore, cpuOf } from "./cpu.js";
-import { calmest, DisturbedError, findDisturbance, type Attempt } from "./disturbance.js";
+import {
+  calmest,
+  describeDisturbance,
+  DisturbedError,
+  findDisturbance,
+  type Attempt,
+} from "./disturbance.js";
 import type { Pinning, Place } from "./pinning.js";
 import type { PublisherApi } from "./publisher/api.js";
 import type { Sizes } from "./sizes.js";
@@ -112,7 +118,12 @@ export class Lab {
 
   /** Measures anew while others disturb, a few times at most. */
   async calmest<T>(measure: () => Promise<Attempt<T>>): Promise<Attempt<T>> {
-    return calmest(measure, ATTEMPTS);
+    return calmest(async () => {
+      const attempt = await measure();
+      const { disturbance } = attempt;
+      if (disturbance !== undefined) this.options.print(`  ${describeDisturbance(disturbance)}`);
+      return attempt;
+    }, ATTEMPTS);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,7 @@
-import type { Audience } from "../system.js";
-import { measureWindow } from "../window.js";
+import type { Lab } from "../lab.js";
+import type { Recorder } from "../recorder.js";
+import type { Audience, System } from "../system.js";
+import { measureWindow, type Window, type WindowStream } from "../window.js";
 import type { Experiment } from "./experiment.js";
 import { inTurn, stockAndOurs } from "./turns.js";
 
@@ -12,6 +14,7 @@ const SESSIONS = 1_000;
 const EVENTS = ["question_capture"] as const;
 /** Below this share of the rate, it was another workload. */
 const MIN_RATE = 0.95;
+const ATTEMPTS = 3;
 const MS_PER_S = 1_000;
 
 /** What a replica pays for sessions that it does not hold. */
@@ -39,13 +42,7 @@ export const otherTraffic: Experiment = {
     await inTurn(lab, stockAndOurs({ publisher: "stock" }), {
       prepare: (system) => system.connect([quiet]),
       measure: async (system, name, round) => {
-        const window = await measureWindow(lab, system, stream, (window) => {
-          recorder.sawWindow(window);
-        });
-        const rate = (window.streamed.events / window.streamed.elapsedMs) * MS_PER_S;
-        if (rate < EVENTS_PER_SECOND * MIN_RATE) {
-          throw new Error(`${rate.toFixed(0)} events/s were published, not ${EVENTS_PER_SECOND}`);
-        }
+        const window = await measureAtRate(lab, system, stream, recorder);
         if (round > 0) recorder.add(name, (window.serverNs / window.elapsedNs) * 100);
         recorder.sawWindow(await measureWindow(lab, system, sign, () => undefined));
       },
@@ -55,3 +52,22 @@ export const otherTraffic: Experiment = {
     });
   },
 };
+
+/** Measured anew, a few times at most, where the publisher did not get as far as it should. */
+async function measureAtRate(
+  lab: Lab,
+  system: System,
+  stream: WindowStream,
+  recorder: Recorder,
+): Promise<Window> {
+  for (let attempt = 1; ; attempt++) {
+    const window = await measureWindow(lab, system, stream, (window) => {
+      recorder.sawWindow(window);
+    });
+    const rate = (window.streamed.events / window.streamed.elapsedMs) * MS_PER_S;
+    if (rate >= EVENTS_PER_SECOND * MIN_RATE) return window;
+    if (attempt >= ATTEMPTS) {
+      throw new Error(`${rate.toFixed(0)} events/s were published, not ${EVENTS_PER_SECOND}`);
+    }
+  }
+}
