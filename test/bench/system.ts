@@ -78,8 +78,9 @@ export class System implements Stoppable {
     const main = MAINS[kind];
     const { launcher } = pinning.load;
     const load = await Worker.start<LoadApi>(LOAD, launcher);
+    let cluster: Cluster | undefined;
     try {
-      const cluster = await startCluster({
+      cluster = await startCluster({
         replicas,
         redis: { launcher },
         launch: {
@@ -89,14 +90,14 @@ export class System implements Stoppable {
         ...(main !== undefined && { main }),
       });
       const system = new System(lab, dialect, cluster, load);
-      lab.adopt([load.pid, cluster.redis.pid], pinning.load);
-      lab.adopt(system.serverPids, pinning.servers);
       const { publisher = kind } = options;
       const { target: name } = system;
       await lab.publisher.call("open", { name, kind: publisher, redisUrl: cluster.redisUrl });
+      lab.adopt([load.pid, cluster.redis.pid], pinning.load);
+      lab.adopt(system.serverPids, pinning.servers);
       return system;
     } catch (error) {
-      await load.stop();
+      await Promise.all([load.stop(), cluster?.stop()]);
       throw error;
     }
   }
