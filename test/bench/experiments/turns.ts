@@ -17,13 +17,16 @@ export async function inTurn(
   wanted: Readonly<Record<string, SystemOptions>>,
   { prepare, measure, finish }: Steps,
 ): Promise<void> {
-  const systems = new Map<string, System>();
+  const opened = await Promise.allSettled(
+    Object.entries(wanted).map(async ([name, options]) => {
+      return [name, await System.open(lab, options)] as const;
+    }),
+  );
+  // In the order asked for, whichever was there first.
+  const systems = new Map(opened.flatMap((o) => (o.status === "fulfilled" ? [o.value] : [])));
   try {
-    for (const [name, options] of Object.entries(wanted)) {
-      const system = await System.open(lab, options);
-      systems.set(name, system);
-      await prepare(system, name);
-    }
+    for (const outcome of opened) if (outcome.status === "rejected") throw outcome.reason;
+    for (const [name, system] of systems) await prepare(system, name);
     for (let round = 0; round <= lab.options.rounds; round++) {
       for (const [name, system] of systems) await measure(system, name, round);
     }
