@@ -2,7 +2,9 @@ import { randomInt } from "node:crypto";
 import fc from "fast-check";
 import t from "tap";
 import { calmest, findDisturbance } from "./bench/disturbance.js";
+import { busyByCore, cpuOf } from "./bench/cpu.js";
 import { Lab } from "./bench/lab.js";
+import type { Group, LoadApi } from "./bench/load/api.js";
 import { BEGINNINGS, eventNumber } from "./bench/load/event-number.js";
 import { clientFrame, FrameReader, OPCODE } from "./bench/load/frame-reader.js";
 import { Receipts } from "./bench/load/latencies.js";
@@ -20,6 +22,8 @@ import { ROW_IDS, ROWS, type RowId } from "./bench/rows.js";
 import { measureRows } from "./bench/run.js";
 import { FULL, QUICK } from "./bench/sizes.js";
 import { median, spreadOf } from "./bench/statistics.js";
+import { Worker } from "./bench/worker.js";
+import { freePort } from "./helpers/ports.js";
 
 void t.test("options have defaults, and rows come in the order of the table", (t) => {
   t.same(parseOptions([]), {
@@ -352,6 +356,39 @@ void t.test("the limit of open files, and the kernel's lists of cores", (t) => {
   t.same(parseCoreList("3"), [3]);
   t.same(parseCoreList(""), []);
   t.end();
+});
+
+void t.test("a process's CPU time grows, and one that is gone has none", (t) => {
+  const before = cpuOf(process.pid);
+  const core = busyByCore().get(0) ?? 0;
+  let looks = 0;
+  while (cpuOf(process.pid) <= before && looks < 1_000) looks++;
+  t.ok(before > 0);
+  t.ok(cpuOf(process.pid) > before, `in ${looks} looks`);
+  t.equal(cpuOf(2 ** 30), 0);
+  t.ok(core > 0);
+  t.ok((busyByCore().get(0) ?? 0) >= core);
+  t.end();
+});
+
+void t.test("a worker's error comes back, and so does its end", async (t) => {
+  const worker = await Worker.start<LoadApi>(new URL("bench/load/main.ts", import.meta.url), []);
+  t.teardown(() => worker.stop());
+  const group: Group = {
+    dialect: "stock",
+    port: await freePort(),
+    path: "/",
+    session: "nobody",
+    pattern: [true],
+    clients: 1,
+  };
+  const groups = [group];
+  await t.rejects(
+    worker.call("connect", { groups }),
+    /0 of 1 clients are connected: .*ECONNREFUSED/,
+  );
+  await worker.stop();
+  await t.rejects(worker.call("watch", {}), /load\/main\.ts has ended/);
 });
 
 void t.test("a whole small benchmark: every kind of client gets every event once", async (t) => {
