@@ -46,5 +46,5 @@ export const QUICK: Sizes = {
   sessions: 100,
 };
 
-/** What the numbers of the rows' names do not say, such as how many events make a burst. */
+/** Emitted in one turn of the event loop. */
 export const BURST_EVENTS = 20;

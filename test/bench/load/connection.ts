@@ -16,11 +16,11 @@ export interface Target {
 
 export interface ConnectionListener {
   /** The client is a member of its room: it must get everything from now on. */
-  onJoined(connection: Connection): void;
-  /** A counted event, which `sequence` has already been told of. */
-  onEvent(connection: Connection, number: number): void;
+  onJoined(): void;
+  /** A counted event, which the client's sequence has already been told of. */
+  onEvent(number: number): void;
   /** The connection ended or spoke out of turn, which no server under test may do. */
-  onFault(connection: Connection, reason: string): void;
+  onFault(reason: string): void;
 }
 
 const HEAD_END = "\r\n\r\n";
@@ -127,7 +127,7 @@ export class Connection {
       if (!this.#isJoined)
         throw new Error("an event came before the client was told that it is in");
       this.sequence.receive(number);
-      this.#listener.onEvent(this, number);
+      this.#listener.onEvent(number);
       return;
     }
     const text = data.toString("latin1", start, end);
@@ -144,13 +144,13 @@ export class Connection {
 
   #join(): void {
     this.#isJoined = true;
-    this.#listener.onJoined(this);
+    this.#listener.onJoined();
   }
 
   #fault(reason: string): void {
     if (this.#isClosed) return;
     this.close();
-    this.#listener.onFault(this, reason);
+    this.#listener.onFault(reason);
   }
 }
 

@@ -82,10 +82,10 @@ export class Crowd {
         this.#joined++;
         this.#onJoined();
       },
-      onEvent: (_, number) => {
+      onEvent: (number) => {
         this.#receipts?.add(number, monotonicNs());
       },
-      onFault: (_, reason) => {
+      onFault: (reason) => {
         this.#broken++;
         this.#reason ??= reason;
         this.#onJoined();
