@@ -108,7 +108,7 @@ export default defineConfig(
     },
   },
   {
-    files: ["test/**"],
+    files: ["test/**/*.ts"],
     rules: {
       // tap awaits the blocks that it was given; any other promise of a test must be awaited.
       "@typescript-eslint/no-floating-promises": [

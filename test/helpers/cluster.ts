@@ -1,6 +1,6 @@
 import { type LoadBalancer, startLoadBalancer } from "./load-balancer.js";
 import { type RedisOptions, type RedisServer, startRedis } from "./redis-server.js";
-import { type ServerProcess, startServer } from "./server-process.js";
+import { type ServerOptions, type ServerProcess, startServer } from "./server-process.js";
 
 export interface ClusterOptions {
   /** How many replicas; by default three, named `replica-1` and so on. */
@@ -19,6 +19,8 @@ export interface ClusterOptions {
   readonly host?: string;
   /** The program to run instead of the built server. */
   readonly main?: string;
+  /** How the replicas are started: their node binary, and words in front of it. */
+  readonly launch?: Pick<ServerOptions, "node" | "launcher">;
   /** Called with each line that a replica logs. */
   readonly onLine?: (nodeId: string, line: string) => void;
 }
@@ -116,12 +118,13 @@ async function startReplicas(
   redisUrl: string,
   opened: Stoppable[],
 ): Promise<readonly ServerProcess[]> {
-  const { replicas: count = 3, onLine, ports, main } = options;
+  const { replicas: count = 3, onLine, ports, main, launch } = options;
   const starts = Array.from({ length: count }, async (_, i) => {
     const nodeId = `replica-${i + 1}`;
     return startServer({
       env: { ...options.env, NODE_ID: nodeId, REDIS_URL: redisUrl },
       port: ports?.replicas[i],
+      ...launch,
       ...(main !== undefined && { main }),
       ...(onLine !== undefined && {
         onLine: (line) => {

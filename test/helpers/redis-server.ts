@@ -14,6 +14,8 @@ export interface RedisOptions {
   readonly dir?: string;
   /** More arguments, such as `["--maxmemory", "10mb"]`. */
   readonly args?: readonly string[];
+  /** Words in front of the program, such as `["taskset", "-c", "0"]`. */
+  readonly launcher?: readonly string[];
 }
 
 /** Starts a Redis server on 127.0.0.1, and resolves when it answers. */
@@ -24,7 +26,9 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   try {
     return await onPort(options.port, async (port) => {
       const args = argumentsOf(options, port, dir);
-      return new RedisServer({ port, file, args, ownDir, process: await run(file, args) });
+      const { launcher = [] } = options;
+      const process = await run(file, args, launcher);
+      return new RedisServer({ port, file, args, launcher, ownDir, process });
     });
   } catch (error) {
     if (ownDir !== undefined) await rm(ownDir, { recursive: true, force: true });
@@ -36,6 +40,7 @@ interface RedisParts {
   readonly port: number;
   readonly file: string;
   readonly args: readonly string[];
+  readonly launcher: readonly string[];
   readonly ownDir: string | undefined;
   readonly process: Launched;
 }
@@ -84,7 +89,8 @@ export class RedisServer {
   /** Starts it again, if need be after it has stopped, with the same port and directory. */
   async restart(): Promise<void> {
     await this.#process.stop();
-    this.#process = await run(this.#parts.file, this.#parts.args);
+    const { file, args, launcher } = this.#parts;
+    this.#process = await run(file, args, launcher);
   }
 
   async stop(): Promise<void> {
@@ -106,8 +112,12 @@ function argumentsOf(options: RedisOptions, port: number, dir: string): readonly
   return [...args, ...(options.args ?? [])];
 }
 
-async function run(file: string, args: readonly string[]): Promise<Launched> {
-  const process = await Launched.start(file, args);
+async function run(
+  file: string,
+  args: readonly string[],
+  launcher: readonly string[],
+): Promise<Launched> {
+  const process = await Launched.start(file, args, { launcher });
   // Redis says so after it has read its data, and then answers every command. Its cluster and
   // sentinel modes use the same words, or "Sentinel ID is".
   await process.waitForLine(

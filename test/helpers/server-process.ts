@@ -22,6 +22,10 @@ export interface LaunchOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Called with each line of its stdout and stderr. */
   readonly onLine?: ((line: string) => void) | undefined;
+  /** Words in front of the program, such as `["taskset", "-c", "0"]`. */
+  readonly launcher?: readonly string[] | undefined;
+  /** Called with each message of a Node.js program that talks over IPC, which only then it can. */
+  readonly onMessage?: ((message: unknown) => void) | undefined;
 }
 
 /** The environment that a child needs from ours. Everything else would make tests depend on it. */
@@ -76,9 +80,10 @@ export class Launched {
     const env = options.env ?? minimalEnvironment();
     // tap loads itself into every process that a test starts, by NODE_OPTIONS: not into ours.
     const nodeOptions = `NODE_OPTIONS=${env["NODE_OPTIONS"] ?? ""}`;
-    const child = spawn("env", [nodeOptions, ...boundToParent, file, ...args], {
+    const { launcher = [], onMessage } = options;
+    const child = spawn("env", [nodeOptions, ...boundToParent, ...launcher, file, ...args], {
       env,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "pipe", ...(onMessage === undefined ? [] : ["ipc" as const])],
       // In a process group of its own, a Ctrl-C in the terminal reaches only us: we set the order.
       detached: true,
     });
@@ -86,6 +91,7 @@ export class Launched {
       const [error] = (await once(child, "error")) as [Error];
       throw new Error(`${file} could not be started: ${error.message}`, { cause: error });
     }
+    if (onMessage !== undefined) child.on("message", onMessage);
     return new Launched(child, child.pid, [file, ...args].join(" "), options.onLine);
   }
 
@@ -118,6 +124,12 @@ export class Launched {
 
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  /** Sends a message to a program that was started with `onMessage`. One that is gone gets nothing. */
+  send(message: object): void {
+    // Whoever waits for an answer is told by `exited`.
+    this.#child.send(message, () => undefined);
   }
 
   /** Ends it with SIGTERM, also when it is paused; with SIGKILL if that takes more than 10 s. */
@@ -159,6 +171,10 @@ export interface ServerOptions {
   readonly port?: number | undefined;
   /** The program to run instead of the built server. */
   readonly main?: string;
+  /** The node binary, and its arguments; by default our own, without any. */
+  readonly node?: { readonly path: string; readonly args: readonly string[] };
+  /** Words in front of the program, such as `["taskset", "-c", "0"]`. */
+  readonly launcher?: readonly string[];
   /** Called with each line that the server logs. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
@@ -196,9 +212,10 @@ export class ServerProcess {
 
   /** @internal */
   async start(): Promise<void> {
-    const { main = builtServer, onLine } = this.#options;
+    const { main = builtServer, onLine, node, launcher } = this.#options;
     const env = { ...this.#env, PORT: String(this.port) };
-    this.#process = await Launched.start(process.execPath, [main], { env, onLine });
+    const { path, args } = node ?? { path: process.execPath, args: [] };
+    this.#process = await Launched.start(path, [...args, main], { env, onLine, launcher });
     this.#url = await this.#process.waitForLine(urlOfListening);
   }
 
@@ -222,6 +239,11 @@ export class ServerProcess {
   /** The newest lines that the present process has logged. */
   output(): string {
     return this.#running.output();
+  }
+
+  /** Resolves with what `find` makes of the first coming line that it knows. */
+  async waitForLine<T>(find: (line: string) => T | undefined): Promise<T> {
+    return this.#running.waitForLine(find);
   }
 
   kill(signal: NodeJS.Signals): void {

@@ -1,0 +1,94 @@
+import type { Disturbance } from "../disturbance.js";
+import { DisturbedError } from "../disturbance.js";
+import type { Lab } from "../lab.js";
+import type { Recorder } from "../recorder.js";
+import type { RowId } from "../rows.js";
+import type { Memory } from "../system.js";
+import { crowded, type Crowded } from "./crowded.js";
+import { openRecorders, type Experiment } from "./experiment.js";
+
+type CrowdDialect = "stock" | "ours" | "ours-plain";
+
+/** The order in which they take turns, and what each row calls them. */
+const USES: Record<CrowdDialect, Partial<Record<RowId, "stock" | "ours">>> = {
+  stock: { memory: "stock", "memory-plain": "stock", connect: "stock", "big-room": "stock" },
+  ours: { memory: "ours", connect: "ours", "big-room": "ours" },
+  "ours-plain": { "memory-plain": "ours" },
+};
+const DIALECTS = Object.keys(USES) as CrowdDialect[];
+
+const NS_PER_US = 1_000;
+const BYTES_PER_KB = 1_000;
+/** Of what stock can do: below what would make events wait for each other. */
+const LOAD = 0.4;
+
+/** Clients come to a fresh server, stay, and are told something: in each round, for each kind of client. */
+export const crowd: Experiment = {
+  rows: ["big-room", "memory", "memory-plain", "connect"],
+  run: async (bench) => {
+    const { lab } = bench;
+    const { sizes, rounds } = lab.options;
+    const eventsPerSecond = bench.recorders.has("big-room")
+      ? ((await bench.calibration()).deliveriesPerSecond / sizes.crowdClients) * LOAD
+      : 0;
+    for (const [id, recorder] of bench.recorders) {
+      for (const note of notesOn(id, lab, eventsPerSecond)) recorder.note(note);
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (const dialect of DIALECTS) {
+        const recorders = openRecorders(bench, Object.keys(USES[dialect]) as RowId[]);
+        if (recorders.length === 0) continue;
+        const isOpen = (id: RowId) => recorders.some((recorder) => recorder.id === id);
+        const wanted = {
+          dialect,
+          eventsPerSecond: isOpen("big-room") ? eventsPerSecond : undefined,
+          connect: isOpen("connect"),
+          recorders,
+        };
+        const { value } = await lab.calmest(() => crowded(lab, wanted));
+        for (const recorder of recorders) {
+          const name = USES[dialect][recorder.id];
+          if (name !== undefined) record(recorder, name, value, lab);
+        }
+      }
+    }
+  },
+};
+
+function notesOn(id: RowId, { options: { sizes } }: Lab, eventsPerSecond: number): string[] {
+  if (id === "big-room") {
+    return [`${sizes.crowdClients} clients, ${eventsPerSecond.toFixed(1)} events/s`];
+  }
+  if (id === "connect") return [`${sizes.connectClients} clients, WebSocket only`];
+  return [`${sizes.crowdClients} clients`, "heapUsed + external after a full collection"];
+}
+
+function record(recorder: Recorder, name: string, value: Crowded, lab: Lab): void {
+  const { crowdClients, connectClients } = lab.options.sizes;
+  const { connectNs, before, after, latency } = value;
+  if (recorder.id === "connect") {
+    failIf(recorder, connectNs.disturbance);
+    recorder.add(name, connectNs.value / connectClients / NS_PER_US);
+  } else if (recorder.id === "big-room") {
+    if (latency === undefined) return;
+    failIf(recorder, latency.disturbance);
+    recorder.add(name, latency.value.p99Ms);
+    recorder.detail(`${name} p50 ms`, latency.value.p50Ms);
+    recorder.detail(`${name} max ms`, latency.value.maxMs);
+  } else {
+    const perClient = (sizeOf: (memory: Memory) => number) =>
+      (sizeOf(after) - sizeOf(before)) / crowdClients / BYTES_PER_KB;
+    recorder.add(
+      name,
+      perClient(({ heapUsed, external }) => heapUsed + external),
+    );
+    recorder.detail(
+      `${name} RSS KB`,
+      perClient(({ rss }) => rss),
+    );
+  }
+}
+
+function failIf(recorder: Recorder, disturbance: Disturbance | undefined): void {
+  if (disturbance !== undefined) recorder.fail(new DisturbedError(disturbance));
+}

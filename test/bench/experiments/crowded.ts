@@ -1,0 +1,87 @@
+import type { Attempt, Disturbance } from "../disturbance.js";
+import type { Lab } from "../lab.js";
+import { timedWindow } from "../latency.js";
+import type { Dialect } from "../load/connection.js";
+import type { LatencySummary } from "../load/latencies.js";
+import type { Recorder } from "../recorder.js";
+import { System, type Audience, type Memory } from "../system.js";
+import { runWindow } from "../window.js";
+
+/** What is wanted of one fresh server to which a crowd comes. */
+export interface Wanted {
+  readonly dialect: Dialect;
+  /** How fast the crowd is told something; undefined where nobody asks for latencies. */
+  readonly eventsPerSecond: number | undefined;
+  /** Whether the CPU of connecting counts, so that disturbance matters. */
+  readonly connect: boolean;
+  /** Told of every fault. */
+  readonly recorders: readonly Recorder[];
+}
+
+/** What it shows. */
+export interface Crowded {
+  readonly connectNs: Attempt<number>;
+  readonly before: Memory;
+  readonly after: Memory;
+  readonly latency: Attempt<LatencySummary> | undefined;
+}
+
+const SESSION = "crowd";
+/** A fresh server has never sent an event: the first ones are for its compiler. */
+const WARM_UP_EVENTS = 3;
+
+export async function crowded(lab: Lab, wanted: Wanted): Promise<Attempt<Crowded>> {
+  const { crowdClients, connectClients } = lab.options.sizes;
+  const system = await System.open(lab, { dialect: wanted.dialect, probe: true });
+  try {
+    const before = await system.memory();
+    const connectNs = await lab.observe(async (usage) => {
+      await system.connect([audienceOf(connectClients)]);
+      return usage().cpuNs(system.serverPids);
+    });
+    await system.connect([audienceOf(crowdClients - connectClients)]);
+    const after = await system.memory();
+    const latency = await latencyOf(lab, system, wanted);
+    const seen = await system.aftermath();
+    for (const recorder of wanted.recorders) recorder.saw(seen);
+    const value = { connectNs, before, after, latency };
+    return { value, disturbance: disturbanceOf(value, wanted) };
+  } finally {
+    await system.stop();
+  }
+}
+
+function disturbanceOf(
+  { connectNs, latency }: Crowded,
+  { connect }: Wanted,
+): Disturbance | undefined {
+  return (connect ? connectNs.disturbance : undefined) ?? latency?.disturbance;
+}
+
+function audienceOf(clients: number): Audience {
+  return { session: SESSION, role: "student", clients, events: ["question_capture"] };
+}
+
+async function latencyOf(
+  lab: Lab,
+  system: System,
+  { eventsPerSecond, recorders }: Wanted,
+): Promise<Attempt<LatencySummary> | undefined> {
+  if (eventsPerSecond === undefined) return undefined;
+  const stream = (bursts: number) => ({
+    sessions: [SESSION],
+    events: ["question_capture"] as const,
+    bursts,
+    burstsPerSecond: eventsPerSecond,
+    burst: 1,
+  });
+  return lab.observe(async (usage) => {
+    const warmUp = await runWindow(lab, system, stream(WARM_UP_EVENTS), usage);
+    const timed = await timedWindow(lab, system, stream(lab.options.sizes.bigRoomEvents), usage);
+    for (const recorder of recorders) {
+      recorder.sawWindow(warmUp);
+      recorder.sawWindow(timed.window);
+    }
+    return timed.latency;
+  });
+}

@@ -1,0 +1,50 @@
+import { timedWindow } from "../latency.js";
+import type { Audience } from "../system.js";
+import type { Experiment } from "./experiment.js";
+import { inTurn, stockAndOurs } from "./turns.js";
+
+const REPLICAS = 3;
+const EVENTS_PER_SECOND = 100;
+const MS_PER_S = 1_000;
+
+/** From the emitter to clients of three replicas, which share one core. */
+export const latency: Experiment = {
+  rows: ["latency"],
+  run: async (bench) => {
+    const { lab, recorders } = bench;
+    const { sizes } = lab.options;
+    const recorder = recorders.get("latency");
+    if (recorder === undefined) return;
+    const audience: Audience = {
+      session: "latency",
+      role: "student",
+      clients: sizes.latencyClients,
+      events: ["question_capture"],
+    };
+    const stream = {
+      sessions: [audience.session],
+      events: audience.events,
+      bursts: Math.ceil((EVENTS_PER_SECOND * sizes.windowMs) / MS_PER_S),
+      burstsPerSecond: EVENTS_PER_SECOND,
+      burst: 1,
+    };
+    recorder.note(`${sizes.latencyClients} clients on each of ${REPLICAS} replicas`);
+    await inTurn(lab, stockAndOurs({ replicas: REPLICAS }), {
+      prepare: (system) => system.connect([audience]),
+      measure: async (system, name, round) => {
+        const summary = await lab.measure(async (usage) => {
+          const { window, latency } = await timedWindow(lab, system, stream, usage);
+          recorder.sawWindow(window);
+          return latency;
+        });
+        if (round === 0) return;
+        recorder.add(name, summary.p99Ms);
+        recorder.detail(`${name} p50 ms`, summary.p50Ms);
+        recorder.detail(`${name} max ms`, summary.maxMs);
+      },
+      finish: async (system) => {
+        recorder.saw(await system.aftermath());
+      },
+    });
+  },
+};

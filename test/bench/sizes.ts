@@ -1,0 +1,50 @@
+/** How much of everything: the whole benchmark in about ten minutes, `--quick` in two. */
+export interface Sizes {
+  readonly rounds: number;
+  /** How long events are emitted in each round of a row. */
+  readonly windowMs: number;
+  /** The same for each step of the calibration. */
+  readonly calibrationMs: number;
+  /** Clients in the one room of the fan-out rows. */
+  readonly roomClients: number;
+  /** Clients of the rows on memory, connecting and the big room. */
+  readonly crowdClients: number;
+  /** As many of them, the first ones, count for the row on connecting. */
+  readonly connectClients: number;
+  /** Events for the big room in each round. */
+  readonly bigRoomEvents: number;
+  readonly sessions: number;
+  readonly studentsPerSession: number;
+  /** Clients on each replica of the row on latency. */
+  readonly latencyClients: number;
+  /** Clients on each replica of the row on replicas. */
+  readonly replicaClients: number;
+}
+
+export const FULL: Sizes = {
+  rounds: 5,
+  windowMs: 3_500,
+  calibrationMs: 2_000,
+  roomClients: 1_000,
+  crowdClients: 10_000,
+  connectClients: 5_000,
+  bigRoomEvents: 20,
+  sessions: 500,
+  studentsPerSession: 20,
+  latencyClients: 100,
+  replicaClients: 300,
+};
+
+export const QUICK: Sizes = {
+  ...FULL,
+  rounds: 3,
+  windowMs: 1_200,
+  calibrationMs: 1_500,
+  crowdClients: 2_500,
+  connectClients: 1_250,
+  bigRoomEvents: 10,
+  sessions: 100,
+};
+
+/** Emitted in one turn of the event loop. */
+export const BURST_EVENTS = 20;
