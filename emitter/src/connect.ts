@@ -2,7 +2,8 @@ import { createClient } from "redis";
 import { EmitterError } from "./errors.js";
 import { Emitter } from "./emitter.js";
 import { HttpPublisher } from "./http-publisher.js";
-import { DEFAULT_HISTORY_LIMITS, RedisPublisher, type RedisCommands } from "./redis-publisher.js";
+import type { RedisCommands } from "./publish-script.js";
+import { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis-publisher.js";
 
 /** How to connect. */
 export interface ConnectOptions {
