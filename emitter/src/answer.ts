@@ -1,36 +1,46 @@
 import type { Offset, Role } from "./protocol/index.js";
 import type { Publication, PublishResult } from "./publisher.js";
 
+interface MutableResult extends PublishResult {
+  readonly offsets: Partial<Record<Role, Offset>>;
+  duplicate: boolean;
+}
+
 /** Collects what becomes of the publications of one call in all their rooms. */
 export class Answer {
-  readonly publications: readonly Publication[];
   readonly promise: Promise<PublishResult[]>;
-  readonly #offsets: Partial<Record<Role, Offset>>[];
-  readonly #isNew: boolean[];
+  readonly #publications: readonly Publication[];
+  readonly #tried: WeakSet<Publication>;
+  readonly #results: MutableResult[];
+  #resolve!: (results: PublishResult[]) => void;
+  #reject!: (error: unknown) => void;
   #pending = 1;
   #error: unknown;
-  #resolve: ((results: PublishResult[]) => void) | undefined;
-  #reject: ((error: unknown) => void) | undefined;
 
-  constructor(publications: readonly Publication[]) {
-    this.publications = publications;
-    this.#offsets = publications.map(() => ({}));
-    this.#isNew = publications.map(() => false);
+  /**
+   * @param tried - takes the publications where one of them fails: the others, and even that one, may be in Redis
+   */
+  constructor(publications: readonly Publication[], tried: WeakSet<Publication>) {
+    this.#publications = publications;
+    this.#tried = tried;
+    this.#results = publications.map(() => ({ offsets: {}, duplicate: true }));
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
   }
 
-  /** One more room has to answer for one of the publications. */
+  /** One more room will answer for one of the publications. */
   expect(): void {
     this.#pending++;
   }
 
   succeed(index: number, role: Role, offset: Offset, isDuplicate: boolean): void {
-    const offsets = this.#offsets[index];
-    if (offsets) offsets[role] = offset;
-    if (!isDuplicate) this.#isNew[index] = true;
+    const result = this.#results[index];
+    if (result) {
+      result.offsets[role] = offset;
+      if (!isDuplicate) result.duplicate = false;
+    }
     this.done();
   }
 
@@ -39,15 +49,14 @@ export class Answer {
     this.done();
   }
 
-  /** One answer less to wait for. Only the last one decides, so that a repetition cannot overtake what it repeats. */
+  /** One less to wait for. The last one decides, so that a repetition cannot overtake what it repeats. */
   done(): void {
     if (--this.#pending > 0) return;
     if (this.#error === undefined) {
-      this.#resolve?.(
-        this.#offsets.map((offsets, i) => ({ offsets, duplicate: this.#isNew[i] !== true })),
-      );
+      this.#resolve(this.#results);
     } else {
-      this.#reject?.(this.#error);
+      for (const publication of this.#publications) this.#tried.add(publication);
+      this.#reject(this.#error);
     }
   }
 }

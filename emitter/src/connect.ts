@@ -84,6 +84,8 @@ async function connectRedis(url: URL, options: ConnectOptions) {
     url: url.href,
     // A command that could not be sent fails at once and is retried by `emit` as long as its caller still waits.
     disableOfflineQueue: true,
+    // None: `emit` has a time limit of its own, and the client's, an AbortSignal for each command, costs more than the rest.
+    commandOptions: { timeout: 0 },
     socket: {
       connectTimeout: timeoutMs,
       reconnectStrategy: (retries) =>

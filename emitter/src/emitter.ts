@@ -10,7 +10,7 @@ import {
   type EventPayloads,
   type SessionId,
 } from "./protocol/index.js";
-import { PublishCall } from "./publish-call.js";
+import { PublishCall, type CallOwner } from "./publish-call.js";
 import type { Publication, Publisher, PublishResult } from "./publisher.js";
 
 /** How one call publishes. */
@@ -49,12 +49,20 @@ export class Emitter {
   readonly #keys = new KeyMaker();
   /** Those under way. */
   readonly #calls = new Set<PublishCall>();
+  readonly #owner: CallOwner;
   #isClosed = false;
   #pendingEvents = 0;
 
   /** Use `connect`, unless you bring a publisher of your own. */
   constructor(publisher: Publisher) {
     this.#publisher = publisher;
+    this.#owner = {
+      publisher,
+      onSettled: (call) => {
+        this.#calls.delete(call);
+        this.#pendingEvents -= call.publications.length;
+      },
+    };
   }
 
   /**
@@ -129,25 +137,11 @@ export class Emitter {
       throw new EmitterError("unavailable", "too many events wait to be published: slow down");
     }
     if (this.#isClosed) throw closed();
-    return new Promise((resolve, reject) => {
-      const onSettled = () => {
-        this.#calls.delete(call);
-        this.#pendingEvents -= events.length;
-      };
-      const call = new PublishCall(this.#publisher, publications, timeoutMs, {
-        onPublished: (results) => {
-          onSettled();
-          resolve(results);
-        },
-        onFailed: (error) => {
-          onSettled();
-          reject(error);
-        },
-      });
-      this.#calls.add(call);
-      this.#pendingEvents += events.length;
-      call.start();
-    });
+    const call = new PublishCall(this.#owner, publications, timeoutMs);
+    this.#calls.add(call);
+    this.#pendingEvents += events.length;
+    call.start();
+    return call.result;
   }
 
   /** Ends the connection. Calls that are still trying are rejected with the code `closed`. */

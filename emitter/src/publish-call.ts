@@ -6,81 +6,75 @@ const LAST_RETRY_MS = 1_000;
 /** For publishers that have no use for a signal. */
 const NEVER = new AbortController().signal;
 
-/** How a call ends. */
-export interface CallListener {
-  onPublished(results: PublishResult[]): void;
-  onFailed(error: EmitterError): void;
+/** What all calls of one emitter share. */
+export interface CallOwner {
+  readonly publisher: Publisher;
+  onSettled(call: PublishCall): void;
 }
 
 /** One call under way: publishes, repeats what failed in passing, and gives up in time. */
 export class PublishCall {
-  readonly #publisher: Publisher;
-  readonly #publications: readonly Publication[];
+  readonly publications: readonly Publication[];
+  readonly result: Promise<PublishResult[]>;
+  readonly #owner: CallOwner;
   readonly #timeoutMs: number;
-  readonly #listener: CallListener;
   readonly #abort: AbortController | undefined;
   readonly #timer: NodeJS.Timeout;
+  #resolve!: (results: PublishResult[]) => void;
+  #reject!: (error: EmitterError) => void;
   #retryTimer: NodeJS.Timeout | undefined;
   #attempts = 0;
   /** Why the last attempt failed. */
   #cause: unknown;
   #isSettled = false;
 
-  constructor(
-    publisher: Publisher,
-    publications: readonly Publication[],
-    timeoutMs: number,
-    listener: CallListener,
-  ) {
-    this.#publisher = publisher;
-    this.#publications = publications;
+  constructor(owner: CallOwner, publications: readonly Publication[], timeoutMs: number) {
+    this.publications = publications;
+    this.#owner = owner;
     this.#timeoutMs = timeoutMs;
-    this.#listener = listener;
-    this.#abort = publisher.ignoresSignal === true ? undefined : new AbortController();
+    this.#abort = owner.publisher.ignoresSignal === true ? undefined : new AbortController();
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
     // Not AbortSignal.timeout with AbortSignal.any: in Node 20 that pair can be collected before it fires.
-    this.#timer = setTimeout(() => {
-      this.#giveUp();
-    }, timeoutMs);
+    this.#timer = setTimeout(giveUp, timeoutMs, this);
   }
 
-  /** Nobody waits any more. */
-  cancel(error: EmitterError): void {
-    this.#fail(error);
-  }
-
-  readonly start = (): void => {
+  start(): void {
     this.#cause = undefined;
-    this.#publisher
-      .publish(this.#publications, this.#abort?.signal ?? NEVER)
-      .then(this.#onPublished, this.#onError);
-  };
+    this.#owner.publisher.publish(this.publications, this.#abort?.signal ?? NEVER).then(
+      (results) => {
+        if (this.#settle()) this.#resolve(results);
+      },
+      (error: unknown) => {
+        if (!this.#isSettled) this.#onError(error);
+      },
+    );
+  }
 
-  readonly #onPublished = (results: PublishResult[]): void => {
-    if (this.#settle()) this.#listener.onPublished(results);
-  };
+  /** Nobody waits any more: whatever comes of it, it fails with this. */
+  cancel(error: EmitterError): void {
+    if (!this.#settle()) return;
+    this.#abort?.abort();
+    this.#reject(error);
+  }
 
-  readonly #onError = (error: unknown): void => {
-    if (this.#isSettled) return;
+  giveUp(): void {
+    const message = `not confirmed within ${String(this.#timeoutMs)} ms: repeat the call with the same idempotency key`;
+    const cause = this.#cause ?? new EmitterError("unavailable", "no answer in time");
+    const key = this.publications[0]?.idempotencyKey;
+    const details = key === undefined ? { cause } : { cause, idempotencyKey: key };
+    this.cancel(new EmitterError("unavailable", message, details));
+  }
+
+  #onError(error: unknown): void {
     if (error instanceof EmitterError && !error.retryable) {
-      this.#fail(error);
+      this.cancel(error);
       return;
     }
     this.#cause = error;
-    this.#retryTimer = setTimeout(this.start, retryDelayMs(this.#attempts++));
-  };
-
-  #giveUp(): void {
-    const message = `not confirmed within ${String(this.#timeoutMs)} ms: repeat the call with the same idempotency key`;
-    const cause = this.#cause ?? new EmitterError("unavailable", "no answer in time");
-    const key = this.#publications[0]?.idempotencyKey;
-    const details = { cause, ...(key === undefined ? {} : { idempotencyKey: key }) };
-    this.#fail(new EmitterError("unavailable", message, details));
-  }
-
-  #fail(error: EmitterError): void {
-    if (!this.#settle()) return;
-    this.#abort?.abort();
-    this.#listener.onFailed(error);
+    this.#retryTimer = setTimeout(start, retryDelayMs(this.#attempts++), this);
   }
 
   /** @returns whether it was not settled before: what comes later is nobody's business */
@@ -89,8 +83,18 @@ export class PublishCall {
     this.#isSettled = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#retryTimer);
+    this.#owner.onSettled(this);
     return true;
   }
+}
+
+// Shared by all calls: a function of its own for each would be one more object that lives as long as the call.
+function giveUp(call: PublishCall): void {
+  call.giveUp();
+}
+
+function start(call: PublishCall): void {
+  call.start();
 }
 
 function retryDelayMs(attempt: number): number {

@@ -43,7 +43,8 @@
 --
 -- Returns  short form, where the guess was right: 1
 --          else { newest offset, offset of the first event, 1 where nothing new was published, else 0, and so on }
-local call = redis.call
+-- Locals: Lua looks up a global by its name each time.
+local call, ARGV = redis.call, ARGV
 local history, log, once = KEYS[1], KEYS[2], KEYS[3]
 local channel = string.sub(history, 10, -2)
 local epoch, n

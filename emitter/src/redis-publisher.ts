@@ -39,7 +39,7 @@ export class RedisPublisher implements Publisher {
   }
 
   publish(publications: readonly Publication[]): Promise<PublishResult[]> {
-    const answer = new Answer(publications);
+    const answer = new Answer(publications, this.#tried);
     for (const [index, publication] of publications.entries()) {
       const { sessionId, event, idempotencyKey } = publication;
       const json = JSON.stringify(event);
@@ -53,10 +53,7 @@ export class RedisPublisher implements Publisher {
       }
     }
     answer.done();
-    return answer.promise.catch((error: unknown) => {
-      for (const publication of publications) this.#tried.add(publication);
-      throw error;
-    });
+    return answer.promise;
   }
 
   close(): Promise<void> {
