@@ -6,6 +6,8 @@ interface MutableResult extends PublishResult {
   duplicate: boolean;
 }
 
+const NOT_YET = "" as Offset;
+
 /** Collects what becomes of the publications of one call in all their rooms. */
 export class Answer {
   readonly promise: Promise<PublishResult[]>;
@@ -31,7 +33,10 @@ export class Answer {
   }
 
   /** One more room will answer for one of the publications. */
-  expect(): void {
+  expect(index: number, role: Role): void {
+    const result = this.#results[index];
+    // Its place, so that offsets come in the order of the audience, whichever room answers first.
+    if (result) result.offsets[role] = NOT_YET;
     this.#pending++;
   }
 

@@ -31,7 +31,8 @@
 -- Long form:
 -- ARGV[1]  what every packet holds instead of its offset, as a fixstr of MessagePack
 -- ARGV[2]  bytes of a packet after its offset
--- ARGV[3]  '', or a key (as below) without which nothing is published: that of the event that must come before these
+-- ARGV[3]  '', or the mark of the call without which nothing is published, because these events go on with its array
+-- ARGV[4]  '', or the mark of this call: a key that it notes in any case (a short call has it in front of its line)
 -- then for each event
 --          Socket.IO packet
 --          event, as JSON
@@ -198,7 +199,7 @@ local function find(key)
   return tonumber(last) - (spaces - 1)
 end
 
-if ARGV[3] ~= '' and not find(ARGV[3]) then
+if ARGV[3] ~= '' and not find('?' .. ARGV[3]) then
   return redis.error_reply('ORDER the events before these have not been published')
 end
 
@@ -213,7 +214,7 @@ local function isNews(version)
 end
 
 local reply = { '' }
-for i = 4, #ARGV, 4 do
+for i = 5, #ARGV, 4 do
   local packet, json, key, version = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local kind, name = string.sub(key, 1, 1), string.sub(key, 2)
   local seen
@@ -243,6 +244,9 @@ for i = 4, #ARGV, 4 do
   reply[#reply + 1] = seen and 1 or 0
 end
 reply[1] = offsetOf(n)
+if ARGV[4] ~= '' then
+  note(ARGV[4] .. ' ' .. reply[1] .. '\n')
+end
 
 local keys = call('ZCARD', once)
 if keys > 0 then

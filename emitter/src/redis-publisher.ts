@@ -47,7 +47,7 @@ export class RedisPublisher implements Publisher {
         publication.isNew === true && isMadeUp(idempotencyKey) && !this.#tried.has(publication);
       for (const role of EVENTS[event.event].audience) {
         const writer = this.#writer(roomName(sessionId, role));
-        answer.expect();
+        answer.expect(index, role);
         const isFirst = writer.add({ answer, index, role, publication, json, isNew });
         if (isFirst && this.#waiting.push(writer) === 1) setImmediate(this.#flush);
       }

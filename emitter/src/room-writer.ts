@@ -1,6 +1,6 @@
 import type { Answer } from "./answer.js";
 import { EmitterError } from "./errors.js";
-import { isMadeUp } from "./idempotency.js";
+import { isMadeUp, KeyMaker } from "./idempotency.js";
 import { PacketEncoder } from "./packet-encoder.js";
 import {
   announcedKey,
@@ -40,6 +40,8 @@ const MAX_CALL_BYTES = 256 * 1_024;
 const LOOKUP_COST = 4;
 /** What packets hold instead of an offset that nobody guesses. */
 const PLACEHOLDER = "0-0";
+/** Marks of calls that another one goes on from. */
+const marks = new KeyMaker();
 
 /** Writes the events of one room: those of one turn of the event loop in one call of the script. */
 export class RoomWriter {
@@ -56,6 +58,8 @@ export class RoomWriter {
   #renewAt = 0;
   /** Events sent so far. */
   #sent = 0;
+  /** The mark of the last call, where the next one goes on with an array that it began. */
+  #mark = "";
 
   /**
    * @param renewMs - how long the expiry of the room's keys may go without being renewed
@@ -85,12 +89,13 @@ export class RoomWriter {
     try {
       while (from < entries.length) {
         const guess = this.#guess;
-        const isShort = isUsual && guess && Date.now() < this.#renewAt && !follows(entries, from);
+        const isShort = isUsual && guess && Date.now() < this.#renewAt && this.#mark === "";
         from = isShort ? this.#sendShort(entries, from, guess) : this.#sendLong(entries, from);
       }
     } catch (error) {
       // Nobody is above this on the stack: a packet that cannot be encoded must not end the process.
       this.#fail(entries.slice(from), error);
+      this.#mark = "";
     }
   }
 
@@ -114,6 +119,8 @@ export class RoomWriter {
     }
     const [first = "", last = ""] = [offsets[0], offsets.at(-1)];
     guess.next += offsets.length;
+    this.#mark = markOf(entries, to);
+    if (this.#mark !== "") keys = `${this.#mark} ${keys}`;
     this.#call(entries.slice(from, to), this.#shortKeys, offsets, [
       first,
       String(this.#packets.tailBytes),
@@ -132,12 +139,7 @@ export class RoomWriter {
       first && isAnnouncement(first)
         ? (this.#announcements ??= new PacketEncoder(this.#room, true))
         : this.#packets;
-    const before = follows(entries, from) ? entries[from - 1] : undefined;
-    const args: (string | Buffer)[] = [
-      PLACEHOLDER,
-      String(encoder.tailBytes),
-      before ? keyArgument(before) : "",
-    ];
+    const args: (string | Buffer)[] = [];
     let cost = 0;
     let bytes = 0;
     let to = from;
@@ -156,7 +158,15 @@ export class RoomWriter {
     }
     if (this.#guess) this.#guess.next += to - from;
     this.#renewAt = Date.now() + this.#renewMs;
-    this.#call(entries.slice(from, to), this.#longKeys, undefined, args);
+    const before = this.#mark;
+    this.#mark = markOf(entries, to);
+    this.#call(entries.slice(from, to), this.#longKeys, undefined, [
+      PLACEHOLDER,
+      String(encoder.tailBytes),
+      before,
+      this.#mark,
+      ...args,
+    ]);
     return to;
   }
 
@@ -211,11 +221,10 @@ export class RoomWriter {
   }
 }
 
-/** Whether an entry must not be published without the one before it. */
-function follows(entries: readonly Entry[], at: number): boolean {
-  const [before, entry] = [entries[at - 1], entries[at]];
-  // Announcements come alone, and may be passed over without a trace.
-  return before?.answer === entry?.answer && before?.publication.version === undefined;
+/** A mark for the call that ends here, where the next one must not be carried out without it; else ''. */
+function markOf(entries: readonly Entry[], end: number): string {
+  const [last, next] = [entries[end - 1], entries[end]];
+  return next && next.answer === last?.answer ? marks.next() : "";
 }
 
 function keyArgument({ isNew, publication: { idempotencyKey } }: Entry): string {
