@@ -3,7 +3,14 @@ import fc from "fast-check";
 import { createClient } from "redis";
 import t, { type Test } from "tap";
 import { RedisPublisher, type Publication, type PublishResult } from "@inthon/emitter";
-import { parseOffset, ROLES, roomName, type RoomName } from "@inthon/emitter/protocol";
+import {
+  announcedKey,
+  historyKey,
+  parseOffset,
+  ROLES,
+  roomName,
+  type RoomName,
+} from "@inthon/emitter/protocol";
 import { MemoryBroker } from "../server/dist/cluster/memory.js";
 import { FlakyCommands, type Fate } from "./helpers/flaky-commands.js";
 import { Maker, SESSIONS, step, turn, type Call, type Step } from "./helpers/publish-schedule.js";
@@ -89,7 +96,8 @@ void t.test("publishing in batches comes to the same as one event after the othe
       if (step.kind === "turn") await publish(step.publisher, step.calls);
       else if (step.kind === "forget scripts") await client.scriptFlush();
       else {
-        await client.flushDb();
+        if (step.kind === "forget all") await client.flushDb();
+        else await client.del(ROOMS.flatMap((room) => [historyKey(room), announcedKey(room)]));
         await model.close();
         model = await begin();
       }

@@ -187,16 +187,17 @@ local function find(key)
   end
   lines = lines or call('GET', log) or ''
   local from = string.find(lines, name .. ' ', 1, true)
-  if not from then
-    return nil
+  while from do
+    local line = string.match(lines, '[^\n]*', from)
+    local lineEpoch, last = string.match(line, ' (%d+)%-(%d+)$')
+    if lineEpoch == epoch then
+      local _, spaces = string.gsub(line, ' ', ' ')
+      return tonumber(last) - (spaces - 1)
+    end
+    -- It had a place in a history that is gone, and may have one in this.
+    from = string.find(lines, name .. ' ', from + 1, true)
   end
-  local line = string.match(lines, '[^\n]*', from)
-  local lineEpoch, last = string.match(line, ' (%d+)%-(%d+)$')
-  if lineEpoch ~= epoch then
-    return nil
-  end
-  local _, spaces = string.gsub(line, ' ', ' ')
-  return tonumber(last) - (spaces - 1)
+  return nil
 end
 
 if ARGV[3] ~= '' and not find('?' .. ARGV[3]) then

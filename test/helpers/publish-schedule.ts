@@ -32,6 +32,8 @@ export type Step =
   /** Calls of one turn of the event loop, by one of two publishers. */
   | { readonly kind: "turn"; readonly publisher: number; readonly calls: readonly Call[] }
   | { readonly kind: "forget scripts" }
+  /** The histories alone are gone, and what was announced; what is left of the keys belongs to nothing. */
+  | { readonly kind: "forget histories" }
   | { readonly kind: "forget all" };
 
 const key: fc.Arbitrary<Key> = fc.oneof(
@@ -101,6 +103,7 @@ export const turn: fc.Arbitrary<Extract<Step, { kind: "turn" }>> = fc.record({
 export const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: turn },
   { weight: 1, arbitrary: fc.constant({ kind: "forget scripts" as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: "forget histories" as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: "forget all" as const }) },
 );
 
