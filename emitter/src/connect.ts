@@ -2,7 +2,8 @@ import { createClient } from "redis";
 import { EmitterError } from "./errors.js";
 import { Emitter } from "./emitter.js";
 import { HttpPublisher } from "./http-publisher.js";
-import { DEFAULT_HISTORY_LIMITS, RedisPublisher, type RedisCommands } from "./redis-publisher.js";
+import type { RedisCommands } from "./publish-script.js";
+import { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis-publisher.js";
 
 /** How to connect. */
 export interface ConnectOptions {
@@ -83,6 +84,8 @@ async function connectRedis(url: URL, options: ConnectOptions) {
     url: url.href,
     // A command that could not be sent fails at once and is retried by `emit` as long as its caller still waits.
     disableOfflineQueue: true,
+    // None: `emit` has a time limit of its own, and the client's, an AbortSignal for each command, costs more than the rest.
+    commandOptions: { timeout: 0 },
     socket: {
       connectTimeout: timeoutMs,
       reconnectStrategy: (retries) =>

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { EmitterError } from "./errors.js";
+import { KeyMaker } from "./idempotency.js";
 import { parseEvent } from "./parse-event.js";
 import {
   parseSessionId,
@@ -10,6 +10,7 @@ import {
   type EventPayloads,
   type SessionId,
 } from "./protocol/index.js";
+import { PublishCall, type CallOwner } from "./publish-call.js";
 import type { Publication, Publisher, PublishResult } from "./publisher.js";
 
 /** How one call publishes. */
@@ -34,8 +35,6 @@ export type EmitArguments<Name extends EventName> =
 export const MAX_BATCH_EVENTS = 1_000;
 const DEFAULT_TIMEOUT_MS = 5_000;
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
-const FIRST_RETRY_MS = 50;
-const LAST_RETRY_MS = 1_000;
 /** Concurrent calls that may wait for a publisher that does not answer; later ones are refused at once. */
 const MAX_PENDING_EVENTS = 100_000;
 
@@ -47,14 +46,23 @@ const MAX_PENDING_EVENTS = 100_000;
  */
 export class Emitter {
   readonly #publisher: Publisher;
-  /** One for each call under way; aborted when its time is up, or when the emitter is closed. */
-  readonly #calls = new Set<AbortController>();
+  readonly #keys = new KeyMaker();
+  /** Those under way. */
+  readonly #calls = new Set<PublishCall>();
+  readonly #owner: CallOwner;
   #isClosed = false;
   #pendingEvents = 0;
 
   /** Use `connect`, unless you bring a publisher of your own. */
   constructor(publisher: Publisher) {
     this.#publisher = publisher;
+    this.#owner = {
+      publisher,
+      onSettled: (call) => {
+        this.#calls.delete(call);
+        this.#pendingEvents -= call.publications.length;
+      },
+    };
   }
 
   /**
@@ -124,60 +132,49 @@ export class Emitter {
       );
     }
     const timeoutMs = checkTimeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-    const publications = toPublications(id, events, options.idempotencyKey);
+    const publications = this.#toPublications(id, events, options.idempotencyKey);
     if (this.#pendingEvents + events.length > MAX_PENDING_EVENTS) {
       throw new EmitterError("unavailable", "too many events wait to be published: slow down");
     }
     if (this.#isClosed) throw closed();
-    const call = new AbortController();
-    // Not AbortSignal.timeout with AbortSignal.any: in Node 20 that pair can be collected before it fires.
-    const timer = setTimeout(() => {
-      call.abort();
-    }, timeoutMs);
+    const call = new PublishCall(this.#owner, publications, timeoutMs);
     this.#calls.add(call);
     this.#pendingEvents += events.length;
-    try {
-      return await this.#untilPublished(publications, timeoutMs, call.signal);
-    } finally {
-      clearTimeout(timer);
-      this.#calls.delete(call);
-      this.#pendingEvents -= events.length;
-    }
+    call.start();
+    return call.result;
   }
 
   /** Ends the connection. Calls that are still trying are rejected with the code `closed`. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const call of this.#calls) call.abort();
+    for (const call of this.#calls) call.cancel(closed());
     await this.#publisher.close();
   }
 
-  async #untilPublished(
-    publications: readonly Publication[],
-    timeoutMs: number,
-    signal: AbortSignal,
-  ): Promise<PublishResult[]> {
-    const key = publications[0]?.idempotencyKey;
-    for (let attempt = 0; ; attempt++) {
-      let cause: unknown;
-      try {
-        return await orAbort(this.#publisher.publish(publications, signal), signal);
-      } catch (error) {
-        if (error instanceof EmitterError && !error.retryable) throw error;
-        cause = error;
-      }
-      await delay(retryDelayMs(attempt), undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) throw this.#gaveUp(timeoutMs, key, cause);
+  #toPublications(
+    sessionId: SessionId,
+    events: readonly ClassroomEvent[],
+    givenKey: string | undefined,
+  ): Publication[] {
+    if (givenKey !== undefined && !IDEMPOTENCY_KEY.test(givenKey)) {
+      throw new EmitterError(
+        "invalid_option",
+        "an idempotency key is 1 to 200 visible ASCII characters",
+      );
     }
+    const isNew = givenKey === undefined;
+    const key = givenKey ?? this.#makeKey();
+    return events.map((event, index) => ({
+      sessionId,
+      event,
+      // One event alone has the bare key, so that `emit` and an array of one agree with the HTTP API.
+      idempotencyKey: index === 0 ? key : `${key}/${String(index)}`,
+      isNew,
+    }));
   }
 
-  #gaveUp(timeoutMs: number, idempotencyKey: string | undefined, cause: unknown): EmitterError {
-    if (this.#isClosed) return closed();
-    return new EmitterError(
-      "unavailable",
-      `not confirmed within ${String(timeoutMs)} ms: repeat the call with the same idempotency key`,
-      { cause, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) },
-    );
+  #makeKey(): string {
+    return this.#publisher.recognizesNewKeys === true ? this.#keys.next() : randomUUID();
   }
 }
 
@@ -185,51 +182,8 @@ function closed(): EmitterError {
   return new EmitterError("closed", "the emitter has been closed");
 }
 
-function toPublications(
-  sessionId: SessionId,
-  events: readonly ClassroomEvent[],
-  givenKey: string | undefined,
-): Publication[] {
-  if (givenKey !== undefined && !IDEMPOTENCY_KEY.test(givenKey)) {
-    throw new EmitterError(
-      "invalid_option",
-      "an idempotency key is 1 to 200 visible ASCII characters",
-    );
-  }
-  const key = givenKey ?? randomUUID();
-  return events.map((event, index) => ({
-    sessionId,
-    event,
-    // One event alone has the bare key, so that `emit` and an array of one agree with the HTTP API.
-    idempotencyKey: index === 0 ? key : `${key}/${String(index)}`,
-  }));
-}
-
 function checkTimeout(timeoutMs: number): number {
   if (Number.isSafeInteger(timeoutMs) && timeoutMs > 0 && timeoutMs <= 2 ** 31 - 1)
     return timeoutMs;
   throw new EmitterError("invalid_option", "timeoutMs is a whole number of milliseconds above 0");
-}
-
-function retryDelayMs(attempt: number): number {
-  const limit = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt, 10));
-  // Jitter, so that publishers that lost Redis together do not come back together.
-  return limit / 2 + (Math.random() * limit) / 2;
-}
-
-/** Stops waiting for `promise` when `signal` aborts; its own outcome is then nobody's business. */
-async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => {
-      reject(new EmitterError("unavailable", "no answer in time"));
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    if (onAbort) signal.removeEventListener("abort", onAbort);
-    promise.catch(() => undefined);
-  }
 }

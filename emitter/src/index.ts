@@ -7,11 +7,7 @@ export { connect, type ConnectOptions } from "./connect.js";
 export { Emitter, MAX_BATCH_EVENTS, type EmitArguments, type EmitOptions } from "./emitter.js";
 export { EmitterError, type EmitterErrorCode, type Fault } from "./errors.js";
 export { MAX_EVENT_BYTES, parseEvent } from "./parse-event.js";
-export {
-  DEFAULT_HISTORY_LIMITS,
-  MAX_IDEMPOTENCY_KEYS,
-  RedisPublisher,
-  type HistoryLimits,
-  type RedisCommands,
-} from "./redis-publisher.js";
+export { MAX_IDEMPOTENCY_KEYS } from "./idempotency.js";
+export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis-publisher.js";
+export type { HistoryLimits, RedisCommands } from "./publish-script.js";
 export type { Publication, Publisher, PublishResult } from "./publisher.js";

@@ -17,6 +17,9 @@ import { EmitterError, type Fault } from "./errors.js";
  */
 export const MAX_EVENT_BYTES = 65_536;
 
+/** What JSON adds to the strings of an event: names, punctuation, numbers. */
+const MAX_OVERHEAD_BYTES = 1_024;
+
 const validators = new Map(EVENT_NAMES.map((name) => [name, Compile(eventSchema(name))]));
 
 /**
@@ -42,7 +45,7 @@ export function parseEvent(value: unknown, pathPrefix = ""): ClassroomEvent {
     throw invalid(toFaults(name, input, errors, pathPrefix));
   }
   const event = inContractOrder(name, input);
-  if (Buffer.byteLength(JSON.stringify(event)) > MAX_EVENT_BYTES) {
+  if (mayBeTooLong(event) && Buffer.byteLength(JSON.stringify(event)) > MAX_EVENT_BYTES) {
     throw new EmitterError(
       "event_too_large",
       `${name} is longer than ${String(MAX_EVENT_BYTES)} bytes of JSON: shorten it`,
@@ -50,6 +53,14 @@ export function parseEvent(value: unknown, pathPrefix = ""): ClassroomEvent {
     );
   }
   return event;
+}
+
+/** JSON writes a character in six bytes at most. Cheaper than making the JSON of every event only to measure it. */
+function mayBeTooLong(event: ClassroomEvent): boolean {
+  let characters = 0;
+  for (const value of Object.values(event))
+    if (typeof value === "string") characters += value.length;
+  return characters * 6 > MAX_EVENT_BYTES - MAX_OVERHEAD_BYTES;
 }
 
 function inContractOrder(name: EventName, input: Readonly<Record<string, unknown>>) {

@@ -7,6 +7,8 @@ export interface Publication {
   readonly event: ClassroomEvent;
   /** A repetition under the same key in the same room publishes nothing. 1 to 255 visible ASCII characters. */
   readonly idempotencyKey: string;
+  /** Whether nobody has published under this key before, because it has just been made up. */
+  readonly isNew?: boolean;
   /**
    * For an event that announces one of two alternating states: the version of the state (see `publish.lua`). The
    * server's presence uses it.
@@ -30,6 +32,10 @@ export interface PublishResult {
  * not be; repeating the same array with the same keys is safe.
  */
 export interface Publisher {
+  /** Whether it makes use of {@link Publication.isNew}; then keys that nobody gave are made so that it recognizes them. */
+  readonly recognizesNewKeys?: boolean;
+  /** Whether it has no use for the `signal` of {@link Publisher.publish}: one that aborts costs more than an event. */
+  readonly ignoresSignal?: boolean;
   /**
    * @param signal - aborts when the caller stops waiting
    * @throws EmitterError with `retryable` set where a repetition may succeed

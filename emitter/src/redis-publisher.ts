@@ -1,38 +1,9 @@
-import { readFileSync } from "node:fs";
-import { createHash } from "node:crypto";
-import { Emitter as SocketEmitter } from "@socket.io/redis-emitter";
-import {
-  announcedKey,
-  EVENTS,
-  historyKey,
-  idempotencyKeysKey,
-  NAMESPACE_CHANNEL,
-  roomName,
-  type ClassroomEvent,
-  type Offset,
-  type RoomName,
-} from "./protocol/index.js";
-import { EmitterError } from "./errors.js";
+import { Answer } from "./answer.js";
+import { isMadeUp } from "./idempotency.js";
+import { EVENTS, roomName, type RoomName } from "./protocol/index.js";
+import { PublishScript, type HistoryLimits, type RedisCommands } from "./publish-script.js";
 import type { Publication, Publisher, PublishResult } from "./publisher.js";
-
-/** What is used of a client of the `redis` package; a client, a Sentinel client and a pool all have it. */
-export interface RedisCommands {
-  eval(script: string, options: ScriptOptions): Promise<unknown>;
-  evalSha(sha1: string, options: ScriptOptions): Promise<unknown>;
-}
-
-interface ScriptOptions {
-  keys: string[];
-  arguments: (string | Buffer)[];
-}
-
-/** How much of each room's events is kept. */
-export interface HistoryLimits {
-  /** Newest events kept for each room. */
-  readonly historyLimit: number;
-  /** How long a room's history outlives its newest event, in milliseconds. */
-  readonly historyTtlMs: number;
-}
+import { RoomWriter } from "./room-writer.js";
 
 /** The design's defaults: 1,000 events and 6 hours. */
 export const DEFAULT_HISTORY_LIMITS: HistoryLimits = {
@@ -40,124 +11,73 @@ export const DEFAULT_HISTORY_LIMITS: HistoryLimits = {
   historyTtlMs: 6 * 60 * 60 * 1_000,
 };
 
-/** Idempotency keys remembered for each room, the newest: more events than any room takes while a call is repeated. */
-export const MAX_IDEMPOTENCY_KEYS = 10_000;
-
-// In src, also when this runs from dist: the compiler does not copy it.
-const SCRIPT = readFileSync(new URL("../src/publish.lua", import.meta.url), "utf8");
-const SCRIPT_SHA1 = createHash("sha1").update(SCRIPT).digest("hex");
+/** Rooms whose place in history is remembered, those used first are forgotten first; about 1 KB each. */
+const MAX_ROOMS = 10_000;
+/** The part of its time to live that a history may lose by renewing its expiry only now and then. */
+const RENEWAL = 1 / 100;
 
 /**
- * Stands where the script puts the offset. Longer than 31 bytes, so that MessagePack writes it as str 8 (`0xd9`,
- * length, bytes), which is also how the script writes the offset.
+ * Publishes through Redis with one script for each room: history, order and delivery are one step. All events for a
+ * room from one turn of the event loop share one call, whoever published them.
  */
-const PLACEHOLDER = "the script puts the offset of the event here";
-const STR_8_HEADER_BYTES = 2;
-
-/** Publishes through Redis with one script for each room: history, order and delivery are one step. */
 export class RedisPublisher implements Publisher {
-  readonly #redis: RedisCommands;
-  readonly #limits: HistoryLimits;
+  readonly recognizesNewKeys = true;
+  readonly ignoresSignal = true;
+  readonly #script: PublishScript;
+  readonly #renewMs: number;
   readonly #close: () => Promise<void>;
-  readonly #packets = new PacketEncoder();
+  readonly #rooms = new Map<RoomName, RoomWriter>();
+  /** Those that have something to send at the end of this turn. */
+  #waiting: RoomWriter[] = [];
+  /** Publications that may be in Redis although their call failed. */
+  readonly #tried = new WeakSet<Publication>();
 
   constructor(redis: RedisCommands, limits: HistoryLimits, close: () => Promise<void>) {
-    this.#redis = redis;
-    this.#limits = limits;
+    this.#script = new PublishScript(redis, limits);
+    this.#renewMs = limits.historyTtlMs * RENEWAL;
     this.#close = close;
   }
 
-  async publish(publications: readonly Publication[]): Promise<PublishResult[]> {
-    // All scripts are written in one turn of the event loop: one round trip, executed in this order.
-    return Promise.all(publications.map((publication) => this.#publishOne(publication)));
+  publish(publications: readonly Publication[]): Promise<PublishResult[]> {
+    const answer = new Answer(publications, this.#tried);
+    for (const [index, publication] of publications.entries()) {
+      const { sessionId, event, idempotencyKey } = publication;
+      const json = JSON.stringify(event);
+      const isNew =
+        publication.isNew === true && isMadeUp(idempotencyKey) && !this.#tried.has(publication);
+      for (const role of EVENTS[event.event].audience) {
+        const writer = this.#writer(roomName(sessionId, role));
+        answer.expect(index, role);
+        const isFirst = writer.add({ answer, index, role, publication, json, isNew });
+        if (isFirst && this.#waiting.push(writer) === 1) setImmediate(this.#flush);
+      }
+    }
+    answer.done();
+    return answer.promise;
   }
 
   close(): Promise<void> {
     return this.#close();
   }
 
-  async #publishOne(publication: Publication): Promise<PublishResult> {
-    const roles = EVENTS[publication.event.event].audience;
-    const replies = await Promise.all(
-      roles.map((role) => this.#append(roomName(publication.sessionId, role), publication)),
-    );
-    return {
-      offsets: Object.fromEntries(roles.map((role, i) => [role, replies[i]?.offset])),
-      duplicate: replies.every(({ duplicate }) => duplicate),
-    };
-  }
+  readonly #flush = (): void => {
+    const writers = this.#waiting;
+    this.#waiting = [];
+    for (const writer of writers) writer.flush();
+  };
 
-  async #append(room: RoomName, publication: Publication) {
-    const { event, idempotencyKey, version } = publication;
-    const packet = this.#packets.encode(room, event, version !== undefined);
-    const reply = await this.#run({
-      keys: [historyKey(room), idempotencyKeysKey(room), announcedKey(room)],
-      arguments: [
-        packet.head,
-        packet.tail,
-        JSON.stringify(event),
-        packet.channel,
-        "PUBLISH",
-        String(this.#limits.historyLimit),
-        String(this.#limits.historyTtlMs),
-        idempotencyKey,
-        String(MAX_IDEMPOTENCY_KEYS),
-        version === undefined ? "" : String(version),
-      ],
-    });
-    if (!Array.isArray(reply)) {
-      throw new EmitterError("unavailable", "Redis gave an answer that is not the script's");
-    }
-    return { offset: String(reply[0]) as Offset, duplicate: Number(reply[1]) === 1 };
-  }
-
-  async #run(options: ScriptOptions): Promise<unknown> {
-    try {
-      return await this.#redis.evalSha(SCRIPT_SHA1, options);
-    } catch (error) {
-      if (error instanceof Error && error.message.startsWith("NOSCRIPT")) {
-        return await this.#redis.eval(SCRIPT, options);
+  #writer(room: RoomName): RoomWriter {
+    let writer = this.#rooms.get(room);
+    if (!writer) {
+      writer = new RoomWriter(this.#script, room, this.#renewMs);
+      if (this.#rooms.size >= MAX_ROOMS) {
+        for (const oldest of this.#rooms.keys()) {
+          this.#rooms.delete(oldest);
+          break;
+        }
       }
-      throw error;
+      this.#rooms.set(room, writer);
     }
-  }
-}
-
-interface EncodedPacket {
-  readonly channel: string;
-  readonly head: Buffer;
-  readonly tail: Buffer;
-}
-
-/** Has the official emitter encode a packet, and cuts it where the offset belongs. */
-class PacketEncoder {
-  #published: { channel: string; message: Buffer } | undefined;
-  readonly #emitter = new SocketEmitter({
-    publish: (channel: string, message: Buffer) => {
-      this.#published = { channel, message };
-    },
-  });
-
-  /**
-   * @param isAnnouncement - marks the packet for our replicas by `compress: true`, which is Socket.IO's default and so
-   *   says nothing to a stock adapter
-   */
-  encode(room: RoomName, event: ClassroomEvent, isAnnouncement: boolean): EncodedPacket {
-    const target = this.#emitter.to(room);
-    const operator = isAnnouncement ? target.compress(true) : target;
-    operator.emit(event.event, event, PLACEHOLDER);
-    const published = this.#published;
-    // The last one: what follows it is the room's name, so no payload can put a false one there.
-    const cut = published?.message.lastIndexOf(PLACEHOLDER) ?? -1;
-    if (!published?.channel.startsWith(NAMESPACE_CHANNEL) || cut < 0) {
-      throw new Error(
-        "@socket.io/redis-emitter no longer publishes the way this package relies on",
-      );
-    }
-    return {
-      channel: published.channel,
-      head: published.message.subarray(0, cut - STR_8_HEADER_BYTES),
-      tail: published.message.subarray(cut + PLACEHOLDER.length),
-    };
+    return writer;
   }
 }

@@ -32,9 +32,14 @@ export function historyKey(room: RoomName): string {
   return `history:{${roomChannel(room)}}`;
 }
 
-/** The Redis sorted set of a room's newest idempotency keys. */
+/** The Redis sorted set of a room's newest idempotency keys, of those that callers gave. */
 export function idempotencyKeysKey(room: RoomName): string {
   return `inthon:once:{${roomChannel(room)}}`;
+}
+
+/** The Redis string that logs a room's newest idempotency keys, of those that publishers made up. */
+export function newKeysKey(room: RoomName): string {
+  return `inthon:new:{${roomChannel(room)}}`;
 }
 
 /** The Redis key with the newest version of a session's presence that its student room has been told. */

@@ -3,7 +3,8 @@
 -- Atomic, so that the head and the events belong together, and two replicas that begin a history agree on its epoch.
 --
 -- KEYS[1]  history stream of the room
--- KEYS[2]  sorted set of the room's idempotency keys
+-- KEYS[2]  sorted set of the idempotency keys that callers gave
+-- KEYS[3]  log of those that publishers made up
 -- ARGV[1]  epoch of the position to read on from, or '' for the head alone
 -- ARGV[2]  n of that position
 -- ARGV[3]  events at most
@@ -28,7 +29,7 @@ if last then
   n = tonumber(string.sub(last, cut + 1))
   if epoch == ARGV[1] and n < tonumber(ARGV[2]) then
     -- Redis came back with less than it had published. Numbers that were given must not be given again.
-    redis.call('DEL', KEYS[1], KEYS[2])
+    redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
     last = nil
   end
 end
@@ -48,6 +49,7 @@ if not last then
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
+redis.call('PEXPIRE', KEYS[3], ARGV[4])
 
 local events = {}
 if epoch == ARGV[1] then

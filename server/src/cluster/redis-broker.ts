@@ -4,6 +4,7 @@ import {
   formatOffset,
   historyKey,
   idempotencyKeysKey,
+  newKeysKey,
   parseOffset,
   type ClassroomEvent,
   type Position,
@@ -64,7 +65,7 @@ export class RedisBroker implements Broker {
     const reply = await runScript(
       this.#commands,
       HISTORY,
-      [historyKey(room), idempotencyKeysKey(room)],
+      [historyKey(room), idempotencyKeysKey(room), newKeysKey(room)],
       [
         known ? String(known.epoch) : "",
         known ? String(known.n) : "",

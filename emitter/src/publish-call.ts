@@ -1,0 +1,104 @@
+import { EmitterError } from "./errors.js";
+import type { Publication, Publisher, PublishResult } from "./publisher.js";
+
+const FIRST_RETRY_MS = 50;
+const LAST_RETRY_MS = 1_000;
+/** For publishers that have no use for a signal. */
+const NEVER = new AbortController().signal;
+
+/** What all calls of one emitter share. */
+export interface CallOwner {
+  readonly publisher: Publisher;
+  onSettled(call: PublishCall): void;
+}
+
+/** One call under way: publishes, repeats what failed in passing, and gives up in time. */
+export class PublishCall {
+  readonly publications: readonly Publication[];
+  readonly result: Promise<PublishResult[]>;
+  readonly #owner: CallOwner;
+  readonly #timeoutMs: number;
+  readonly #abort: AbortController | undefined;
+  readonly #timer: NodeJS.Timeout;
+  #resolve!: (results: PublishResult[]) => void;
+  #reject!: (error: EmitterError) => void;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #attempts = 0;
+  /** Why the last attempt failed. */
+  #cause: unknown;
+  #isSettled = false;
+
+  constructor(owner: CallOwner, publications: readonly Publication[], timeoutMs: number) {
+    this.publications = publications;
+    this.#owner = owner;
+    this.#timeoutMs = timeoutMs;
+    this.#abort = owner.publisher.ignoresSignal === true ? undefined : new AbortController();
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // Not AbortSignal.timeout with AbortSignal.any: in Node 20 that pair can be collected before it fires.
+    this.#timer = setTimeout(giveUp, timeoutMs, this);
+  }
+
+  start(): void {
+    this.#cause = undefined;
+    this.#owner.publisher.publish(this.publications, this.#abort?.signal ?? NEVER).then(
+      (results) => {
+        if (this.#settle()) this.#resolve(results);
+      },
+      (error: unknown) => {
+        if (!this.#isSettled) this.#onError(error);
+      },
+    );
+  }
+
+  /** Nobody waits any more: whatever comes of it, it fails with this. */
+  cancel(error: EmitterError): void {
+    if (!this.#settle()) return;
+    this.#abort?.abort();
+    this.#reject(error);
+  }
+
+  giveUp(): void {
+    const message = `not confirmed within ${String(this.#timeoutMs)} ms: repeat the call with the same idempotency key`;
+    const cause = this.#cause ?? new EmitterError("unavailable", "no answer in time");
+    const key = this.publications[0]?.idempotencyKey;
+    const details = key === undefined ? { cause } : { cause, idempotencyKey: key };
+    this.cancel(new EmitterError("unavailable", message, details));
+  }
+
+  #onError(error: unknown): void {
+    if (error instanceof EmitterError && !error.retryable) {
+      this.cancel(error);
+      return;
+    }
+    this.#cause = error;
+    this.#retryTimer = setTimeout(start, retryDelayMs(this.#attempts++), this);
+  }
+
+  /** @returns whether it was not settled before: what comes later is nobody's business */
+  #settle(): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#retryTimer);
+    this.#owner.onSettled(this);
+    return true;
+  }
+}
+
+// Shared by all calls: a function of its own for each would be one more object that lives as long as the call.
+function giveUp(call: PublishCall): void {
+  call.giveUp();
+}
+
+function start(call: PublishCall): void {
+  call.start();
+}
+
+function retryDelayMs(attempt: number): number {
+  const limit = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt, 10));
+  // Jitter, so that publishers that lost Redis together do not come back together.
+  return limit / 2 + (Math.random() * limit) / 2;
+}
