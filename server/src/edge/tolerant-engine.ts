@@ -41,10 +41,10 @@ export class TolerantEngine extends EngineServer {
   readonly #heartbeat: Heartbeat;
 
   /** @param nodeId - put in front of each connection's Engine.IO id, so that a client can tell which replica it is on */
-  constructor(options: ServerOptions, nodeId: string) {
+  constructor(options: ServerOptions & { readonly pingInterval: number }, nodeId: string) {
     super(options);
     this.#nodeId = nodeId;
-    this.#heartbeat = new Heartbeat(this.opts.pingInterval);
+    this.#heartbeat = new Heartbeat(options.pingInterval);
     this.on("connection", (connection) => {
       this.#slim(connection as unknown as ConnectionSeam);
     });
