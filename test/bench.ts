@@ -3,8 +3,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Lab } from "./bench/lab.js";
 import { filesAllowed, filesNeeded } from "./bench/open-files.js";
+import { enterOwnNetwork } from "./bench/own-network.js";
 import { OptionError, parseOptions, type BenchOptions } from "./bench/options.js";
-import { pin } from "./bench/pinning.js";
+import { loadCore, pin } from "./bench/pinning.js";
 import { describeEnvironment } from "./bench/report/environment.js";
 import { formatJson } from "./bench/report/json.js";
 import { formatSvg } from "./bench/report/svg.js";
@@ -13,6 +14,7 @@ import { isGood } from "./bench/results.js";
 import { measureRows } from "./bench/run.js";
 import { FULL, QUICK } from "./bench/sizes.js";
 import { run } from "./helpers/run.js";
+import { ensureTool } from "./helpers/tools.js";
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -51,6 +53,9 @@ const version = await nodeVersion(options.node);
 mkdirSync(options.out, { recursive: true });
 
 const startedAt = new Date();
+// Before: there is no way out of a network of one's own.
+await ensureTool("redis-server", { onInstall: print });
+const network = await enterOwnNetwork(loadCore());
 const pinning = pin();
 const lab = await Lab.open({
   pinning,
@@ -66,8 +71,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     interrupted ??= lab.close().finally(() => process.exit(1));
   });
 }
-const environment = await describeEnvironment(version, pinning.note);
-print(`${options.rows.length} rows, ${rounds} rounds each; ${pinning.note}`);
+const environment = await describeEnvironment(version, `${pinning.note}; ${network.note}`);
+print(`${options.rows.length} rows, ${rounds} rounds each; ${environment.pinning}`);
 const results = await measureRows(lab, options.rows);
 // Rows that were cut short are no results.
 await interrupted;

@@ -21,6 +21,11 @@ export interface Pinning {
 
 const ANYWHERE: Place = { core: undefined, launcher: [] };
 
+/** The core that {@link pin} will put the load on, or undefined where nothing can be pinned. */
+export function loadCore(): number | undefined {
+  return findProgram(["taskset"]) === undefined ? undefined : allowedCores()[1];
+}
+
 /** The first two cores that we may use, and ourselves on the second one, where that is possible. */
 export function pin(): Pinning {
   const taskset = findProgram(["taskset"]);

@@ -154,14 +154,22 @@ export class Connection {
   }
 }
 
+/** As Chromium 140 sends it: a server that keeps the headers shows it. */
 function handshake({ path, port }: Target): string {
   const lines = [
     `GET ${path} HTTP/1.1`,
     `Host: 127.0.0.1:${port}`,
     "Connection: Upgrade",
+    "Pragma: no-cache",
+    "Cache-Control: no-cache",
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
     "Upgrade: websocket",
+    `Origin: http://127.0.0.1:${port}`,
     "Sec-WebSocket-Version: 13",
+    "Accept-Encoding: gzip, deflate, br, zstd",
+    "Accept-Language: en-US,en;q=0.9",
     `Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}`,
+    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
   ];
   return `${lines.join("\r\n")}${HEAD_END}`;
 }
