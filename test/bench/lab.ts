@@ -1,3 +1,5 @@
+import type { Launched } from "../helpers/server-process.js";
+import { keepAwake } from "./awake.js";
 import { busyByCore, cpuOf } from "./cpu.js";
 import {
   calmest,
@@ -39,20 +41,29 @@ export interface Stoppable {
 export class Lab {
   readonly options: LabOptions;
   readonly publisher: Worker<PublisherApi>;
+  readonly #awake: Launched | undefined;
   readonly #own = new Map<number, Place>();
   readonly #opening = new Set<Promise<Stoppable>>();
   readonly #opened = new Set<Stoppable>();
   #isClosing = false;
 
-  private constructor(options: LabOptions, publisher: Worker<PublisherApi>) {
+  private constructor(
+    options: LabOptions,
+    publisher: Worker<PublisherApi>,
+    awake: Launched | undefined,
+  ) {
     this.options = options;
     this.publisher = publisher;
-    this.adopt([process.pid, publisher.pid], options.pinning.load);
+    this.#awake = awake;
+    const pids = [process.pid, publisher.pid, ...(awake ? [awake.pid] : [])];
+    this.adopt(pids, options.pinning.load);
   }
 
   static async open(options: LabOptions): Promise<Lab> {
     const program = new URL("publisher/main.ts", import.meta.url);
-    return new Lab(options, await Worker.start(program, options.pinning.load.launcher));
+    const { load } = options.pinning;
+    const publisher = await Worker.start<PublisherApi>(program, load.launcher);
+    return new Lab(options, publisher, await keepAwake(load));
   }
 
   /** These processes are ours: what they use disturbs nobody. */
@@ -130,6 +141,6 @@ export class Lab {
     this.#isClosing = true;
     await Promise.allSettled(this.#opening);
     await Promise.all([...this.#opened].map((part) => part.stop()));
-    await this.publisher.stop();
+    await Promise.all([this.publisher.stop(), this.#awake?.stop()]);
   }
 }

@@ -27,6 +27,8 @@ export interface Crowded {
 }
 
 const SESSION = "crowd";
+/** A fresh server has never seen a client: as many of those who count come before, for its compiler. */
+const WARM_UP_PART = 1 / 10;
 /** A fresh server has never sent an event: the first ones are for its compiler. */
 const WARM_UP_EVENTS = 3;
 
@@ -35,11 +37,15 @@ export async function crowded(lab: Lab, wanted: Wanted): Promise<Attempt<Crowded
   const system = await System.open(lab, { dialect: wanted.dialect, probe: true });
   try {
     const before = await system.memory();
+    const warmUp = Math.floor(
+      Math.min(crowdClients - connectClients, connectClients * WARM_UP_PART),
+    );
+    await system.connect([audienceOf(warmUp)]);
     const connectNs = await lab.observe(async (usage) => {
       await system.connect([audienceOf(connectClients)]);
       return usage().cpuNs(system.serverPids);
     });
-    await system.connect([audienceOf(crowdClients - connectClients)]);
+    await system.connect([audienceOf(crowdClients - connectClients - warmUp)]);
     const after = await system.memory();
     const latency = await latencyOf(lab, system, wanted);
     const seen = await system.aftermath();

@@ -7,12 +7,19 @@ import type { System } from "../system.js";
 import type { Experiment } from "./experiment.js";
 import { inTurn, stockAndOurs } from "./turns.js";
 
-// The workload: change it here.
+// The workloads: change them here.
 
-/** Sessions that events go to, in turn. */
-const SESSIONS = 100;
-/** Events that are emitted in one turn of the event loop, and so pipelined. */
-const CALLS_PER_TURN = 50;
+interface Workload {
+  /** Sessions that events go to, in turn. */
+  readonly sessions: number;
+  /** Events that are emitted in one turn of the event loop, and so pipelined. */
+  readonly callsPerTurn: number;
+}
+
+/** Ten events for each room in a turn: what makes the row's figure. */
+const PIPELINED: Workload = { sessions: 10, callsPerTurn: 100 };
+/** One event for each room in a turn, where nothing can be shared: shown beside it. */
+const SCATTERED: Workload = { sessions: 100, callsPerTurn: 50 };
 /** Replicas that hold every one of the sessions, and so are sent every event. */
 const REPLICAS = 3;
 /** What is published to a session, in turn. */
@@ -23,7 +30,7 @@ const MS_PER_S = 1_000;
 /** The channel pattern of the stock adapter (`@socket.io/redis-adapter`, `lib/index.ts`). */
 const STOCK_PATTERN = "socket.io#/#*";
 
-const sessions = Array.from({ length: SESSIONS }, (_, i) => `publish-${i + 1}`);
+const sessions = Array.from({ length: SCATTERED.sessions }, (_, i) => `publish-${i + 1}`);
 
 /** What an event costs Redis: one script with history by our emitter, one PUBLISH by the stock one. */
 export const publish: Experiment = {
@@ -32,7 +39,7 @@ export const publish: Experiment = {
     const recorder = recorders.get("publish");
     if (recorder === undefined) return;
     recorder.note(
-      `${SESSIONS} sessions, ${CALLS_PER_TURN} calls in a turn, ${REPLICAS} replicas subscribed`,
+      `${PIPELINED.sessions} sessions, ${PIPELINED.callsPerTurn} calls in a turn, ${REPLICAS} replicas subscribed`,
     );
     // Subscribers that only count stand in for the replicas, which would be too slow to keep up.
     await inTurn(lab, stockAndOurs({ replicas: 0 }), {
@@ -40,10 +47,12 @@ export const publish: Experiment = {
         await system.load.call("subscribe", { subscriptions: subscriptionsOf(name, system) });
       },
       measure: async (system, name, round) => {
-        const { redisUs, eventsPerSecond } = await flood(lab, system, recorder);
+        const pipelined = await flood(lab, system, recorder, PIPELINED);
+        const scattered = await flood(lab, system, recorder, SCATTERED);
         if (round === 0) return;
-        recorder.add(name, redisUs);
-        recorder.detail(`${name} emitter events/s`, eventsPerSecond);
+        recorder.add(name, pipelined.redisUs);
+        recorder.detail(`${name} emitter events/s`, pipelined.eventsPerSecond);
+        recorder.detail(`${name} µs with one event for each room in a turn`, scattered.redisUs);
       },
     });
   },
@@ -61,13 +70,13 @@ function studentChannel(session: string): string {
   return roomChannel(`session_${session}_student`);
 }
 
-async function flood(lab: Lab, system: System, recorder: Recorder) {
+async function flood(lab: Lab, system: System, recorder: Recorder, workload: Workload) {
   return lab.measure(async (usage) => {
     const streamed = await lab.publisher.call("flood", {
       target: system.target,
-      sessions,
+      sessions: sessions.slice(0, workload.sessions),
       events: EVENTS,
-      callsPerTurn: CALLS_PER_TURN,
+      callsPerTurn: workload.callsPerTurn,
       forMs: lab.options.sizes.windowMs,
     });
     const expected = streamed.events * REPLICAS;
