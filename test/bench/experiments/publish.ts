@@ -3,6 +3,7 @@ import type { Lab } from "../lab.js";
 import type { Subscription } from "../load/api.js";
 import type { CountedEvent } from "../load/event-number.js";
 import type { Recorder } from "../recorder.js";
+import { BURST_EVENTS } from "../sizes.js";
 import type { System } from "../system.js";
 import type { Experiment } from "./experiment.js";
 import { inTurn, stockAndOurs } from "./turns.js";
@@ -16,8 +17,8 @@ interface Workload {
   readonly callsPerTurn: number;
 }
 
-/** Ten events for each room in a turn: what makes the row's figure. */
-const PIPELINED: Workload = { sessions: 10, callsPerTurn: 100 };
+/** A room's burst, as in the row on bursts: what makes the figure. */
+const PIPELINED: Workload = { sessions: 1, callsPerTurn: BURST_EVENTS };
 /** One event for each room in a turn, where nothing can be shared: shown beside it. */
 const SCATTERED: Workload = { sessions: 100, callsPerTurn: 50 };
 /** Replicas that hold every one of the sessions, and so are sent every event. */
@@ -39,7 +40,7 @@ export const publish: Experiment = {
     const recorder = recorders.get("publish");
     if (recorder === undefined) return;
     recorder.note(
-      `${PIPELINED.sessions} sessions, ${PIPELINED.callsPerTurn} calls in a turn, ${REPLICAS} replicas subscribed`,
+      `one session, ${PIPELINED.callsPerTurn} calls in a turn, ${REPLICAS} replicas subscribed`,
     );
     // Subscribers that only count stand in for the replicas, which would be too slow to keep up.
     await inTurn(lab, stockAndOurs({ replicas: 0 }), {
