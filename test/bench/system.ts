@@ -28,6 +28,8 @@ export interface SystemOptions {
   readonly replicas?: number;
   /** Whose emitter publishes; by default the one that belongs to the server. */
   readonly publisher?: TargetKind;
+  /** Redis is with the servers, because the load's core has no room for it. */
+  readonly redisWithServers?: boolean;
   /** Whether {@link System.memory} will be asked. */
   readonly probe?: boolean;
 }
@@ -72,17 +74,17 @@ export class System implements Stoppable {
   }
 
   static async #start(lab: Lab, options: SystemOptions): Promise<System> {
-    const { dialect, replicas = 1, probe = false } = options;
+    const { dialect, replicas = 1, probe = false, redisWithServers = false } = options;
     const { pinning, node } = lab.options;
     const kind = kindOf(dialect);
     const main = MAINS[kind];
-    const { launcher } = pinning.load;
-    const load = await Worker.start<LoadApi>(LOAD, launcher);
+    const redisPlace = redisWithServers ? pinning.servers : pinning.load;
+    const load = await Worker.start<LoadApi>(LOAD, pinning.load.launcher);
     let cluster: Cluster | undefined;
     try {
       cluster = await startCluster({
         replicas,
-        redis: { launcher },
+        redis: { launcher: redisPlace.launcher },
         launch: {
           node: { path: node, args: probe ? PROBE : [] },
           launcher: pinning.servers.launcher,
@@ -93,7 +95,8 @@ export class System implements Stoppable {
       const { publisher = kind } = options;
       const { target: name } = system;
       await lab.publisher.call("open", { name, kind: publisher, redisUrl: cluster.redisUrl });
-      lab.adopt([load.pid, cluster.redis.pid], pinning.load);
+      lab.adopt([load.pid], pinning.load);
+      lab.adopt([cluster.redis.pid], redisPlace);
       lab.adopt(system.serverPids, pinning.servers);
       return system;
     } catch (error) {

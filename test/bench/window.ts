@@ -40,9 +40,11 @@ export async function runWindow(
   system: System,
   stream: WindowStream,
   usage: () => Usage,
+  onStreamed: (streamed: Streamed) => Promise<void> = () => Promise.resolve(),
 ): Promise<Window> {
   const { target, load, serverPids } = system;
   const streamed = await lab.publisher.call("stream", { ...stream, target, seed: seed++ });
+  await onStreamed(streamed);
   const seen = await load.call("expect", { lasts: streamed.lasts });
   const used = usage();
   return {

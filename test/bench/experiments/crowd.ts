@@ -4,7 +4,7 @@ import type { Lab } from "../lab.js";
 import type { Recorder } from "../recorder.js";
 import type { RowId } from "../rows.js";
 import type { Memory } from "../system.js";
-import { crowded, type Crowded } from "./crowded.js";
+import { crowded, READER_ONE_OF, type Crowded } from "./crowded.js";
 import { openRecorders, type Experiment } from "./experiment.js";
 
 type CrowdDialect = "stock" | "ours" | "ours-plain";
@@ -57,7 +57,9 @@ export const crowd: Experiment = {
 
 function notesOn(id: RowId, { options: { sizes } }: Lab, eventsPerSecond: number): string[] {
   if (id === "big-room") {
-    return [`${sizes.crowdClients} clients, ${eventsPerSecond.toFixed(1)} events/s`];
+    return [
+      `${sizes.crowdClients} clients, ${eventsPerSecond.toFixed(1)} events/s, timed at one client of ${READER_ONE_OF}`,
+    ];
   }
   if (id === "connect") return [`${sizes.connectClients} clients, WebSocket only`];
   return [`${sizes.crowdClients} clients`, "heapUsed + external after a full collection"];

@@ -39,7 +39,7 @@ export const otherTraffic: Experiment = {
     recorder.note(
       `${SESSIONS} sessions elsewhere, one quiet client here, all by the stock emitter`,
     );
-    await inTurn(lab, stockAndOurs({ publisher: "stock" }), {
+    await inTurn(lab, stockAndOurs({ publisher: "stock", redisWithServers: true }), {
       prepare: (system) => system.connect([quiet]),
       measure: async (system, name, round) => {
         const window = await measureAtRate(lab, system, stream, recorder);

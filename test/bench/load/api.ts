@@ -38,9 +38,11 @@ export interface LoadApi {
    * @param request.lasts - the number of each session's newest event
    */
   expect(request: { lasts: Readonly<Record<string, number>> }): Promise<Seen>;
-  /** Begins to note when events are received. */
-  watch(request: object): void;
-  /** Ends that, and compares with when they were emitted, beginning with event `first`. */
+  /** Begins to note when events are received, by one of so many clients; the others do not read meanwhile. */
+  watch(request: { oneOf: number }): void;
+  /** Ends that when those clients have got all. */
+  unwatch(request: { lasts: Readonly<Record<string, number>>; oneOf: number }): Promise<void>;
+  /** Compares with when events were emitted, beginning with event `first`. */
   latencies(request: { emittedAtNs: readonly number[]; first: number }): LatencySummary;
   /** Resolves when all have been subscribed. */
   subscribe(request: { subscriptions: readonly Subscription[] }): Promise<void>;

@@ -80,6 +80,15 @@ export class Connection {
     this.#socket.write(handshake(target));
   }
 
+  /** Leaves what comes to the kernel, until {@link Connection.readOn}. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  readOn(): void {
+    this.#socket.resume();
+  }
+
   /** Ends it at once, by a reset: ten thousand orderly ends would leave their ports in TIME_WAIT. */
   close(): void {
     this.#isClosed = true;

@@ -23,6 +23,7 @@ export class Crowd {
   #reason: string | undefined;
   #onJoined: () => void = () => undefined;
   #receipts: Receipts | undefined;
+  #watched: Receipts | undefined;
   /** What has been told of the tally. */
   #told: Readonly<Tally> = newTally();
 
@@ -59,14 +60,28 @@ export class Crowd {
     return this.#news();
   }
 
-  watch(): void {
+  /** @param oneOf - how many clients come on one that reads; the others go on in {@link Crowd.unwatch} */
+  watch(oneOf: number): void {
     this.#receipts = new Receipts();
+    for (const [i, { connection }] of this.#members.entries())
+      if (i % oneOf > 0) connection.pause();
+  }
+
+  /** Resolves when those who read have got their session's events up to the last one, or none has come for a while. */
+  async unwatch(lasts: Readonly<Record<string, number>>, oneOf: number): Promise<void> {
+    const readers = this.#members.filter((_, i) => i % oneOf === 0);
+    const isDone = () =>
+      readers.every(({ session, connection }) =>
+        connection.sequence.hasReached(lasts[session] ?? 0),
+      );
+    await untilDone(isDone, () => this.#tally.deliveries, PATIENCE_MS);
+    this.#watched = this.#receipts;
+    this.#receipts = undefined;
+    for (const { connection } of this.#members) connection.readOn();
   }
 
   latencies(emittedAtNs: readonly number[], first: number): LatencySummary {
-    const receipts = this.#receipts ?? new Receipts();
-    this.#receipts = undefined;
-    return receipts.summarize(emittedAtNs, first);
+    return (this.#watched ?? new Receipts()).summarize(emittedAtNs, first);
   }
 
   close(): void {

@@ -10,9 +10,10 @@ const subscribers = new Subscribers();
 serve<LoadApi>({
   connect: ({ groups }) => crowd.connect(groups),
   expect: ({ lasts }) => crowd.expect(lasts),
-  watch: () => {
-    crowd.watch();
+  watch: ({ oneOf }) => {
+    crowd.watch(oneOf);
   },
+  unwatch: ({ lasts, oneOf }) => crowd.unwatch(lasts, oneOf),
   latencies: ({ emittedAtNs, first }) => crowd.latencies(emittedAtNs, first),
   subscribe: ({ subscriptions }) => subscribers.subscribe(subscriptions),
   messages: ({ expected }) => subscribers.messages(expected),
