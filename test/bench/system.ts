@@ -18,6 +18,8 @@ const MAINS: Record<TargetKind, string | undefined> = {
   stock: program("stock-server.mjs"),
   floor: program("floor-server.mjs"),
 };
+/** Ours asks for signs of life more often than stock by default: both as stock does, or clients' answers would count. */
+const HEARTBEAT = { PING_INTERVAL_MS: "25000", PING_TIMEOUT_MS: "20000" };
 const PROBE = ["--expose-gc", "--import", new URL("servers/probe.mjs", import.meta.url).href];
 const LOAD = new URL("load/main.ts", import.meta.url);
 /** What comes a second time comes soon. */
@@ -84,6 +86,7 @@ export class System implements Stoppable {
     try {
       cluster = await startCluster({
         replicas,
+        env: HEARTBEAT,
         redis: { launcher: redisPlace.launcher },
         launch: {
           node: { path: node, args: probe ? PROBE : [] },

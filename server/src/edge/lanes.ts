@@ -1,11 +1,9 @@
 import type { Socket as NetSocket } from "node:net";
 import type { Batch, Lane } from "../classroom/batch.js";
 import { emittedArguments, socketIoFrames, socketIoPackets } from "./encodings.js";
+import { isClear, rawSocket, type EngineConnectionSeam } from "./engine-connection.js";
 import { gatherWrites } from "./gather-writes.js";
 import { PlainConnection } from "./plain-websocket.js";
-
-/** A client that leaves more than this unread gets no more at once: Engine.IO keeps it until the client has read. */
-const MAX_UNREAD_BYTES = 64 * 1024;
 
 /** A socket of Socket.IO, as far as telling it events is concerned. */
 interface MemberSeam {
@@ -14,15 +12,7 @@ interface MemberSeam {
   notifyOutgoingListeners(packet: { readonly data: readonly unknown[] }): void;
 }
 
-// Private in engine.io's types. Pinned by the tests of fan-out.
-interface EngineConnectionSeam {
-  readonly readyState: string;
-  readonly writeBuffer: readonly unknown[];
-  readonly transport: {
-    readonly name: string;
-    readonly socket?: { readonly _socket: NetSocket };
-    readonly perMessageDeflate?: unknown;
-  };
+interface EngineConnection extends EngineConnectionSeam {
   once(event: "upgrade", listener: () => void): void;
   write(packet: string, options: object): void;
 }
@@ -32,7 +22,7 @@ export function laneTo(socket: object): Lane {
   const member = socket as MemberSeam;
   return member.conn instanceof PlainConnection
     ? new PlainLane(member, member.conn)
-    : new EngineLane(member, member.conn as EngineConnectionSeam);
+    : new EngineLane(member, member.conn as EngineConnection);
 }
 
 function tellListeners(member: MemberSeam, batch: Batch): void {
@@ -59,16 +49,13 @@ class PlainLane implements Lane {
   }
 }
 
-/**
- * Writes ready frames straight to a WebSocket's own socket where nothing can be overtaken by them: the connection is
- * open, and nothing waits in Engine.IO. Else Engine.IO gets packets, and keeps their order.
- */
+/** Writes ready frames straight to a WebSocket's own socket, or gives packets to Engine.IO, which keeps their order. */
 class EngineLane implements Lane {
   readonly #member: MemberSeam;
-  readonly #connection: EngineConnectionSeam;
+  readonly #connection: EngineConnection;
   #socket: NetSocket | undefined;
 
-  constructor(member: MemberSeam, connection: EngineConnectionSeam) {
+  constructor(member: MemberSeam, connection: EngineConnection) {
     this.#member = member;
     this.#connection = connection;
     this.#socket = rawSocket(connection);
@@ -82,12 +69,7 @@ class EngineLane implements Lane {
     tellListeners(this.#member, batch);
     const connection = this.#connection;
     const socket = this.#socket;
-    if (
-      socket?.writable &&
-      socket.writableLength <= MAX_UNREAD_BYTES &&
-      connection.writeBuffer.length === 0 &&
-      connection.readyState === "open"
-    ) {
+    if (socket && isClear(connection, socket)) {
       socket.write(batch.as(socketIoFrames));
     } else {
       for (const packet of batch.as(socketIoPackets)) connection.write(packet, {});
@@ -97,10 +79,4 @@ class EngineLane implements Lane {
   gather(): void {
     if (this.#socket) gatherWrites(this.#socket);
   }
-}
-
-/** The socket below a WebSocket that does not compress, which would hold frames back. */
-function rawSocket({ transport }: EngineConnectionSeam): NetSocket | undefined {
-  const { name, socket, perMessageDeflate } = transport;
-  return name === "websocket" && !perMessageDeflate ? socket?._socket : undefined;
 }

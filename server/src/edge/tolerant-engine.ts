@@ -1,10 +1,15 @@
-import type { EventEmitter } from "node:events";
+import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { Server as EngineServer, type ServerOptions } from "engine.io";
 import type { WebSocket, WebSocketServer } from "ws";
+import { isClear, rawSocket, type EngineConnectionSeam } from "./engine-connection.js";
 import { Heartbeat, stopBeating, type Beating } from "./heartbeat.js";
 import { prepareQuery } from "./query.js";
+import { textFrames } from "./ready-frames.js";
+
+/** Engine.IO's ping. */
+const PING_FRAME = textFrames(["2"]);
 
 // Private in engine.io's types. Pinned by the contract tests.
 interface UpgradeSeam {
@@ -25,8 +30,8 @@ interface EnginePacket {
 }
 
 // Private in engine.io's types. Pinned by the tests of heartbeats and of what a connection keeps.
-interface ConnectionSeam extends Beating {
-  readonly transport: EventEmitter & { readonly name: string; readonly socket?: EventEmitter };
+interface ConnectionSeam extends Beating, EngineConnectionSeam {
+  readonly transport: EngineConnectionSeam["transport"] & EventEmitter;
   pingIntervalTimer: NodeJS.Timeout | null;
   readonly pingTimeoutTimer: NodeJS.Timeout | null;
   hasRefreshedPingTimeout: boolean;
@@ -98,7 +103,7 @@ export class TolerantEngine extends EngineServer {
     this.#heartbeat.add(connection);
     connection.on("close", onClose);
     const { name, socket } = connection.transport;
-    if (name !== "websocket" || !socket) return;
+    if (name !== "websocket" || !(socket instanceof EventEmitter)) return;
     // Only polling emits it.
     connection.transport.removeAllListeners("headers");
     for (const listener of socket.listeners("error")) {
@@ -113,7 +118,9 @@ function ping(this: ConnectionSeam): void {
   // The answer to the last one is still awaited.
   if (this.pingTimeoutTimer !== null) return;
   this.hasRefreshedPingTimeout = false;
-  this.sendPacket("ping");
+  const socket = rawSocket(this);
+  if (socket && isClear(this, socket)) socket.write(PING_FRAME);
+  else this.sendPacket("ping");
   this.resetPingTimeout();
 }
 

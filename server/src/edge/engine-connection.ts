@@ -1,0 +1,34 @@
+import type { Socket as NetSocket } from "node:net";
+
+// Private in engine.io's types. Pinned by the tests of fan-out.
+export interface EngineConnectionSeam {
+  readonly readyState: string;
+  readonly writeBuffer: readonly unknown[];
+  readonly transport: {
+    readonly name: string;
+    readonly socket?: { readonly _socket: NetSocket };
+    readonly perMessageDeflate?: unknown;
+  };
+}
+
+/** A client that leaves more than this unread gets no more at once: Engine.IO keeps it until the client has read. */
+const MAX_UNREAD_BYTES = 64 * 1024;
+
+/** The socket below a WebSocket that does not compress, which would hold frames back. */
+export function rawSocket({ transport }: EngineConnectionSeam): NetSocket | undefined {
+  const { name, socket, perMessageDeflate } = transport;
+  return name === "websocket" && !perMessageDeflate ? socket?._socket : undefined;
+}
+
+/**
+ * Whether ready frames can be written to a connection's own socket without overtaking anything: the connection is open,
+ * and nothing waits in Engine.IO.
+ */
+export function isClear(connection: EngineConnectionSeam, socket: NetSocket): boolean {
+  return (
+    socket.writable &&
+    socket.writableLength <= MAX_UNREAD_BYTES &&
+    connection.writeBuffer.length === 0 &&
+    connection.readyState === "open"
+  );
+}
