@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import t from "tap";
 import { connect } from "@inthon/emitter";
+import { textFrames } from "../server/dist/edge/ready-frames.js";
 import { rawPlain, rawSocketIo } from "./helpers/raw-socket-io.js";
 import { startServer } from "./helpers/server-process.js";
 
@@ -65,4 +66,21 @@ void t.test("events of all lengths around those of WebSocket headers arrive inta
     );
     await connection.answersPing();
   }
+});
+
+void t.test("a header is as short as it can be, as the RFC asks", (t) => {
+  const HEADERS = [
+    [0, [0x81, 0]],
+    [125, [0x81, 125]],
+    [126, [0x81, 126, 0, 126]],
+    [65_535, [0x81, 126, 0xff, 0xff]],
+    [65_536, [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]],
+  ] as const;
+  for (const [length, header] of HEADERS) {
+    const frame = textFrames(["x".repeat(length)]);
+    t.same([...frame.subarray(0, header.length)], header, `${length} bytes`);
+    t.equal(frame.length, header.length + length);
+  }
+  t.same([...textFrames(["é", "b"])], [0x81, 2, 0xc3, 0xa9, 0x81, 1, 98], "one behind the other");
+  t.end();
 });
