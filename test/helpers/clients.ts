@@ -43,6 +43,8 @@ export interface ClientOptions {
   readonly session: string;
   readonly role: Role;
   readonly kind: ClientKind;
+  /** Whether a plain client asks for offsets. Socket.IO clients always get them. */
+  readonly wantsOffsets?: boolean;
 }
 
 /** The stock Socket.IO client, typed by the contract. */
@@ -118,13 +120,16 @@ function objectIn(packet: string, event: string, offset: string | undefined): st
   throw new Error(`not the packet of ${event}: ${packet}`);
 }
 
-function plainClient({ url, session, role }: ClientOptions): Client {
-  const socket = new WebSocket(`${url.replace("http", "ws")}/ws/session/${session}/${role}/`);
+function plainClient({ url, session, role, wantsOffsets = false }: ClientOptions): Client {
+  const query = wantsOffsets ? "?offset=" : "";
+  const target = `${url.replace("http", "ws")}/ws/session/${session}/${role}/${query}`;
+  const socket = new WebSocket(target);
   const inbox = new Inbox<Received>();
   socket.on("message", (data) => {
     const json = (data as Buffer).toString();
     const object = JSON.parse(json) as Record<string, unknown>;
-    inbox.add({ event: String(object["event"]), json, object, offset: undefined });
+    const offset = wantsOffsets ? (object["offset"] as string | undefined) : undefined;
+    inbox.add({ event: String(object["event"]), json, object, offset });
   });
   const failed = new Promise<never>((_, reject) => socket.once("error", reject));
   return {
