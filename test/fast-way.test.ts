@@ -87,6 +87,24 @@ void t.test("events go behind what waits in Engine.IO's buffer", async (t) => {
   t.equal(connection.writeBuffer.length, 0);
 });
 
+void t.test("what a client leaves unread waits in Engine.IO, and keeps its order", async (t) => {
+  const { emitter, enter } = await start(t);
+  const { session, client, socket } = await enter("websocket");
+  const connection = engineConnection(socket);
+  const net = connection.transport.socket._socket;
+  // As if the kernel took no more.
+  net.cork();
+  const notes = Array.from({ length: 6 }, (_, i) => String(i).repeat(60_000));
+  for (const note of notes) await say(emitter, session, note);
+  t.ok(connection.writeBuffer.length >= 3, "Engine.IO holds the newest back");
+  t.ok(net.writableLength < 4 * 61_000, "and the socket no more than a few");
+  net.uncork();
+  await hears(client, notes.at(-1) ?? "");
+  const heard = client.inbox.items.slice(1).map(({ object }) => object["note"]);
+  t.ok(heard.join() === notes.join(), "all of it arrives, in order");
+  t.equal(connection.writeBuffer.length, 0);
+});
+
 for (const kind of ["websocket", "plain", "polling"] as const) {
   void t.test(`listeners of onAnyOutgoing hear what goes out (${kind})`, async (t) => {
     const { emitter, enter } = await start(t);

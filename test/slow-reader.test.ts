@@ -75,6 +75,8 @@ async function slowReader(t: Test, target: string) {
     told.add(text === undefined ? name : shorten(text));
     if (name === "connected") socket.pause();
   });
+  // Followed by `close`.
+  socket.on("error", () => undefined);
   const closed = new Inbox<number>();
   socket.on("close", (code) => {
     closed.add(code);
