@@ -93,6 +93,16 @@ export class Lab {
     this.#opened.delete(part);
   }
 
+  /** Runs something without what keeps the load's core awake, which takes from a publisher that needs all of it. */
+  async undisturbed<T>(action: () => Promise<T>): Promise<T> {
+    this.#awake?.kill("SIGSTOP");
+    try {
+      return await action();
+    } finally {
+      this.#awake?.kill("SIGCONT");
+    }
+  }
+
   /** Runs something, and says who used what meanwhile. */
   async observe<T>(action: (usage: () => Usage) => Promise<T>): Promise<Attempt<T>> {
     const cpuBefore = new Map([...this.#own.keys()].map((pid) => [pid, cpuOf(pid)]));
