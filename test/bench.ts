@@ -1,6 +1,7 @@
 /** `npm run bench`, `npm run bench -- --quick`: measures our server against the stock one, in one run and in turn. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { keepAwake } from "./bench/awake.js";
 import { Lab } from "./bench/lab.js";
 import { filesAllowed, filesNeeded } from "./bench/open-files.js";
 import { enterOwnNetwork } from "./bench/own-network.js";
@@ -57,6 +58,7 @@ const startedAt = new Date();
 await ensureTool("redis-server", { onInstall: print });
 const network = await enterOwnNetwork(loadCore());
 const pinning = pin();
+const awake = keepAwake();
 const lab = await Lab.open({
   pinning,
   sizes,
@@ -71,12 +73,16 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     interrupted ??= lab.close().finally(() => process.exit(1));
   });
 }
-const environment = await describeEnvironment(version, `${pinning.note}; ${network.note}`);
+const environment = await describeEnvironment(
+  version,
+  `${pinning.note}; ${network.note}; ${awake.note}`,
+);
 print(`${options.rows.length} rows, ${rounds} rounds each; ${environment.pinning}`);
 const results = await measureRows(lab, options.rows);
 // Rows that were cut short are no results.
 await interrupted;
 await lab.close();
+awake.end();
 
 print(`\n${formatTable(results, environment)}`);
 const settings = { startedAt: startedAt.toISOString(), quick: options.quick, rounds };

@@ -29,8 +29,14 @@ function ticksOf(pid: number): number {
   }
 }
 
-/** How long each core has been busy so far, in nanoseconds, stolen time included: the lines of /proc/stat. */
-export function busyByCore(): ReadonlyMap<number, number> {
+/**
+ * How long each core has been busy so far, in nanoseconds, stolen time included: the lines of /proc/stat.
+ *
+ * @param countsInterrupts - whether what the kernel did in interrupts counts, which it also does for processes elsewhere
+ */
+export function busyByCore(
+  countsInterrupts: (core: number) => boolean,
+): ReadonlyMap<number, number> {
   const busy = new Map<number, number>();
   for (const line of readFileSync("/proc/stat", "utf8").split("\n")) {
     const [, core, numbers] = /^cpu(\d+) (.*)$/.exec(line) ?? [];
@@ -38,7 +44,8 @@ export function busyByCore(): ReadonlyMap<number, number> {
     const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = numbers
       .split(" ")
       .map(Number);
-    const ticks = user + nice + system + irq + softirq + steal;
+    const interrupts = countsInterrupts(Number(core)) ? irq + softirq : 0;
+    const ticks = user + nice + system + steal + interrupts;
     busy.set(Number(core), (ticks / TICKS_PER_S) * NS_PER_S);
   }
   return busy;

@@ -1,5 +1,3 @@
-import type { Launched } from "../helpers/server-process.js";
-import { keepAwake } from "./awake.js";
 import { busyByCore, cpuOf } from "./cpu.js";
 import {
   calmest,
@@ -41,29 +39,21 @@ export interface Stoppable {
 export class Lab {
   readonly options: LabOptions;
   readonly publisher: Worker<PublisherApi>;
-  readonly #awake: Launched | undefined;
   readonly #own = new Map<number, Place>();
   readonly #opening = new Set<Promise<Stoppable>>();
   readonly #opened = new Set<Stoppable>();
   #isClosing = false;
 
-  private constructor(
-    options: LabOptions,
-    publisher: Worker<PublisherApi>,
-    awake: Launched | undefined,
-  ) {
+  private constructor(options: LabOptions, publisher: Worker<PublisherApi>) {
     this.options = options;
     this.publisher = publisher;
-    this.#awake = awake;
-    const pids = [process.pid, publisher.pid, ...(awake ? [awake.pid] : [])];
-    this.adopt(pids, options.pinning.load);
+    this.adopt([process.pid, publisher.pid], options.pinning.load);
   }
 
   static async open(options: LabOptions): Promise<Lab> {
     const program = new URL("publisher/main.ts", import.meta.url);
-    const { load } = options.pinning;
-    const publisher = await Worker.start<PublisherApi>(program, load.launcher);
-    return new Lab(options, publisher, await keepAwake(load));
+    const { launcher } = options.pinning.load;
+    return new Lab(options, await Worker.start<PublisherApi>(program, launcher));
   }
 
   /** These processes are ours: what they use disturbs nobody. */
@@ -93,20 +83,10 @@ export class Lab {
     this.#opened.delete(part);
   }
 
-  /** Runs something without what keeps the load's core awake, which takes from a publisher that needs all of it. */
-  async undisturbed<T>(action: () => Promise<T>): Promise<T> {
-    this.#awake?.kill("SIGSTOP");
-    try {
-      return await action();
-    } finally {
-      this.#awake?.kill("SIGCONT");
-    }
-  }
-
   /** Runs something, and says who used what meanwhile. */
   async observe<T>(action: (usage: () => Usage) => Promise<T>): Promise<Attempt<T>> {
     const cpuBefore = new Map([...this.#own.keys()].map((pid) => [pid, cpuOf(pid)]));
-    const busyBefore = busyByCore();
+    const busyBefore = this.#busyByCore();
     const startedAt = process.hrtime.bigint();
     const elapsed = () => Number(process.hrtime.bigint() - startedAt);
     const used = (pid: number) => cpuOf(pid) - (cpuBefore.get(pid) ?? 0);
@@ -116,7 +96,7 @@ export class Lab {
     }));
 
     const busyNs = new Map(
-      [...busyByCore()].map(([core, busy]) => [core, busy - (busyBefore.get(core) ?? 0)]),
+      [...this.#busyByCore()].map(([core, busy]) => [core, busy - (busyBefore.get(core) ?? 0)]),
     );
     const ownNs = new Map<number, number>();
     for (const [pid, { core }] of this.#own) {
@@ -124,6 +104,11 @@ export class Lab {
     }
     const activity = { elapsedNs: elapsed(), busyNs, ownNs };
     return { value, disturbance: findDisturbance(activity, this.options.tolerancePercent) };
+  }
+
+  /** Without interrupts on the load's core: what clients' kernels do there is charged to nobody. */
+  #busyByCore(): ReadonlyMap<number, number> {
+    return busyByCore((core) => core !== this.options.pinning.load.core);
   }
 
   /**
@@ -151,6 +136,6 @@ export class Lab {
     this.#isClosing = true;
     await Promise.allSettled(this.#opening);
     await Promise.all([...this.#opened].map((part) => part.stop()));
-    await Promise.all([this.publisher.stop(), this.#awake?.stop()]);
+    await this.publisher.stop();
   }
 }

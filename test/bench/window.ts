@@ -14,6 +14,9 @@ export interface Window {
   readonly loadNs: number;
 }
 
+/** How long clients read nothing at a time, while nobody asks how soon they get something: a few events. */
+const NAP_MS = 100;
+
 /** What is emitted in a window. */
 export type WindowStream = Omit<Stream, "target" | "seed">;
 
@@ -25,10 +28,15 @@ export async function measureWindow(
   onWindow: (window: Window) => void,
 ): Promise<Window> {
   return lab.measure(async (usage) => {
-    const window = await runWindow(lab, system, stream, usage);
-    // Also of a disturbed one: disturbance is no excuse for a lost event.
-    onWindow(window);
-    return window;
+    await system.load.call("nap", { ms: NAP_MS });
+    try {
+      const window = await runWindow(lab, system, stream, usage);
+      // Also of a disturbed one: disturbance is no excuse for a lost event.
+      onWindow(window);
+      return window;
+    } finally {
+      await system.load.call("nap", { ms: 0 });
+    }
   });
 }
 

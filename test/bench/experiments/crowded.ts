@@ -3,10 +3,8 @@ import type { Lab } from "../lab.js";
 import { timedWindow } from "../latency.js";
 import type { Dialect } from "../load/connection.js";
 import type { LatencySummary } from "../load/latencies.js";
-import { withoutSteering } from "../own-network.js";
 import type { Recorder } from "../recorder.js";
 import { System, type Audience, type Memory } from "../system.js";
-import { runWindow } from "../window.js";
 
 /** What is wanted of one fresh server to which a crowd comes. */
 export interface Wanted {
@@ -29,11 +27,9 @@ export interface Crowded {
 
 const SESSION = "crowd";
 /** Of the crowd, who reads while latencies are measured. */
-export const READER_ONE_OF = 10;
+export const READER_ONE_OF = 20;
 /** A fresh server has never seen a client: as many of those who count come before, for its compiler. */
 const WARM_UP_PART = 1 / 10;
-/** A fresh server has never sent an event: the first ones are for its compiler. */
-const WARM_UP_EVENTS = 3;
 
 export async function crowded(lab: Lab, wanted: Wanted): Promise<Attempt<Crowded>> {
   const { crowdClients, connectClients } = lab.options.sizes;
@@ -50,7 +46,7 @@ export async function crowded(lab: Lab, wanted: Wanted): Promise<Attempt<Crowded
     });
     await system.connect([audienceOf(crowdClients - connectClients - warmUp)]);
     const after = await system.memory();
-    const latency = await withoutSteering(() => latencyOf(lab, system, wanted));
+    const latency = await latencyOf(lab, system, wanted);
     const seen = await system.aftermath();
     for (const recorder of wanted.recorders) recorder.saw(seen);
     const value = { connectNs, before, after, latency };
@@ -77,21 +73,16 @@ async function latencyOf(
   { eventsPerSecond, recorders }: Wanted,
 ): Promise<Attempt<LatencySummary> | undefined> {
   if (eventsPerSecond === undefined) return undefined;
-  const stream = (bursts: number) => ({
+  const stream = {
     sessions: [SESSION],
     events: ["question_capture"] as const,
-    bursts,
+    bursts: lab.options.sizes.bigRoomEvents,
     burstsPerSecond: eventsPerSecond,
     burst: 1,
-  });
+  };
   return lab.observe(async (usage) => {
-    const warmUp = await runWindow(lab, system, stream(WARM_UP_EVENTS), usage);
-    const events = stream(lab.options.sizes.bigRoomEvents);
-    const timed = await timedWindow(lab, system, events, usage, READER_ONE_OF);
-    for (const recorder of recorders) {
-      recorder.sawWindow(warmUp);
-      recorder.sawWindow(timed.window);
-    }
+    const timed = await timedWindow(lab, system, stream, usage, READER_ONE_OF);
+    for (const recorder of recorders) recorder.sawWindow(timed.window);
     return timed.latency;
   });
 }

@@ -1,5 +1,4 @@
 import type { Lab } from "../lab.js";
-import { withoutSteering } from "../own-network.js";
 import type { Recorder } from "../recorder.js";
 import type { Audience, System } from "../system.js";
 import { measureWindow, type Window, type WindowStream } from "../window.js";
@@ -43,9 +42,7 @@ export const otherTraffic: Experiment = {
     await inTurn(lab, stockAndOurs({ publisher: "stock", redisWithServers: true }), {
       prepare: (system) => system.connect([quiet]),
       measure: async (system, name, round) => {
-        const window = await lab.undisturbed(() =>
-          withoutSteering(() => measureAtRate(lab, system, stream, recorder)),
-        );
+        const window = await measureAtRate(lab, system, stream, recorder);
         if (round > 0) recorder.add(name, (window.serverNs / window.elapsedNs) * 100);
         recorder.sawWindow(await measureWindow(lab, system, sign, () => undefined));
       },

@@ -40,10 +40,14 @@ export interface LoadApi {
   expect(request: { lasts: Readonly<Record<string, number>> }): Promise<Seen>;
   /** Begins to note when events are received, by one of so many clients; the others do not read meanwhile. */
   watch(request: { oneOf: number }): void;
-  /** Ends that when those clients have got all. */
+  /** Resolves when those clients have got all. */
+  reach(request: { lasts: Readonly<Record<string, number>>; oneOf: number }): Promise<void>;
+  /** Ends it when those clients have got all. */
   unwatch(request: { lasts: Readonly<Record<string, number>>; oneOf: number }): Promise<void>;
   /** Compares with when events were emitted, beginning with event `first`. */
   latencies(request: { emittedAtNs: readonly number[]; first: number }): LatencySummary;
+  /** Reads only between naps from now on, until `ms` is 0. */
+  nap(request: { ms: number }): void;
   /** Resolves when all have been subscribed. */
   subscribe(request: { subscriptions: readonly Subscription[] }): Promise<void>;
   /** How many messages the subscribers have got, once there are `expected`, or none has come for a while. */

@@ -68,13 +68,18 @@ export class Crowd {
   }
 
   /** Resolves when those who read have got their session's events up to the last one, or none has come for a while. */
-  async unwatch(lasts: Readonly<Record<string, number>>, oneOf: number): Promise<void> {
+  async reach(lasts: Readonly<Record<string, number>>, oneOf: number): Promise<void> {
     const readers = this.#members.filter((_, i) => i % oneOf === 0);
     const isDone = () =>
       readers.every(({ session, connection }) =>
         connection.sequence.hasReached(lasts[session] ?? 0),
       );
     await untilDone(isDone, () => this.#tally.deliveries, PATIENCE_MS);
+  }
+
+  /** Has all read on, when those who read have got what {@link Crowd.reach} waits for. */
+  async unwatch(lasts: Readonly<Record<string, number>>, oneOf: number): Promise<void> {
+    await this.reach(lasts, oneOf);
     this.#watched = this.#receipts;
     this.#receipts = undefined;
     for (const { connection } of this.#members) connection.readOn();
