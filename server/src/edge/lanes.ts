@@ -4,6 +4,7 @@ import { emittedArguments, socketIoFrames, socketIoPackets } from "./encodings.j
 import { isClear, rawSocket, type EngineConnectionSeam } from "./engine-connection.js";
 import { gatherWrites } from "./gather-writes.js";
 import { PlainConnection } from "./plain-websocket.js";
+import { writeNow } from "./write-now.js";
 
 /** A socket of Socket.IO, as far as telling it events is concerned. */
 interface MemberSeam {
@@ -70,7 +71,7 @@ class EngineLane implements Lane {
     const connection = this.#connection;
     const socket = this.#socket;
     if (socket && isClear(connection, socket)) {
-      socket.write(batch.as(socketIoFrames));
+      writeNow(socket, batch.as(socketIoFrames));
     } else {
       for (const packet of batch.as(socketIoPackets)) connection.write(packet, {});
     }

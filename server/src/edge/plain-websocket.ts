@@ -9,6 +9,7 @@ import { plainFrames, plainFramesWithOffsets } from "./encodings.js";
 import { plainFrame } from "./frames.js";
 import { Heartbeat, stopBeating, type Beating } from "./heartbeat.js";
 import { prepareQuery } from "./query.js";
+import { writeNow } from "./write-now.js";
 
 /** RFC 6455, section 7.4.1: the conversation is over. */
 const NORMAL_CLOSURE = 1000;
@@ -92,7 +93,7 @@ export class PlainConnection extends EventEmitter implements Beating {
   /** Writes events as ready frames, past `ws`: without compression it has handed on all that it was given before. */
   writeBatch(batch: Batch): void {
     if (!this.#canTakeMore()) return;
-    this.netSocket.write(batch.as(this.#wantsOffsets ? plainFramesWithOffsets : plainFrames));
+    writeNow(this.netSocket, batch.as(this.#wantsOffsets ? plainFramesWithOffsets : plainFrames));
   }
 
   /** Called by Socket.IO, and by whoever wants the client to come back. */
