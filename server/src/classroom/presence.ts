@@ -65,11 +65,15 @@ export class Presence {
     else this.#graces.set(socketId, setTimeout(takeOut, this.#graceMs).unref());
   }
 
-  /** The lease has a new name: what this node holds is claimed under it. The old claims are swept as a dead node's. */
+  /**
+   * The lease has a new name: what this node holds is claimed under it. The old claims are swept as a dead node's, but
+   * for those made since Redis forgot the old name, which nobody else would find: so they are taken out here as well.
+   */
   claimAll(): void {
-    for (const [socketId, { sessionId }] of this.#held) {
-      this.#inBackground(sessionId, async () => {
-        if (this.#held.has(socketId)) await this.#claim(sessionId, socketId);
+    for (const [socketId, old] of this.#held) {
+      this.#inBackground(old.sessionId, async () => {
+        if (this.#held.has(socketId)) await this.#claim(old.sessionId, socketId);
+        if (old.node !== this.#lease.node) await this.#takeOut(old);
       });
     }
   }
