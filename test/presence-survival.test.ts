@@ -192,6 +192,23 @@ void t.test("Redis that restarts without its memory is told anew as well", async
   t.equal((await late.connected).teacher_online, true);
 });
 
+void t.test("who comes before a node knows that Redis forgot it is in the set once", async (t) => {
+  // Renewed every 3 s: time enough to come before.
+  const { redis, enter, card } = await open(t, { LEASE_MS: "30000" });
+  const isListed = async (member: string) => {
+    const node = member.slice(0, member.indexOf("/"));
+    return (await redis.zScore("inthon:nodes", node)) !== null;
+  };
+  const session = randomUUID();
+  await redis.flushAll();
+  for (const kind of KINDS) await enter(0, session, "teacher", kind);
+  await eventually(async () => {
+    const members = await redis.sMembers(`session:${session}:teachers`);
+    return (await Promise.all(members.map(isListed))).every(Boolean);
+  });
+  t.equal(await card(session), KINDS.length);
+});
+
 void t.test("a teacher whose connection died without a word is noticed", async (t) => {
   const { cluster, enter } = await open(t, { PING_INTERVAL_MS: "500", PING_TIMEOUT_MS: "500" });
   const base = cluster.replica(0).url.replace("http", "ws");

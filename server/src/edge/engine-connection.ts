@@ -1,6 +1,6 @@
 import type { Socket as NetSocket } from "node:net";
 
-// Private in engine.io's types. Pinned by the tests of fan-out.
+// Private in engine.io's types. Pinned by the tests of engine.io's private parts.
 export interface EngineConnectionSeam {
   readonly readyState: string;
   readonly writeBuffer: readonly unknown[];

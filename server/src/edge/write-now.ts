@@ -9,9 +9,10 @@ interface SocketSeam {
 
 /**
  * Writes to a socket, past its stream where nothing waits there: one system call, without the request, the tick and the
- * bookkeeping that a stream makes of each write, which are a third of what Node.js itself spends on a delivery. The
- * kernel takes all, a part, or nothing; the rest goes the ordinary way, and so does everything behind it. Errors are
- * left to the stream, which meets them as well.
+ * bookkeeping that a stream makes of each write. The kernel takes all, a part, or nothing; the rest goes the ordinary
+ * way, and so does everything behind it. Errors are left to the stream, which meets them as well.
+ *
+ * @param socket - writable: whoever calls has asked
  */
 export function writeNow(socket: Socket, bytes: Buffer): void {
   const sent = canSkipStream(socket) ? sendNow(socket as unknown as SocketSeam, bytes) : 0;
@@ -20,7 +21,7 @@ export function writeNow(socket: Socket, bytes: Buffer): void {
 
 /** Whether the kernel has all that was written, and may have more. */
 function canSkipStream(socket: Socket): boolean {
-  return socket.writableLength === 0 && socket.writableCorked === 0 && socket.writable;
+  return socket.writableLength === 0 && socket.writableCorked === 0;
 }
 
 /** @returns how many bytes the kernel took, which never waits: libuv opens sockets as non-blocking ones */
