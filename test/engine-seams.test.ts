@@ -71,6 +71,7 @@ for (const [name, start] of [
     };
     t.type(ws.handleUpgrade, "function", "ws");
     t.type(onWebSocket, "function", "onWebSocket");
+    t.type(connection.schedulePing, "function", "schedulePing");
   });
 }
 

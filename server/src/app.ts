@@ -7,7 +7,7 @@ import { Presence } from "./classroom/presence.js";
 import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
 import { within } from "./cluster/retry.js";
 import type { Config } from "./config.js";
-import { forgetRequest } from "./edge/forget-request.js";
+import { forgetHandshake, shortenHandshakes } from "./edge/handshake.js";
 import { createHttp } from "./edge/http.js";
 import { laneTo } from "./edge/lanes.js";
 import { requireKey } from "./edge/publish-keys.js";
@@ -51,6 +51,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     parser: { Encoder, Decoder: TolerantDecoder },
     serveClient: false,
   });
+  shortenHandshakes(io);
   const plain = new PlainEngine({
     heartbeatMs: config.pingIntervalMs,
     maxFrameBytes: MAX_CLIENT_FRAME_BYTES,
@@ -73,7 +74,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const classroom = new Classroom(io, cluster, teachers, { historyLimit, log, laneTo });
   io.on("connection", (socket) => {
     acceptEvents(socket);
-    forgetRequest(socket);
+    forgetHandshake(socket);
   });
   const emitter = new Emitter(broker.publisher);
   lease.start({

@@ -15,6 +15,7 @@ export interface EngineConnection extends EventEmitter {
   readonly pingIntervalTimer: unknown;
   readonly pingTimeoutTimer: unknown;
   readonly hasRefreshedPingTimeout: unknown;
+  readonly schedulePing: unknown;
   readonly sendPacket: unknown;
   readonly resetPingTimeout: unknown;
   readonly transport: EventEmitter & {

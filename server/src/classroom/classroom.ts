@@ -14,7 +14,7 @@ import { untilDone } from "../cluster/retry.js";
 import { Rooms } from "../cluster/rooms.js";
 import type { Logger } from "../telemetry/log.js";
 import type { Identity } from "./address.js";
-import { identify } from "./admission.js";
+import { identify, type AdmissionError } from "./admission.js";
 import type { Lane } from "./batch.js";
 import { FanOut } from "./fan-out.js";
 import { connected, Welcomes } from "./welcome.js";
@@ -76,9 +76,11 @@ export class Classroom implements RoomListener {
       this.#fanOut.flushAll();
     });
     io.use((socket, next) => {
-      this.#admit(socket).then(() => {
-        next();
-      }, next);
+      try {
+        this.#admit(socket, next);
+      } catch (error) {
+        next(error as AdmissionError);
+      }
     });
     io.on("connection", (socket) => {
       this.#connect(socket);
@@ -122,51 +124,81 @@ export class Classroom implements RoomListener {
     this.#rooms.close();
   }
 
-  /** Gets everything ready, so that {@link Classroom.#connect} is one synchronous step. */
-  async #admit(socket: ClassroomSocket): Promise<void> {
+  /**
+   * Gets everything ready, so that {@link Classroom.#connect} is one synchronous step.
+   *
+   * @throws AdmissionError
+   */
+  #admit(socket: ClassroomSocket, next: (error?: Error) => void): void {
     const { url, auth, query } = socket.handshake;
     const identity = identify({ url, auth, query });
-    const { sessionId, role } = identity;
+    const room = this.#hold(socket, identity);
+    const resume = resumeRequest(socket, identity);
+    // Most students join a room that others have joined before: they need not wait for anything.
+    if (identity.role === "student" && resume.offset === undefined && room.isReady) {
+      this.#welcome(socket, { identity, room, start: { kind: "fresh" } });
+      next();
+      return;
+    }
+    this.#prepare(socket, identity, room, resume.offset)
+      .then((start) => {
+        const pid = start?.kind === "resume" ? resume.pid : undefined;
+        if (start) this.#welcome(socket, { identity, room, start }, pid);
+        next();
+      })
+      .catch(next);
+  }
+
+  /** Holds the connection's room as long as it lives: so the listener holds nothing but what it needs. */
+  #hold(socket: ClassroomSocket, { sessionId, role }: Identity): Room {
     const room = this.#rooms.hold(roomName(sessionId, role));
-    // Kept as long as the connection: so it holds nothing of what follows but this.
-    let patience: Patience | undefined;
     socket.conn.on("close", () => {
-      patience?.abandon();
       this.#rooms.release(room.name);
       if (role === "teacher") this.#presence.leave(sessionId, socket.id);
     });
-    const resume = resumeRequest(socket, identity);
-    let start: Start = { kind: "fresh" };
-    // Most students join a room that others have joined before: they need not wait for anything.
-    if (role === "teacher" || resume.offset !== undefined || !room.isReady) {
-      patience = new Patience(ADMISSION_TIMEOUT_MS, () => {
-        this.#log.warn({ room: room.name }, "a client was sent away: the cluster did not answer");
-        socket.conn.close();
-      });
-      try {
-        start = await this.#prepare(socket, identity, room, resume.offset, patience.signal);
-      } catch (error) {
-        // Either it has gone, or it is sent away to try again, with nothing to say that would help it.
-        const isGone = patience.signal.aborted;
-        if (!isGone) this.#log.error({ err: error }, "a client was not admitted");
-        socket.conn.close();
-        return;
-      } finally {
-        patience.done();
-        patience = undefined;
-      }
-    }
-    // The `pid` tells the client whether it was recovered: `socket.recovered` is whether it gets the same one back.
-    const pid = start.kind === "resume" ? resume.pid : undefined;
-    setPid(socket, pid ?? makePid(identity, socket.id));
+    return room;
+  }
+
+  /** @param pid - what the client was told before, if it is recovered: `socket.recovered` is whether it gets it back */
+  #welcome(socket: ClassroomSocket, data: Omit<ConnectionData, "lane">, pid?: string): void {
+    setPid(socket, pid ?? makePid(data.identity, socket.id));
     const lane = this.#laneTo(socket);
-    socket.data = { identity, room, start, lane };
+    socket.data = { ...data, lane };
     // Socket.IO's own packet and `connected` go out together.
     lane.gather();
   }
 
+  /** Resolves to `undefined` where the connection has been closed. */
   async #prepare(
-    { id }: ClassroomSocket,
+    socket: ClassroomSocket,
+    identity: Identity,
+    room: Room,
+    offset: unknown,
+  ): Promise<Start | undefined> {
+    const { conn, id } = socket;
+    const patience = new Patience(ADMISSION_TIMEOUT_MS, () => {
+      this.#log.warn({ room: room.name }, "a client was sent away: the cluster did not answer");
+      conn.close();
+    });
+    const abandon = () => {
+      patience.abandon();
+    };
+    conn.on("close", abandon);
+    try {
+      return await this.#prepareStart(id, identity, room, offset, patience.signal);
+    } catch (error) {
+      // Either it has gone, or it is sent away to try again, with nothing to say that would help it.
+      if (!patience.signal.aborted) this.#log.error({ err: error }, "a client was not admitted");
+      conn.close();
+      return undefined;
+    } finally {
+      patience.done();
+      conn.off("close", abandon);
+    }
+  }
+
+  async #prepareStart(
+    socketId: string,
     { sessionId, role }: Identity,
     room: Room,
     offset: unknown,
@@ -176,7 +208,7 @@ export class Classroom implements RoomListener {
     await room.opened;
     const start = await retry(() => prepareStart(room, offset));
     if (role === "teacher") {
-      await this.#presence.join(sessionId, id, () => !signal.aborted);
+      await this.#presence.join(sessionId, socketId, () => !signal.aborted);
     } else {
       await retry(() => room.learnPresence(() => this.#cluster.presence.isAnnounced(sessionId)));
     }

@@ -1,7 +1,8 @@
-import { EventEmitter } from "node:events";
+import { randomUUID } from "node:crypto";
+import type { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { Server as EngineServer, type ServerOptions } from "engine.io";
+import { Server as EngineServer, Socket as EngineSocket, type ServerOptions } from "engine.io";
 import type { WebSocket, WebSocketServer } from "ws";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./engine-connection.js";
 import { Heartbeat, stopBeating, type Beating } from "./heartbeat.js";
@@ -10,11 +11,18 @@ import { textFrames } from "./ready-frames.js";
 
 /** Engine.IO's ping. */
 const PING_FRAME = textFrames(["2"]);
+/** RFC 6455, section 7.4.1: for a client whose revision of Engine.IO is not spoken here. */
+const PROTOCOL_ERROR = 1002;
 
 // Private in engine.io's types. Pinned by the contract tests.
 interface UpgradeSeam {
   readonly ws: WebSocketServer;
   onWebSocket(request: IncomingMessage, socket: Duplex, webSocket: WebSocket): void;
+}
+
+// Where Engine.IO's handshake looks for it. Pinned by the contract tests.
+interface RequestSeam extends IncomingMessage {
+  websocket?: WebSocket;
 }
 
 // `onPacket` is protected in engine.io's types. Pinned by the tests of junk frames.
@@ -31,11 +39,13 @@ interface EnginePacket {
 
 // Private in engine.io's types. Pinned by the tests of heartbeats and of what a connection keeps.
 interface ConnectionSeam extends Beating, EngineConnectionSeam {
-  readonly transport: EngineConnectionSeam["transport"] & EventEmitter;
-  pingIntervalTimer: NodeJS.Timeout | null;
+  readonly server: EngineServer;
+  readonly transport: EngineConnectionSeam["transport"] &
+    EventEmitter & { readonly socket?: EventEmitter };
   readonly pingTimeoutTimer: NodeJS.Timeout | null;
   hasRefreshedPingTimeout: boolean;
   sendPacket(type: "ping"): void;
+  schedulePing: (this: ConnectionSeam) => void;
   resetPingTimeout(): void;
   on(event: "close", listener: (this: ConnectionSeam) => void): void;
 }
@@ -61,8 +71,8 @@ export class TolerantEngine extends EngineServer {
     return this;
   }
 
-  override generateId(request: Parameters<EngineServer["generateId"]>[0]): string {
-    return `${this.#nodeId}~${super.generateId(request) as string}`;
+  override generateId(): string {
+    return `${this.#nodeId}~${randomUUID()}`;
   }
 
   /**
@@ -70,8 +80,9 @@ export class TolerantEngine extends EngineServer {
    * would keep the request in memory as long as the connection lives.
    */
   override handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    prepareQuery(request);
-    this.verify(request as EngineRequest, true, (errorCode) => {
+    const { sid, transport } = prepareQuery(request);
+    const engineRequest = request as EngineRequest;
+    this.verify(engineRequest, true, (errorCode) => {
       if (errorCode !== undefined) {
         // Refuses it.
         super.handleUpgrade(request, socket, head);
@@ -79,7 +90,15 @@ export class TolerantEngine extends EngineServer {
       }
       const seam = this as unknown as UpgradeSeam;
       seam.ws.handleUpgrade(request, socket, head, (webSocket) => {
-        seam.onWebSocket(request, socket, webSocket);
+        if (sid !== undefined || transport !== "websocket") {
+          seam.onWebSocket(request, socket, webSocket);
+          return;
+        }
+        webSocket.on("error", untilThereIsATransport);
+        (request as RequestSeam).websocket = webSocket;
+        void this.handshake(transport, engineRequest, () => {
+          webSocket.close(PROTOCOL_ERROR);
+        });
       });
     });
   }
@@ -97,21 +116,25 @@ export class TolerantEngine extends EngineServer {
 
   /** Takes from a new connection what Engine.IO gives to each and one can do for all. */
   #slim(connection: ConnectionSeam): void {
-    if (connection.pingIntervalTimer) clearTimeout(connection.pingIntervalTimer);
-    connection.pingIntervalTimer = null;
     connection.beat = ping;
     this.#heartbeat.add(connection);
     connection.on("close", onClose);
     const { name, socket } = connection.transport;
-    if (name !== "websocket" || !(socket instanceof EventEmitter)) return;
+    if (name !== "websocket") return;
     // Only polling emits it.
     connection.transport.removeAllListeners("headers");
-    for (const listener of socket.listeners("error")) {
-      // It stands in until the transport has a listener of its own.
-      if (listener.name === "onUpgradeError") socket.off("error", listener as () => void);
-    }
+    socket?.off("error", untilThereIsATransport);
   }
 }
+
+/** Engine.IO's timer for each connection's next ping, which is made as it opens: here {@link Heartbeat} pings. */
+function withoutPingTimers(schedulePing: ConnectionSeam["schedulePing"]) {
+  return function (this: ConnectionSeam): void {
+    if (!(this.server instanceof TolerantEngine)) schedulePing.call(this);
+  };
+}
+const engineSocket = EngineSocket.prototype as unknown as ConnectionSeam;
+engineSocket.schedulePing = withoutPingTimers(engineSocket.schedulePing);
 
 /** As Engine.IO's own timer for each connection does it. */
 function ping(this: ConnectionSeam): void {
@@ -122,6 +145,11 @@ function ping(this: ConnectionSeam): void {
   if (socket && isClear(this, socket)) socket.write(PING_FRAME);
   else this.sendPacket("ping");
   this.resetPingTimeout();
+}
+
+/** The transport has a listener of its own, to which it leads errors. */
+function untilThereIsATransport(): void {
+  // Nothing to do: the WebSocket closes.
 }
 
 function onClose(this: ConnectionSeam): void {
