@@ -1,3 +1,5 @@
+import { readdir } from "node:fs/promises";
+import { constants, getPriority } from "node:os";
 import t from "tap";
 import { calmest, findDisturbance } from "./bench/disturbance.js";
 import { busyByCore, cpuOf } from "./bench/cpu.js";
@@ -240,6 +242,11 @@ void t.test("a process's CPU time grows, and one that is gone has none", (t) => 
   t.end();
 });
 
+async function priorityByThread(pid: number): Promise<Map<number, number>> {
+  const threads = (await readdir(`/proc/${pid}/task`)).map(Number);
+  return new Map(threads.map((thread) => [thread, getPriority(thread)]));
+}
+
 void t.test("a worker's error comes back, and so does its end", async (t) => {
   const worker = await Worker.start<LoadApi>(new URL("bench/load/main.ts", import.meta.url), []);
   t.teardown(() => worker.stop());
@@ -255,6 +262,14 @@ void t.test("a worker's error comes back, and so does its end", async (t) => {
   await t.rejects(
     worker.call("connect", { groups }),
     /0 of 1 clients are connected: .*ECONNREFUSED/,
+  );
+  const priorities = await priorityByThread(worker.pid);
+  t.equal(priorities.get(worker.pid), getPriority(), "its main thread is as important as ours");
+  priorities.delete(worker.pid);
+  t.ok(priorities.size > 0, "it has helpers");
+  t.ok(
+    [...priorities.values()].every((priority) => priority === constants.priority.PRIORITY_LOW),
+    "which give way",
   );
   await worker.stop();
   await t.rejects(worker.call("watch", { oneOf: 1 }), /load\/main\.ts has ended/);

@@ -14,7 +14,7 @@ import {
 import t from "tap";
 import { ENVIRONMENT_VARIABLES, loadConfig } from "../server/dist/config.js";
 import { type Manifest, named, nameOf, problemsOf, render } from "./helpers/manifests.js";
-import { startServer } from "./helpers/server-process.js";
+import { START_COMMAND, startServer } from "./helpers/server-process.js";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const server = "inthon-server";
@@ -88,7 +88,11 @@ for (const directory of ["k8s/base", "k8s/overlays/local"]) {
 
     await t.test("the image runs the built server, as the user that the pod demands", async (t) => {
       const image = await imageSettings();
-      t.strictSame(image.command, ["node", "server/dist/main.js"], "a list: Node gets SIGTERM");
+      t.strictSame(
+        image.command,
+        START_COMMAND,
+        "what npm start runs, as a list: Node gets SIGTERM",
+      );
       t.equal(image.user, "node");
       t.equal(pod.securityContext?.runAsUser, 1000, "the number of that user");
       t.equal(container.command ?? container.args, undefined, "the image says what runs");

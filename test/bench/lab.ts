@@ -6,6 +6,7 @@ import {
   findDisturbance,
   type Attempt,
 } from "./disturbance.js";
+import { haveHelpersGiveWay } from "./give-way.js";
 import type { Pinning, Place } from "./pinning.js";
 import type { PublisherApi } from "./publisher/api.js";
 import type { Sizes } from "./sizes.js";
@@ -53,6 +54,7 @@ export class Lab {
   static async open(options: LabOptions): Promise<Lab> {
     const program = new URL("publisher/main.ts", import.meta.url);
     const { launcher } = options.pinning.load;
+    haveHelpersGiveWay();
     return new Lab(options, await Worker.start<PublisherApi>(program, launcher));
   }
 

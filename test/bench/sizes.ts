@@ -17,6 +17,8 @@ export interface Sizes {
   readonly studentsPerSession: number;
   /** Clients on each replica of the row on latency. */
   readonly latencyClients: number;
+  /** How long the row on latency is rehearsed, for each system. */
+  readonly rehearsalMs: number;
   /** Clients on each replica of the row on replicas. */
   readonly replicaClients: number;
 }
@@ -32,6 +34,7 @@ export const FULL: Sizes = {
   sessions: 500,
   studentsPerSession: 20,
   latencyClients: 100,
+  rehearsalMs: 5_000,
   replicaClients: 300,
 };
 
@@ -44,6 +47,7 @@ export const QUICK: Sizes = {
   connectClients: 1_250,
   bigRoomEvents: 10,
   sessions: 100,
+  rehearsalMs: 2_000,
 };
 
 /** Emitted in one turn of the event loop. */

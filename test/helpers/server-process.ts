@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { EventEmitter, on, once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onPort } from "./ports.js";
@@ -9,7 +10,17 @@ import { findProgram } from "./tools.js";
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 10_000;
 const maxOutputLength = 256 * 1024;
-const builtServer = fileURLToPath(new URL("../../server/dist/main.js", import.meta.url));
+
+/** What `npm start` runs: node's options, and the server as it was built. */
+export const START_COMMAND: readonly string[] = (
+  JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    scripts: { start: string };
+  }
+).scripts.start.split(" ");
+const OUR_PROGRAM = [
+  ...START_COMMAND.slice(1, -1),
+  fileURLToPath(new URL(`../../${START_COMMAND.at(-1) ?? ""}`, import.meta.url)),
+];
 
 /** How a process ended. */
 export interface Exit {
@@ -188,7 +199,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   });
 }
 
-/** A replica: `node server/dist/main.js` on 127.0.0.1. */
+/** A replica on 127.0.0.1, as `npm start` runs it. */
 export class ServerProcess {
   readonly nodeId: string;
   readonly #options: ServerOptions;
@@ -212,10 +223,11 @@ export class ServerProcess {
 
   /** @internal */
   async start(): Promise<void> {
-    const { main = builtServer, onLine, node, launcher } = this.#options;
+    const { main, onLine, node, launcher } = this.#options;
     const env = { ...this.#env, PORT: String(this.port) };
     const { path, args } = node ?? { path: process.execPath, args: [] };
-    this.#process = await Launched.start(path, [...args, main], { env, onLine, launcher });
+    const program = main === undefined ? OUR_PROGRAM : [main];
+    this.#process = await Launched.start(path, [...args, ...program], { env, onLine, launcher });
     this.#url = await this.#process.waitForLine(urlOfListening);
   }
 
