@@ -105,8 +105,7 @@ for (const directory of ["k8s/base", "k8s/overlays/local"]) {
     await t.test("the probes ask for what a started server answers", async (t) => {
       // In memory: a Redis of its own would prove nothing more about the paths.
       const env = { ...environmentOf(manifests, container), REDIS_URL: "" };
-      const [, main = ""] = (await imageSettings()).command;
-      const replica = await startServer({ main: join(root, main), env });
+      const replica = await startServer({ env });
       t.teardown(async () => replica.stop());
       for (const [name, probe] of probesOf(container)) {
         const answer = await fetch(new URL(probe.path, replica.url));
