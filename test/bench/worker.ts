@@ -1,6 +1,5 @@
 import { fileURLToPath } from "node:url";
 import { Launched, minimalEnvironment } from "../helpers/server-process.js";
-import { haveHelpersGiveWay } from "./give-way.js";
 
 /** What a worker can be asked: functions by name, each with one argument. */
 export type Api<A> = { readonly [Name in keyof A]: (argument: never) => unknown };
@@ -24,8 +23,6 @@ interface Waiting {
 
 /** Longer than anything that is asked takes. */
 const CALL_TIMEOUT_MS = 120_000;
-/** Fewer collections of garbage, which would hold up what is timed, and none for the sake of memory. */
-const V8_FLAGS = ["--min-semi-space-size=16", "--no-memory-reducer"];
 
 /** A TypeScript program of ours in a process of its own, asked over IPC. */
 export class Worker<A extends Api<A>> {
@@ -46,7 +43,7 @@ export class Worker<A extends Api<A>> {
     launcher: readonly string[],
   ): Promise<Worker<A>> {
     const file = fileURLToPath(program);
-    const args = [...V8_FLAGS, "--import", import.meta.resolve("tsx"), file];
+    const args = ["--import", import.meta.resolve("tsx"), file];
     const process = await Launched.start(globalThis.process.execPath, args, {
       env: minimalEnvironment(),
       launcher,
@@ -114,7 +111,6 @@ export function serve<A extends Api<A>>(functions: A): void {
     void answer(byName.get(name), argument).then((outcome) => process.send?.({ id, ...outcome }));
   });
   process.once("disconnect", () => process.exit());
-  haveHelpersGiveWay();
 }
 
 async function answer(

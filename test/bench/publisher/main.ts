@@ -1,4 +1,5 @@
 /** The publisher process: emits events, by our emitter, the stock one, or none, asked over IPC. */
+import { haveHelpersGiveWay } from "../give-way.js";
 import { serve } from "../worker.js";
 import type { PublisherApi } from "./api.js";
 import { Publisher } from "./publisher.js";
@@ -23,3 +24,6 @@ serve<PublisherApi>({
     publishers.delete(target);
   },
 });
+
+// The load does not: it would have to wait for those that collect its garbage, and would time that.
+haveHelpersGiveWay();
