@@ -9,7 +9,10 @@ const MADE_UP = /^~[\w-]{16}\.[0-9a-z]{1,11}(\/\d{1,4})?$/;
 /** The longest line of one such key in the log of keys (`publish.lua`): key, space, offset, end of line. */
 const MAX_LINE_BYTES = 1 + 16 + 1 + 11 + 5 + 1 + 33 + 1;
 
-/** Bytes of the log that hold {@link MAX_IDEMPOTENCY_KEYS} keys however long they are; mostly twice as many. */
+/**
+ * Bytes of a log that hold {@link MAX_IDEMPOTENCY_KEYS} keys however long they are; mostly twice as many. Longer ones
+ * are put aside, and remembered until the next one is.
+ */
 export const MAX_LOG_BYTES = MAX_IDEMPOTENCY_KEYS * MAX_LINE_BYTES;
 
 /**

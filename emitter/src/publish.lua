@@ -13,13 +13,14 @@
 --   HISTORY_LIMIT  newest events to keep
 --   TTL_MS         expiry of all keys, in milliseconds
 --   MAX_KEYS       newest idempotency keys to keep
---   MAX_LOG_BYTES  newest bytes to keep of the log of new keys
+--   MAX_LOG_BYTES  length at which the log of new keys is put aside for a new one
 --
 -- KEYS[1]  history stream of the room, 'history:{<channel>}'
 -- KEYS[2]  log of the keys that publishers made up: for each call a line '<key> <key> ... <offset of the last one>'
--- KEYS[3]  (long form) sorted set of the keys that callers gave, each with the n of its event; the member '' has the
+-- KEYS[3]  the log before it
+-- KEYS[4]  (long form) sorted set of the keys that callers gave, each with the n of its event; the member '' has the
 --          epoch that they belong to
--- KEYS[4]  (long form) newest version announced to the room (see `version`)
+-- KEYS[5]  (long form) newest version announced to the room (see `version`)
 -- Short form:
 -- ARGV[1]  guessed offset of the first event
 -- ARGV[2]  bytes of a packet after its offset
@@ -46,7 +47,7 @@
 --          else { newest offset, offset of the first event, 1 where nothing new was published, else 0, and so on }
 -- Locals: Lua looks up a global by its name each time.
 local call, ARGV = redis.call, ARGV
-local history, log, once = KEYS[1], KEYS[2], KEYS[3]
+local history, log, older, once = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local channel = string.sub(history, 10, -2)
 local epoch, n
 
@@ -96,14 +97,13 @@ local function publish(packet, guessed, offset)
   call(PUBLISH, channel, packet)
 end
 
---- Notes new keys; drops the oldest lines now and then, a good many at once.
+--- Notes new keys. A long log is not cut, which would take Redis milliseconds, but takes the place of the one before.
 local function note(line)
   local size = call('APPEND', log, line)
   if size == #line then
     call('PEXPIRE', log, TTL_MS)
-  elseif size > MAX_LOG_BYTES * 1.1 then
-    local newest = call('GETRANGE', log, -MAX_LOG_BYTES, -1)
-    call('SET', log, string.sub(newest, string.find(newest, '\n', 1, true) + 1), 'KEEPTTL')
+  elseif size > MAX_LOG_BYTES then
+    call('RENAME', log, older)
   end
 end
 
@@ -173,29 +173,36 @@ if call('ZSCORE', once, '') ~= epoch then
   call('DEL', once)
 end
 
-local lines
+local texts = {}
 local noted = {}
 
+local function textOf(key)
+  texts[key] = texts[key] or call('GET', key) or ''
+  return texts[key]
+end
+
 --- The n that a key got in this history, or nil.
-local function find(key)
-  local name = string.sub(key, 2)
-  if string.sub(key, 1, 1) == '=' then
+local function find(given)
+  local name = string.sub(given, 2)
+  if string.sub(given, 1, 1) == '=' then
     return tonumber(call('ZSCORE', once, name) or nil)
   end
   if noted[name] then
     return noted[name]
   end
-  lines = lines or call('GET', log) or ''
-  local from = string.find(lines, name .. ' ', 1, true)
-  while from do
-    local line = string.match(lines, '[^\n]*', from)
-    local lineEpoch, last = string.match(line, ' (%d+)%-(%d+)$')
-    if lineEpoch == epoch then
-      local _, spaces = string.gsub(line, ' ', ' ')
-      return tonumber(last) - (spaces - 1)
+  for _, key in ipairs({ log, older }) do
+    local lines = textOf(key)
+    local from = string.find(lines, name .. ' ', 1, true)
+    while from do
+      local line = string.match(lines, '[^\n]*', from)
+      local lineEpoch, last = string.match(line, ' (%d+)%-(%d+)$')
+      if lineEpoch == epoch then
+        local _, spaces = string.gsub(line, ' ', ' ')
+        return tonumber(last) - (spaces - 1)
+      end
+      -- It had a place in a history that is gone, and may have one in this.
+      from = string.find(lines, name .. ' ', from + 1, true)
     end
-    -- It had a place in a history that is gone, and may have one in this.
-    from = string.find(lines, name .. ' ', from + 1, true)
   end
   return nil
 end
@@ -206,11 +213,11 @@ end
 
 --- Whether an announcement is news; if so it is noted.
 local function isNews(version)
-  local announced = tonumber(call('GET', KEYS[4]) or nil)
+  local announced = tonumber(call('GET', KEYS[5]) or nil)
   if announced and tonumber(version) <= announced then
     return false
   end
-  call('SET', KEYS[4], version, 'PX', TTL_MS)
+  call('SET', KEYS[5], version, 'PX', TTL_MS)
   return not announced or (tonumber(version) - announced) % 2 ~= 0
 end
 

@@ -7,6 +7,7 @@ import {
   historyKey,
   idempotencyKeysKey,
   newKeysKey,
+  olderKeysKey,
   type Offset,
   type Role,
   type RoomName,
@@ -36,8 +37,8 @@ interface Guess {
 // Redis does nothing else while the script runs: at 5 us for an event, that is half a millisecond.
 const MAX_CALL_EVENTS = 100;
 const MAX_CALL_BYTES = 256 * 1_024;
-/** Events that cost as much as looking for a key in the log of new keys (see `publish.lua`), where the log is long. */
-const LOOKUP_COST = 4;
+/** Events that cost as much as looking for a key in both logs of new keys (see `publish.lua`), where they are long. */
+const LOOKUP_COST = 8;
 /** What packets hold instead of an offset that nobody guesses. */
 const PLACEHOLDER = "0-0";
 /** Marks of calls that another one goes on from. */
@@ -68,7 +69,7 @@ export class RoomWriter {
     this.#script = script;
     this.#renewMs = renewMs;
     this.#room = room;
-    this.#shortKeys = [historyKey(room), newKeysKey(room)];
+    this.#shortKeys = [historyKey(room), newKeysKey(room), olderKeysKey(room)];
     this.#longKeys = [...this.#shortKeys, idempotencyKeysKey(room), announcedKey(room)];
     this.#packets = new PacketEncoder(room, false);
   }

@@ -42,6 +42,11 @@ export function newKeysKey(room: RoomName): string {
   return `inthon:new:{${roomChannel(room)}}`;
 }
 
+/** The Redis string that was the log of {@link newKeysKey} until it grew too long. */
+export function olderKeysKey(room: RoomName): string {
+  return `inthon:older:{${roomChannel(room)}}`;
+}
+
 /** The Redis key with the newest version of a session's presence that its student room has been told. */
 export function announcedKey(room: RoomName): string {
   return `inthon:announced:{${roomChannel(room)}}`;
