@@ -1,18 +1,24 @@
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import fc from "fast-check";
 import t, { type Test } from "tap";
-import { writeNow } from "../server/dist/edge/write-now.js";
+import { descriptorOf, writeNow as writeTo } from "../server/dist/edge/write-now.js";
 
 /** To run the writes of another run: FC_SEED=<its seed>. */
 const SEED = Number(process.env["FC_SEED"] ?? randomInt(2 ** 31));
 const RUNS = 40;
 
-/** Both ends of a TCP connection. The client reads nothing by itself. */
-async function pair(t: Test): Promise<{ server: Socket; client: Socket }> {
+async function listen(t: Test): Promise<Server> {
   const listener = createServer({ noDelay: true }).listen(0, "127.0.0.1");
   await once(listener, "listening");
+  t.teardown(() => listener.close());
+  return listener;
+}
+
+/** Both ends of a TCP connection. The client reads nothing by itself. */
+async function pair(t: Test, to?: Server): Promise<{ server: Socket; client: Socket }> {
+  const listener = to ?? (await listen(t));
   const { port } = listener.address() as AddressInfo;
   const client = connect({ port, host: "127.0.0.1" });
   const [server] = (await once(listener, "connection")) as [Socket];
@@ -20,9 +26,12 @@ async function pair(t: Test): Promise<{ server: Socket; client: Socket }> {
   t.teardown(() => {
     client.destroy();
     server.destroy();
-    listener.close();
   });
   return { server, client };
+}
+
+function writeNow(socket: Socket, bytes: Buffer): void {
+  writeTo(socket, descriptorOf(socket), bytes);
 }
 
 async function readAll(socket: Socket): Promise<Buffer> {
@@ -122,6 +131,22 @@ void t.test("nothing goes below TLS", async (t) => {
   t.equal(server.bytesWritten, 6, "it went through the stream");
   server.end();
   await readAll(client);
+});
+
+void t.test("what is for a connection that has ended does not reach the next one", async (t) => {
+  const listener = await listen(t);
+  const { server: ended } = await pair(t, listener);
+  const descriptor = descriptorOf(ended);
+  ended.destroy();
+  await once(ended, "close");
+  // New descriptors are the lowest numbers that are free.
+  const { client, server } = await pair(t, listener);
+  const ends = [client, server];
+  t.ok(ends.map(descriptorOf).includes(descriptor), "the descriptor is in use again");
+  writeTo(ended, descriptor, Buffer.from("secret"));
+  for (const end of ends) end.end();
+  const received = await Promise.all(ends.map(readAll));
+  t.equal(received.join(""), "");
 });
 
 void t.test("a client that is gone ends the connection, and throws nothing", async (t) => {

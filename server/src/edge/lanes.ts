@@ -4,7 +4,7 @@ import { emittedArguments, socketIoFrames, socketIoPackets } from "./encodings.j
 import { isClear, rawSocket, type EngineConnectionSeam } from "./engine-connection.js";
 import { gatherWrites } from "./gather-writes.js";
 import { PlainConnection } from "./plain-websocket.js";
-import { writeNow } from "./write-now.js";
+import { descriptorOf, writeNow } from "./write-now.js";
 
 /** A socket of Socket.IO, as far as telling it events is concerned. */
 interface MemberSeam {
@@ -55,14 +55,15 @@ class EngineLane implements Lane {
   readonly #member: MemberSeam;
   readonly #connection: EngineConnection;
   #socket: NetSocket | undefined;
+  #descriptor = -1;
 
   constructor(member: MemberSeam, connection: EngineConnection) {
     this.#member = member;
     this.#connection = connection;
-    this.#socket = rawSocket(connection);
+    this.#findSocket();
     if (this.#socket) return;
     connection.once("upgrade", () => {
-      this.#socket = rawSocket(connection);
+      this.#findSocket();
     });
   }
 
@@ -71,7 +72,7 @@ class EngineLane implements Lane {
     const connection = this.#connection;
     const socket = this.#socket;
     if (socket && isClear(connection, socket)) {
-      writeNow(socket, batch.as(socketIoFrames));
+      writeNow(socket, this.#descriptor, batch.as(socketIoFrames));
     } else {
       for (const packet of batch.as(socketIoPackets)) connection.write(packet, {});
     }
@@ -79,5 +80,10 @@ class EngineLane implements Lane {
 
   gather(): void {
     if (this.#socket) gatherWrites(this.#socket);
+  }
+
+  #findSocket(): void {
+    this.#socket = rawSocket(this.#connection);
+    if (this.#socket) this.#descriptor = descriptorOf(this.#socket);
   }
 }

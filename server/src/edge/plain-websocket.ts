@@ -9,7 +9,7 @@ import { plainFrames, plainFramesWithOffsets } from "./encodings.js";
 import { plainFrame } from "./frames.js";
 import { Heartbeat, stopBeating, type Beating } from "./heartbeat.js";
 import { prepareQuery } from "./query.js";
-import { writeNow } from "./write-now.js";
+import { descriptorOf, writeNow } from "./write-now.js";
 
 /** RFC 6455, section 7.4.1: the conversation is over. */
 const NORMAL_CLOSURE = 1000;
@@ -49,6 +49,7 @@ export class PlainConnection extends EventEmitter implements Beating {
   /** Whether the client has been heard since it was last asked. */
   isAlive = true;
   readonly #socket: WebSocket;
+  readonly #descriptor: number;
   readonly #wantsOffsets: boolean;
   readonly #connections: Set<PlainConnection>;
 
@@ -64,6 +65,7 @@ export class PlainConnection extends EventEmitter implements Beating {
     connections.add(this);
     this.request = request;
     this.netSocket = request.socket;
+    this.#descriptor = descriptorOf(request.socket);
     this.#wantsOffsets = wantsOffsets;
     (socket as OwnedWebSocket)[owner] = this;
     socket.on("message", onMessage);
@@ -93,7 +95,8 @@ export class PlainConnection extends EventEmitter implements Beating {
   /** Writes events as ready frames, past `ws`: without compression it has handed on all that it was given before. */
   writeBatch(batch: Batch): void {
     if (!this.#canTakeMore()) return;
-    writeNow(this.netSocket, batch.as(this.#wantsOffsets ? plainFramesWithOffsets : plainFrames));
+    const frames = batch.as(this.#wantsOffsets ? plainFramesWithOffsets : plainFrames);
+    writeNow(this.netSocket, this.#descriptor, frames);
   }
 
   /** Called by Socket.IO, and by whoever wants the client to come back. */
