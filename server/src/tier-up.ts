@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 
 /**
  * Bytes of bytecode that a function may run before V8 asks whether to optimize it; by default 67,584
- * (`node --v8-options`). Measured from 5,000 to 132,000: connecting to a fresh replica gets no cheaper below this.
+ * (`node --v8-options`). Measured down to 5,000: connecting to a fresh replica gets no cheaper below this.
  */
 const INTERRUPT_BUDGET = 15_000;
 
