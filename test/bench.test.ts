@@ -1,11 +1,6 @@
-import { readdir } from "node:fs/promises";
-import { constants, getPriority } from "node:os";
 import t from "tap";
 import { calmest, findDisturbance } from "./bench/disturbance.js";
-import { busyByCore, cpuOf } from "./bench/cpu.js";
-import { haveHelpersGiveWay } from "./bench/give-way.js";
 import { Lab } from "./bench/lab.js";
-import type { Group, LoadApi } from "./bench/load/api.js";
 import { Receipts } from "./bench/load/latencies.js";
 import { filesNeeded } from "./bench/open-files.js";
 import { OptionError, parseOptions } from "./bench/options.js";
@@ -19,8 +14,6 @@ import { ROW_IDS, ROWS, type RowId } from "./bench/rows.js";
 import { measureRows } from "./bench/run.js";
 import { FULL, QUICK } from "./bench/sizes.js";
 import { median, spreadOf } from "./bench/statistics.js";
-import { Worker } from "./bench/worker.js";
-import { freePort } from "./helpers/ports.js";
 
 void t.test("options have defaults, and rows come in the order of the table", (t) => {
   t.same(parseOptions([]), {
@@ -228,54 +221,6 @@ void t.test("the limit of open files, and the kernel's lists of cores", (t) => {
   t.same(parseCoreList("3"), [3]);
   t.same(parseCoreList(""), []);
   t.end();
-});
-
-void t.test("a process's CPU time grows, and one that is gone has none", (t) => {
-  const before = cpuOf(process.pid);
-  const core = busyByCore(() => true).get(0) ?? 0;
-  let looks = 0;
-  while (cpuOf(process.pid) <= before && looks < 1_000) looks++;
-  t.ok(before > 0);
-  t.ok(cpuOf(process.pid) > before, `in ${looks} looks`);
-  t.equal(cpuOf(2 ** 30), 0);
-  t.ok(core > 0);
-  t.ok((busyByCore(() => true).get(0) ?? 0) >= core);
-  t.end();
-});
-
-async function priorityByThread(pid: number): Promise<Map<number, number>> {
-  const threads = (await readdir(`/proc/${pid}/task`)).map(Number);
-  return new Map(threads.map((thread) => [thread, getPriority(thread)]));
-}
-
-void t.test("helpers give way to the main thread", async (t) => {
-  haveHelpersGiveWay();
-  const { pid } = process;
-  const priorities = await priorityByThread(pid);
-  t.not(priorities.get(pid), constants.priority.PRIORITY_LOW);
-  priorities.delete(pid);
-  t.ok(priorities.size > 0, "there are helpers");
-  t.ok([...priorities.values()].every((it) => it === constants.priority.PRIORITY_LOW));
-});
-
-void t.test("a worker's error comes back, and so does its end", async (t) => {
-  const worker = await Worker.start<LoadApi>(new URL("bench/load/main.ts", import.meta.url), []);
-  t.teardown(() => worker.stop());
-  const group: Group = {
-    dialect: "stock",
-    port: await freePort(),
-    path: "/",
-    session: "nobody",
-    pattern: [true],
-    clients: 1,
-  };
-  const groups = [group];
-  await t.rejects(
-    worker.call("connect", { groups }),
-    /0 of 1 clients are connected: .*ECONNREFUSED/,
-  );
-  await worker.stop();
-  await t.rejects(worker.call("watch", { oneOf: 1 }), /load\/main\.ts has ended/);
 });
 
 void t.test("a whole small benchmark: every kind of client gets every event once", async (t) => {

@@ -1,14 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { changeKernelSettings } from "./kernel-settings.js";
 
 /** Set in the environment of a benchmark that runs in a network of its own. */
 const ENTERED = "INTHON_BENCH_NETWORK";
 const TIMEOUT_MS = 10_000;
 const STEERING = "/sys/class/net/lo/queues/rx-0/rps_cpus";
-const BACKLOG = "/proc/sys/net/core/netdev_max_backlog";
-/** A packet for each client of the largest room, and what they answer. The default of 1,000 would drop most. */
-const BACKLOG_PACKETS = 20_000;
 
 /** Steers what comes in over the loopback device to one core, then runs the rest of its words. */
 const SCRIPT = `
@@ -30,8 +27,7 @@ export interface OwnNetwork {
  * server: about a third of what a delivery then seems to cost, the same for every server. Clients elsewhere would do
  * that work themselves. So the benchmark runs once more, in a network namespace of its own, where receive packet
  * steering (Linux, Documentation/networking/scaling.rst) hands that work to the core of the load; this process waits for
- * it and ends as it does. Of the machine's own network one limit is raised meanwhile: how many packets may wait between
- * two cores, which is the same for all namespaces.
+ * it and ends as it does. Meanwhile it keeps {@link changeKernelSettings the kernel's settings} as the benchmark needs them.
  *
  * @param loadCore - undefined where nothing is pinned
  * @returns in the namespace, or where there can be none, which needs root, `unshare`, `ip` and `mount`
@@ -45,8 +41,8 @@ export async function enterOwnNetwork(loadCore: number | undefined): Promise<Own
   const mask = (1n << BigInt(loadCore)).toString(16);
   const words = ["--net", "--mount", "sh", "-c", SCRIPT, "sh", mask];
   const probe = spawnSync("unshare", [...words, "true"], { stdio: "ignore", timeout: TIMEOUT_MS });
-  const lowerBacklog = probe.status === 0 ? raiseBacklog() : undefined;
-  if (lowerBacklog === undefined) {
+  const putBack = probe.status === 0 ? changeKernelSettings() : undefined;
+  if (putBack === undefined) {
     const why = "without root, unshare, ip and mount there is no network of its own";
     return { note: `what clients' kernels do is charged to the servers (${why})` };
   }
@@ -64,20 +60,7 @@ export async function enterOwnNetwork(loadCore: number | undefined): Promise<Own
     const [code] = (await once(child, "close")) as [number | null];
     process.exitCode = code ?? 1;
   } finally {
-    lowerBacklog();
+    putBack();
   }
   process.exit();
-}
-
-/** @returns what puts it back, or undefined where it cannot be raised */
-function raiseBacklog(): (() => void) | undefined {
-  try {
-    const before = readFileSync(BACKLOG, "utf8");
-    writeFileSync(BACKLOG, `${Math.max(Number(before), BACKLOG_PACKETS)}`);
-    return () => {
-      writeFileSync(BACKLOG, before);
-    };
-  } catch {
-    return undefined;
-  }
 }

@@ -17,6 +17,8 @@ export interface Sizes {
   readonly studentsPerSession: number;
   /** Clients on each replica of the row on latency. */
   readonly latencyClients: number;
+  /** How long events are emitted in each round of the row on latency: its p99 is that of so many events. */
+  readonly latencyMs: number;
   /** How long the row on latency is rehearsed, for each system. */
   readonly rehearsalMs: number;
   /**
@@ -38,6 +40,7 @@ export const FULL: Sizes = {
   sessions: 500,
   studentsPerSession: 20,
   latencyClients: 100,
+  latencyMs: 5_000,
   rehearsalMs: 5_000,
   replicaClients: 100,
 };
@@ -51,6 +54,7 @@ export const QUICK: Sizes = {
   connectClients: 1_250,
   bigRoomEvents: 10,
   sessions: 100,
+  latencyMs: 2_000,
   rehearsalMs: 2_000,
 };
 

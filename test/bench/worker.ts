@@ -43,7 +43,8 @@ export class Worker<A extends Api<A>> {
     launcher: readonly string[],
   ): Promise<Worker<A>> {
     const file = fileURLToPath(program);
-    const args = ["--import", import.meta.resolve("tsx"), file];
+    // As our server: what has just been busy would collect garbage as if it were idle, while events are timed.
+    const args = ["--no-memory-reducer", "--import", import.meta.resolve("tsx"), file];
     const process = await Launched.start(globalThis.process.execPath, args, {
       env: minimalEnvironment(),
       launcher,

@@ -8,6 +8,9 @@ const EVENTS_PER_SECOND = 100;
 const MS_PER_S = 1_000;
 /** Of the clients, who reads at once: all of them would take longer to read than our servers to write. */
 const READER_ONE_OF = 5;
+/** Events of a rehearsal, which one client for each replica gets: so many that there is still a timer for each. */
+const REHEARSED_PER_SECOND = 1_000;
+
 /** From the emitter to clients of three replicas, which share one core. */
 export const latency: Experiment = {
   rows: ["latency"],
@@ -25,7 +28,7 @@ export const latency: Experiment = {
     const stream = {
       sessions: [audience.session],
       events: audience.events,
-      bursts: Math.ceil((EVENTS_PER_SECOND * sizes.windowMs) / MS_PER_S),
+      bursts: Math.ceil((EVENTS_PER_SECOND * sizes.latencyMs) / MS_PER_S),
       burstsPerSecond: EVENTS_PER_SECOND,
       burst: 1,
     };
@@ -38,12 +41,15 @@ export const latency: Experiment = {
         // such time would be one of the slowest in a window of hundreds. So a small session gets them before.
         const rehearsal = { ...audience, session: "rehearsal", clients: 1 };
         await system.connect([audience, rehearsal]);
-        const { lasts } = await lab.publisher.call("flood", {
+        const { lasts } = await lab.publisher.call("stream", {
           target: system.target,
           sessions: [rehearsal.session],
           events: rehearsal.events,
-          callsPerTurn: 1,
-          forMs: sizes.rehearsalMs,
+          bursts: Math.ceil((REHEARSED_PER_SECOND * sizes.rehearsalMs) / MS_PER_S),
+          burstsPerSecond: REHEARSED_PER_SECOND,
+          burst: 1,
+          isTimed: true,
+          seed: 0,
         });
         recorder.saw(await system.load.call("expect", { lasts }));
       },
