@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from "node
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type EventLog, Parser, type Result } from "tap-parser";
-import { ensureTool, findTool } from "./helpers/tools.js";
+import { ensureTool, findTool } from "./helpers/processes/tools.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const tap = join(root, "node_modules/.bin/tap");

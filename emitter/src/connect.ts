@@ -1,9 +1,9 @@
 import { createClient } from "redis";
 import { EmitterError } from "./errors.js";
 import { Emitter } from "./emitter.js";
-import { HttpPublisher } from "./http-publisher.js";
-import type { RedisCommands } from "./publish-script.js";
-import { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis-publisher.js";
+import { HttpPublisher } from "./http/http-publisher.js";
+import type { RedisCommands } from "./redis/publish-script.js";
+import { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 
 /** How to connect. */
 export interface ConnectOptions {

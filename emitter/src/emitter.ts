@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { EmitterError } from "./errors.js";
-import { KeyMaker } from "./idempotency.js";
+import { KeyMaker } from "./idempotency-keys.js";
 import { parseEvent } from "./parse-event.js";
 import {
   parseSessionId,

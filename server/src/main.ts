@@ -2,7 +2,7 @@ import closeWithGrace from "close-with-grace";
 import { startApp } from "./app.js";
 import { ConfigError, loadConfig, type Config } from "./config.js";
 import { createLogger } from "./telemetry/log.js";
-import { optimizeSooner } from "./tier-up.js";
+import { optimizeSooner } from "./optimize-sooner.js";
 
 /** Below the 30 s that Kubernetes and most supervisors wait before they kill. */
 const CLOSE_TIMEOUT_MS = 15_000;

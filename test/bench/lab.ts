@@ -1,13 +1,13 @@
-import { busyByCore, cpuOf } from "./cpu.js";
+import { busyByCore, cpuOf } from "./machine/cpu.js";
 import {
   calmest,
   describeDisturbance,
   DisturbedError,
   findDisturbance,
   type Attempt,
-} from "./disturbance.js";
-import { haveHelpersGiveWay } from "./give-way.js";
-import type { Pinning, Place } from "./pinning.js";
+} from "./machine/disturbance.js";
+import { haveHelpersGiveWay } from "./machine/give-way.js";
+import type { Pinning, Place } from "./machine/pinning.js";
 import type { PublisherApi } from "./publisher/api.js";
 import type { Sizes } from "./sizes.js";
 import { Worker } from "./worker.js";

@@ -1,4 +1,4 @@
-import { calibrateAlone, type Calibration } from "./calibration.js";
+import { calibrateAlone, type Calibration } from "./measure/calibration.js";
 import { crowd } from "./experiments/crowd.js";
 import { fanOut } from "./experiments/fan-out.js";
 import { latency } from "./experiments/latency.js";
@@ -8,9 +8,9 @@ import { replicas } from "./experiments/replicas.js";
 import { publish } from "./experiments/publish.js";
 import type { Experiment } from "./experiments/experiment.js";
 import type { Lab } from "./lab.js";
-import { Recorder } from "./recorder.js";
+import { Recorder } from "./measure/recorder.js";
 import { summaryOf } from "./report/words.js";
-import type { RowResult } from "./results.js";
+import type { RowResult } from "./measure/results.js";
 import type { RowId } from "./rows.js";
 
 const EXPERIMENTS: readonly Experiment[] = [

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { startCluster, type Cluster } from "../helpers/cluster.js";
-import type { RedisServer } from "../helpers/redis-server.js";
+import { startCluster, type Cluster } from "../helpers/processes/cluster.js";
+import type { RedisServer } from "../helpers/processes/redis-server.js";
 import type { Lab, Stoppable } from "./lab.js";
 import type { LoadApi, Seen } from "./load/api.js";
 import type { CountedEvent } from "./load/event-number.js";

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { Launched, minimalEnvironment } from "../helpers/server-process.js";
+import { Launched, minimalEnvironment } from "../helpers/processes/server-process.js";
 
 /** What a worker can be asked: functions by name, each with one argument. */
 export type Api<A> = { readonly [Name in keyof A]: (argument: never) => unknown };

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, type Emitter } from "@inthon/emitter";
 import { historyKey, parseSessionId, ROLES, roomName } from "@inthon/emitter/protocol";
-import { startCluster, type Cluster } from "../helpers/cluster.js";
+import { startCluster, type Cluster } from "../helpers/processes/cluster.js";
 import { startClient } from "./clients.js";
 import { Findings } from "./findings.js";
 import { withRedis } from "./history.js";

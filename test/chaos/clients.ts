@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
 import type { Role } from "@inthon/emitter/protocol";
-import { socketIo, type ClientKind } from "../helpers/clients.js";
+import { socketIo, type ClientKind } from "../helpers/clients/clients.js";
 import { Line, type Target } from "./line.js";
 import type { Cut } from "./plan.js";
 import type { Track } from "./track.js";

@@ -1,9 +1,9 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Cluster } from "../helpers/cluster.js";
-import type { RedisServer } from "../helpers/redis-server.js";
-import type { ServerProcess } from "../helpers/server-process.js";
+import type { Cluster } from "../helpers/processes/cluster.js";
+import type { RedisServer } from "../helpers/processes/redis-server.js";
+import type { ServerProcess } from "../helpers/processes/server-process.js";
 import type { ChaosClient } from "./clients.js";
 import { readHistories, withRedis } from "./history.js";
 import type { Fault, FaultKind, Plan } from "./plan.js";

@@ -1,4 +1,4 @@
-import { CLIENT_KINDS, type ClientKind } from "../helpers/clients.js";
+import { CLIENT_KINDS, type ClientKind } from "../helpers/clients/clients.js";
 import type { Role } from "@inthon/emitter/protocol";
 import type { ChaosOptions } from "./options.js";
 import { randomFrom, type Random } from "./random.js";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseSessionId } from "@inthon/emitter/protocol";
-import { startCluster, type Cluster } from "../helpers/cluster.js";
+import { startCluster, type Cluster } from "../helpers/processes/cluster.js";
 import { startClient, type ChaosClient } from "./clients.js";
 import { Faults } from "./faults.js";
 import { Findings } from "./findings.js";

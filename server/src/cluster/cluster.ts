@@ -1,20 +1,20 @@
 import type { HistoryLimits } from "@inthon/emitter";
 import type { Logger } from "../telemetry/log.js";
-import { memoryAdapter, redisAdapter, type AdapterFactory } from "./adapter.js";
+import { memoryAdapter, redisAdapter, type AdapterFactory } from "./redis/adapter.js";
 import {
   MemoryBroker,
   MemoryConnectionCounts,
   MemoryLease,
   MemoryPresenceStore,
-} from "./memory.js";
-import { NodeLease } from "./node-lease.js";
+} from "./memory/broker.js";
+import { NodeLease } from "./redis/node-lease.js";
 import type { Broker, ConnectionCounts, Lease, PresenceStore } from "./ports.js";
-import { RedisBroker } from "./redis-broker.js";
-import { closeRedisClient, createRedisClient } from "./redis-client.js";
-import { RedisConnectionCounts } from "./redis-counts.js";
-import { RedisPresenceStore } from "./redis-presence.js";
+import { RedisBroker } from "./redis/broker.js";
+import { closeRedisClient, createRedisClient } from "./redis/client.js";
+import { RedisConnectionCounts } from "./redis/connection-counts.js";
+import { RedisPresenceStore } from "./redis/presence-store.js";
 import { within } from "./retry.js";
-import { RoomSubscriptions } from "./room-subscriptions.js";
+import { RoomSubscriptions } from "./redis/room-subscriptions.js";
 
 /** All that crosses replicas. */
 export interface Cluster {

@@ -1,10 +1,10 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { parseAddress } from "../classroom/address.js";
-import type { OriginCheck } from "./origin.js";
-import { gatherWrites } from "./gather-writes.js";
-import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problem.js";
-import { prepareQuery } from "./query.js";
+import type { OriginCheck } from "./gate/origins.js";
+import { gatherWrites } from "./wire/gather-writes.js";
+import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./http/problems.js";
+import { prepareQuery } from "./request-query.js";
 
 /** Takes over a connection that asked to become a WebSocket. */
 export interface UpgradeHandler {

@@ -1,7 +1,7 @@
-import type { Disturbance } from "../disturbance.js";
-import { DisturbedError } from "../disturbance.js";
+import type { Disturbance } from "../machine/disturbance.js";
+import { DisturbedError } from "../machine/disturbance.js";
 import type { Lab } from "../lab.js";
-import type { Recorder } from "../recorder.js";
+import type { Recorder } from "../measure/recorder.js";
 import type { RowId } from "../rows.js";
 import type { Memory } from "../system.js";
 import { crowded, READER_ONE_OF, type Crowded } from "./crowded.js";

@@ -1,9 +1,9 @@
-import type { Attempt, Disturbance } from "../disturbance.js";
+import type { Attempt, Disturbance } from "../machine/disturbance.js";
 import type { Lab } from "../lab.js";
-import { timedWindow } from "../latency.js";
+import { timedWindow } from "../measure/latency.js";
 import type { Dialect } from "../load/connection.js";
 import type { LatencySummary } from "../load/latencies.js";
-import type { Recorder } from "../recorder.js";
+import type { Recorder } from "../measure/recorder.js";
 import { System, type Audience, type Memory } from "../system.js";
 
 /** What is wanted of one fresh server to which a crowd comes. */

@@ -1,6 +1,6 @@
-import type { Calibration } from "../calibration.js";
+import type { Calibration } from "../measure/calibration.js";
 import type { Lab } from "../lab.js";
-import type { Recorder } from "../recorder.js";
+import type { Recorder } from "../measure/recorder.js";
 import type { RowId } from "../rows.js";
 
 /** Rows that share their set-up. */

@@ -1,10 +1,10 @@
 import type { Dialect } from "../load/connection.js";
-import type { Recorder } from "../recorder.js";
+import type { Recorder } from "../measure/recorder.js";
 import type { RowId } from "../rows.js";
 import { BURST_EVENTS, type Sizes } from "../sizes.js";
-import { median } from "../statistics.js";
+import { median } from "../measure/statistics.js";
 import type { Audience, System } from "../system.js";
-import { costOf, measureWindow, type WindowStream } from "../window.js";
+import { costOf, measureWindow, type WindowStream } from "../measure/window.js";
 import { openRecorders, type Bench, type Experiment } from "./experiment.js";
 import { inTurn } from "./turns.js";
 

@@ -1,4 +1,4 @@
-import { timedWindow } from "../latency.js";
+import { timedWindow } from "../measure/latency.js";
 import type { Audience } from "../system.js";
 import type { Experiment } from "./experiment.js";
 import { inTurn, stockAndOurs } from "./turns.js";

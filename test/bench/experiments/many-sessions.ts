@@ -1,7 +1,7 @@
 import type { CountedEvent } from "../load/event-number.js";
 import type { Audience } from "../system.js";
 import { patternFor } from "../patterns.js";
-import { costOf, measureWindow } from "../window.js";
+import { costOf, measureWindow } from "../measure/window.js";
 import type { Experiment } from "./experiment.js";
 import { inTurn, stockAndOurs } from "./turns.js";
 

@@ -1,7 +1,7 @@
 import type { Lab } from "../lab.js";
-import type { Recorder } from "../recorder.js";
+import type { Recorder } from "../measure/recorder.js";
 import type { Audience, System } from "../system.js";
-import { measureWindow, type Window, type WindowStream } from "../window.js";
+import { measureWindow, type Window, type WindowStream } from "../measure/window.js";
 import type { Experiment } from "./experiment.js";
 import { inTurn, stockAndOurs } from "./turns.js";
 

@@ -2,7 +2,7 @@ import { roomChannel } from "@inthon/emitter/protocol";
 import type { Lab } from "../lab.js";
 import type { Subscription } from "../load/api.js";
 import type { CountedEvent } from "../load/event-number.js";
-import type { Recorder } from "../recorder.js";
+import type { Recorder } from "../measure/recorder.js";
 import { BURST_EVENTS } from "../sizes.js";
 import type { System } from "../system.js";
 import type { Experiment } from "./experiment.js";

@@ -1,5 +1,5 @@
 import type { Audience } from "../system.js";
-import { costOf, measureWindow } from "../window.js";
+import { costOf, measureWindow } from "../measure/window.js";
 import type { Experiment } from "./experiment.js";
 import { inTurn } from "./turns.js";
 

@@ -1,5 +1,5 @@
 /** The publisher process: emits events, by our emitter, the stock one, or none, asked over IPC. */
-import { haveHelpersGiveWay } from "../give-way.js";
+import { haveHelpersGiveWay } from "../machine/give-way.js";
 import { serve } from "../worker.js";
 import type { PublisherApi } from "./api.js";
 import { Publisher } from "./publisher.js";

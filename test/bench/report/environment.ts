@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus, release } from "node:os";
 import { fileURLToPath } from "node:url";
-import { run } from "../../helpers/run.js";
-import { ensureTool } from "../../helpers/tools.js";
+import { run } from "../../helpers/processes/run.js";
+import { ensureTool } from "../../helpers/processes/tools.js";
 
 /** What was measured, and on what. */
 export interface Environment {

@@ -1,5 +1,5 @@
-import type { RowResult } from "../results.js";
-import { isGood } from "../results.js";
+import type { RowResult } from "../measure/results.js";
+import { isGood } from "../measure/results.js";
 import type { Environment } from "./environment.js";
 import { verdictOf } from "./words.js";
 

@@ -1,4 +1,4 @@
-import type { RowResult } from "../results.js";
+import type { RowResult } from "../measure/results.js";
 import type { Environment } from "./environment.js";
 import { figureUnit, limitOf, number, verdictOf } from "./words.js";
 

@@ -1,5 +1,5 @@
-import type { RowResult } from "../results.js";
-import { median } from "../statistics.js";
+import type { RowResult } from "../measure/results.js";
+import { median } from "../measure/statistics.js";
 import type { Environment } from "./environment.js";
 import { faultsOf, figureUnit, number, verdictOf } from "./words.js";
 

@@ -1,4 +1,4 @@
-import { hasFaults, isGood, type RowResult } from "../results.js";
+import { hasFaults, isGood, type RowResult } from "../measure/results.js";
 import type { Row } from "../rows.js";
 
 /** Three digits: more would be noise. */

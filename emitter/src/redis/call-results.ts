@@ -1,0 +1,67 @@
+import type { Offset, Role } from "../protocol/index.js";
+import type { Publication, PublishResult } from "../publisher.js";
+
+interface MutableResult extends PublishResult {
+  readonly offsets: Partial<Record<Role, Offset>>;
+  duplicate: boolean;
+}
+
+const NOT_YET = "" as Offset;
+
+/** Collects what becomes of the publications of one call in all their rooms. */
+export class Answer {
+  readonly promise: Promise<PublishResult[]>;
+  readonly #publications: readonly Publication[];
+  readonly #tried: WeakSet<Publication>;
+  readonly #results: MutableResult[];
+  #resolve!: (results: PublishResult[]) => void;
+  #reject!: (error: unknown) => void;
+  #pending = 1;
+  #error: unknown;
+
+  /**
+   * @param tried - takes the publications where one of them fails: the others, and even that one, may be in Redis
+   */
+  constructor(publications: readonly Publication[], tried: WeakSet<Publication>) {
+    this.#publications = publications;
+    this.#tried = tried;
+    this.#results = publications.map(() => ({ offsets: {}, duplicate: true }));
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** One more room will answer for one of the publications. */
+  expect(index: number, role: Role): void {
+    const result = this.#results[index];
+    // Its place, so that offsets come in the order of the audience, whichever room answers first.
+    if (result) result.offsets[role] = NOT_YET;
+    this.#pending++;
+  }
+
+  succeed(index: number, role: Role, offset: Offset, isDuplicate: boolean): void {
+    const result = this.#results[index];
+    if (result) {
+      result.offsets[role] = offset;
+      if (!isDuplicate) result.duplicate = false;
+    }
+    this.done();
+  }
+
+  fail(error: unknown): void {
+    this.#error ??= error;
+    this.done();
+  }
+
+  /** One less to wait for. The last one decides, so that a repetition cannot overtake what it repeats. */
+  done(): void {
+    if (--this.#pending > 0) return;
+    if (this.#error === undefined) {
+      this.#resolve(this.#results);
+    } else {
+      for (const publication of this.#publications) this.#tried.add(publication);
+      this.#reject(this.#error);
+    }
+  }
+}

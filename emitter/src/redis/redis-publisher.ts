@@ -1,0 +1,83 @@
+import { Answer } from "./call-results.js";
+import { isMadeUp } from "../idempotency-keys.js";
+import { EVENTS, roomName, type RoomName } from "../protocol/index.js";
+import { PublishScript, type HistoryLimits, type RedisCommands } from "./publish-script.js";
+import type { Publication, Publisher, PublishResult } from "../publisher.js";
+import { RoomWriter } from "./room-writer.js";
+
+/** The design's defaults: 1,000 events and 6 hours. */
+export const DEFAULT_HISTORY_LIMITS: HistoryLimits = {
+  historyLimit: 1_000,
+  historyTtlMs: 6 * 60 * 60 * 1_000,
+};
+
+/** Rooms whose place in history is remembered, those used first are forgotten first; about 1 KB each. */
+const MAX_ROOMS = 10_000;
+/** The part of its time to live that a history may lose by renewing its expiry only now and then. */
+const RENEWAL = 1 / 100;
+
+/**
+ * Publishes through Redis with one script for each room: history, order and delivery are one step. All events for a
+ * room from one turn of the event loop share one call, whoever published them.
+ */
+export class RedisPublisher implements Publisher {
+  readonly recognizesNewKeys = true;
+  readonly ignoresSignal = true;
+  readonly #script: PublishScript;
+  readonly #renewMs: number;
+  readonly #close: () => Promise<void>;
+  readonly #rooms = new Map<RoomName, RoomWriter>();
+  /** Those that have something to send at the end of this turn. */
+  #waiting: RoomWriter[] = [];
+  /** Publications that may be in Redis although their call failed. */
+  readonly #tried = new WeakSet<Publication>();
+
+  constructor(redis: RedisCommands, limits: HistoryLimits, close: () => Promise<void>) {
+    this.#script = new PublishScript(redis, limits);
+    this.#renewMs = limits.historyTtlMs * RENEWAL;
+    this.#close = close;
+  }
+
+  publish(publications: readonly Publication[]): Promise<PublishResult[]> {
+    const answer = new Answer(publications, this.#tried);
+    for (const [index, publication] of publications.entries()) {
+      const { sessionId, event, idempotencyKey } = publication;
+      const json = JSON.stringify(event);
+      const isNew =
+        publication.isNew === true && isMadeUp(idempotencyKey) && !this.#tried.has(publication);
+      for (const role of EVENTS[event.event].audience) {
+        const writer = this.#writer(roomName(sessionId, role));
+        answer.expect(index, role);
+        const isFirst = writer.add({ answer, index, role, publication, json, isNew });
+        if (isFirst && this.#waiting.push(writer) === 1) setImmediate(this.#flush);
+      }
+    }
+    answer.done();
+    return answer.promise;
+  }
+
+  close(): Promise<void> {
+    return this.#close();
+  }
+
+  readonly #flush = (): void => {
+    const writers = this.#waiting;
+    this.#waiting = [];
+    for (const writer of writers) writer.flush();
+  };
+
+  #writer(room: RoomName): RoomWriter {
+    let writer = this.#rooms.get(room);
+    if (!writer) {
+      writer = new RoomWriter(this.#script, room, this.#renewMs);
+      if (this.#rooms.size >= MAX_ROOMS) {
+        for (const oldest of this.#rooms.keys()) {
+          this.#rooms.delete(oldest);
+          break;
+        }
+      }
+      this.#rooms.set(room, writer);
+    }
+    return writer;
+  }
+}

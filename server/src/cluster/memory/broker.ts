@@ -1,0 +1,236 @@
+import {
+  MAX_IDEMPOTENCY_KEYS,
+  type Publication,
+  type Publisher,
+  type PublishResult,
+} from "@inthon/emitter";
+import {
+  EVENTS,
+  formatOffset,
+  roomName,
+  ROLES,
+  type Offset,
+  type Position,
+  type Role,
+  type RoomName,
+  type SessionId,
+} from "@inthon/emitter/protocol";
+import type {
+  Broker,
+  ConnectionCounts,
+  HistoryPage,
+  Lease,
+  PresenceChange,
+  PresenceState,
+  PresenceStore,
+  RoomEvent,
+  Teacher,
+} from "../ports.js";
+
+interface MemoryHistory {
+  readonly epoch: number;
+  n: number;
+  readonly events: RoomEvent[];
+  /** Idempotency keys and the offsets they got, oldest first. */
+  readonly seen: Map<string, Offset>;
+  announced: number | undefined;
+  expiry: NodeJS.Timeout | undefined;
+}
+
+/** {@link Broker} of a single process: the twin of the one on Redis, with the same guarantees within the process. */
+export class MemoryBroker implements Broker, Publisher {
+  readonly publisher: Publisher = this;
+  readonly isConnected = true;
+  readonly #historyLimit: number;
+  readonly #historyTtlMs: number;
+  readonly #histories = new Map<RoomName, MemoryHistory>();
+  readonly #listeners = new Map<RoomName, (event: RoomEvent) => void>();
+  #lastEpoch = 0;
+
+  constructor(options: { historyLimit: number; historyTtlMs: number }) {
+    this.#historyLimit = options.historyLimit;
+    this.#historyTtlMs = options.historyTtlMs;
+  }
+
+  onConnectionChange(): void {
+    // The connection to oneself does not break.
+  }
+
+  subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void> {
+    this.#listeners.set(room, listener);
+    return Promise.resolve();
+  }
+
+  unsubscribe(room: RoomName): Promise<void> {
+    this.#listeners.delete(room);
+    return Promise.resolve();
+  }
+
+  read(room: RoomName, known: Position | undefined, limit: number): Promise<HistoryPage> {
+    const history = this.#open(room);
+    const { epoch, n } = history;
+    const events =
+      known?.epoch === epoch ? history.events.filter(({ position }) => position.n > known.n) : [];
+    return Promise.resolve({ head: { epoch, n }, events: events.slice(0, limit) });
+  }
+
+  publish(publications: readonly Publication[]): Promise<PublishResult[]> {
+    return Promise.resolve(publications.map((publication) => this.#publishOne(publication)));
+  }
+
+  announcedVersion(room: RoomName): number | undefined {
+    return this.#histories.get(room)?.announced;
+  }
+
+  close(): Promise<void> {
+    for (const { expiry } of this.#histories.values()) clearTimeout(expiry);
+    this.#histories.clear();
+    this.#listeners.clear();
+    return Promise.resolve();
+  }
+
+  #publishOne(publication: Publication): PublishResult {
+    const roles = EVENTS[publication.event.event].audience;
+    const appended = roles.map((role) =>
+      this.#append(roomName(publication.sessionId, role), publication),
+    );
+    return {
+      offsets: Object.fromEntries(roles.map((role, i) => [role, appended[i]?.offset])),
+      duplicate: appended.every(({ duplicate }) => duplicate),
+    };
+  }
+
+  #append(room: RoomName, publication: Publication): { offset: Offset; duplicate: boolean } {
+    const { event, idempotencyKey, version } = publication;
+    const history = this.#open(room);
+    const seen = history.seen.get(idempotencyKey);
+    if (seen) return { offset: seen, duplicate: true };
+    if (version !== undefined) {
+      const { announced } = history;
+      const isOld = announced !== undefined && version <= announced;
+      const isSame = announced !== undefined && (version - announced) % 2 === 0;
+      if (!isOld) history.announced = version;
+      if (isOld || isSame) return { offset: formatOffset(history), duplicate: true };
+    }
+    const position = { epoch: history.epoch, n: ++history.n };
+    const offset = formatOffset(position);
+    const isAnnouncement = version !== undefined;
+    const roomEvent: RoomEvent = { position, offset, event, isAnnouncement };
+    history.events.push(roomEvent);
+    if (history.events.length > this.#historyLimit) history.events.shift();
+    remember(history, idempotencyKey, offset);
+    this.#listeners.get(room)?.(roomEvent);
+    return { offset, duplicate: false };
+  }
+
+  #open(room: RoomName): MemoryHistory {
+    let history = this.#histories.get(room);
+    if (!history) {
+      this.#lastEpoch = Math.max(Date.now(), this.#lastEpoch + 1);
+      history = {
+        epoch: this.#lastEpoch,
+        n: 0,
+        events: [],
+        seen: new Map(),
+        announced: undefined,
+        expiry: undefined,
+      };
+      this.#histories.set(room, history);
+    }
+    clearTimeout(history.expiry);
+    // A timer holds at most 2^31 - 1 ms (Node's documentation of setTimeout).
+    history.expiry = setTimeout(
+      () => {
+        this.#histories.delete(room);
+      },
+      Math.min(this.#historyTtlMs, 2 ** 31 - 1),
+    ).unref();
+    return history;
+  }
+}
+
+function remember(history: MemoryHistory, key: string, offset: Offset): void {
+  history.seen.set(key, offset);
+  if (history.seen.size > MAX_IDEMPOTENCY_KEYS) {
+    for (const oldest of history.seen.keys()) {
+      history.seen.delete(oldest);
+      break;
+    }
+  }
+}
+
+/** {@link PresenceStore} of a single process. */
+export class MemoryPresenceStore implements PresenceStore {
+  readonly #broker: MemoryBroker;
+  readonly #sessions = new Map<SessionId, Set<string>>();
+
+  constructor(broker: MemoryBroker) {
+    this.#broker = broker;
+  }
+
+  change({ sessionId, socketId }: Teacher, change: PresenceChange): Promise<PresenceState> {
+    const teachers = this.#sessions.get(sessionId) ?? new Set();
+    if (change === "join") teachers.add(socketId);
+    else teachers.delete(socketId);
+    if (teachers.size > 0) this.#sessions.set(sessionId, teachers);
+    else this.#sessions.delete(sessionId);
+    return this.check(sessionId);
+  }
+
+  check(sessionId: SessionId): Promise<PresenceState> {
+    const announced = this.#broker.announcedVersion(roomName(sessionId, "student")) ?? 0;
+    const parity = this.#sessions.has(sessionId) ? 1 : 0;
+    return Promise.resolve({ version: announced % 2 === parity ? announced : announced + 1 });
+  }
+
+  settle(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  heldBy(): Promise<Teacher[]> {
+    return Promise.resolve([]);
+  }
+
+  isOnline(sessionId: SessionId): Promise<boolean> {
+    return Promise.resolve(this.#sessions.has(sessionId));
+  }
+
+  isAnnounced(sessionId: SessionId): Promise<boolean> {
+    const announced = this.#broker.announcedVersion(roomName(sessionId, "student"));
+    return announced === undefined
+      ? this.isOnline(sessionId)
+      : Promise.resolve(announced % 2 === 1);
+  }
+}
+
+/** {@link Lease} of a single process, which lasts as long as the process. */
+export class MemoryLease implements Lease {
+  readonly node: string;
+
+  constructor(nodeId: string) {
+    this.node = nodeId;
+  }
+
+  start(): void {
+    // Nobody else could declare it dead.
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** {@link ConnectionCounts} of a single process. */
+export class MemoryConnectionCounts implements ConnectionCounts {
+  readonly #counts = new Map<RoomName, number>();
+
+  set(room: RoomName, count: number): void {
+    if (count > 0) this.#counts.set(room, count);
+    else this.#counts.delete(room);
+  }
+
+  read(sessionId: SessionId): Promise<Record<Role, number>> {
+    const counts = ROLES.map((role) => [role, this.#counts.get(roomName(sessionId, role)) ?? 0]);
+    return Promise.resolve(Object.fromEntries(counts) as Record<Role, number>);
+  }
+}

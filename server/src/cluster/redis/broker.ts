@@ -1,0 +1,95 @@
+import { RedisPublisher, type HistoryLimits, type Publisher } from "@inthon/emitter";
+import {
+  formatOffset,
+  historyKey,
+  idempotencyKeysKey,
+  newKeysKey,
+  parseOffset,
+  type ClassroomEvent,
+  type Position,
+  type RoomName,
+} from "@inthon/emitter/protocol";
+import type { Broker, HistoryPage, RoomEvent } from "../ports.js";
+import type { RedisClient } from "./client.js";
+import { loadScript, runScript } from "./scripts/script.js";
+import type { RoomSubscriptions } from "./room-subscriptions.js";
+
+const HISTORY = loadScript("history.lua");
+
+/** {@link Broker} on one Redis: Pub/Sub to carry, a stream for each room to remember. */
+export class RedisBroker implements Broker {
+  readonly publisher: Publisher;
+  readonly #commands: RedisClient;
+  readonly #subscriber: RedisClient;
+  readonly #subscriptions: RoomSubscriptions;
+  readonly #limits: HistoryLimits;
+
+  constructor(
+    commands: RedisClient,
+    subscriber: RedisClient,
+    subscriptions: RoomSubscriptions,
+    limits: HistoryLimits,
+  ) {
+    this.#commands = commands;
+    this.#subscriber = subscriber;
+    this.#subscriptions = subscriptions;
+    this.#limits = limits;
+    this.publisher = new RedisPublisher(commands, limits, () => Promise.resolve());
+  }
+
+  get isConnected(): boolean {
+    return this.#subscriber.isReady;
+  }
+
+  onConnectionChange(listener: (isConnected: boolean) => void): void {
+    // `ready` comes after the client has subscribed again to everything.
+    this.#subscriber.on("ready", () => {
+      listener(true);
+    });
+    // Not every error breaks the connection.
+    this.#subscriber.on("error", () => {
+      listener(this.isConnected);
+    });
+  }
+
+  subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void> {
+    return this.#subscriptions.subscribe(room, listener);
+  }
+
+  unsubscribe(room: RoomName): Promise<void> {
+    return this.#subscriptions.unsubscribe(room);
+  }
+
+  async read(room: RoomName, known: Position | undefined, limit: number): Promise<HistoryPage> {
+    const reply = await runScript(
+      this.#commands,
+      HISTORY,
+      [historyKey(room), idempotencyKeysKey(room), newKeysKey(room)],
+      [
+        known ? String(known.epoch) : "",
+        known ? String(known.n) : "",
+        String(limit),
+        String(this.#limits.historyTtlMs),
+      ],
+    );
+    const [head, entries] = reply as [string, [string, string[]][]];
+    return { head: toPosition(head), events: entries.map(toRoomEvent) };
+  }
+}
+
+function toPosition(id: string): Position {
+  const position = parseOffset(id);
+  if (!position) throw new Error(`a history holds the entry "${id}", which is not an offset`);
+  return position;
+}
+
+/** Only the publish script appends: the field `event`, and behind it `version` where the event is an announcement. */
+function toRoomEvent([id, [, json = "", version]]: [string, string[]]): RoomEvent {
+  const position = toPosition(id);
+  return {
+    position,
+    offset: formatOffset(position),
+    event: JSON.parse(json) as ClassroomEvent,
+    isAnnouncement: version !== undefined,
+  };
+}

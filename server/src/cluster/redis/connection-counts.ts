@@ -1,0 +1,104 @@
+import {
+  roomName,
+  ROLES,
+  type Role,
+  type RoomName,
+  type SessionId,
+} from "@inthon/emitter/protocol";
+import type { Logger } from "../../telemetry/log.js";
+import { NODES_KEY, type NodeLease } from "./node-lease.js";
+import type { ConnectionCounts } from "../ports.js";
+import type { RedisClient } from "./client.js";
+
+function countsKey(node: string): string {
+  return `inthon:node:{${node}}:connections`;
+}
+
+/** Counts are told together, this much later: ten thousand clients that come back at once are a few commands. */
+const TELL_AFTER_MS = 100;
+
+/** {@link ConnectionCounts} in one hash for each node, which expires with the node's lease. */
+export class RedisConnectionCounts implements ConnectionCounts {
+  readonly #commands: RedisClient;
+  readonly #lease: NodeLease;
+  readonly #log: Logger;
+  readonly #counts = new Map<RoomName, number>();
+  readonly #changed = new Set<RoomName>();
+  #flush: NodeJS.Timeout | undefined;
+
+  constructor(commands: RedisClient, lease: NodeLease, log: Logger) {
+    this.#commands = commands;
+    this.#lease = lease;
+    this.#log = log;
+  }
+
+  set(room: RoomName, count: number): void {
+    if (count > 0) this.#counts.set(room, count);
+    else this.#counts.delete(room);
+    this.#changed.add(room);
+    this.#flush ??= setTimeout(() => {
+      this.#flush = undefined;
+      this.#tell();
+    }, TELL_AFTER_MS);
+  }
+
+  async read(sessionId: SessionId): Promise<Record<Role, number>> {
+    const nodes = await this.#commands.zRange(NODES_KEY, 0, -1);
+    const rooms = ROLES.map((role) => roomName(sessionId, role));
+    const counts = await Promise.all(
+      nodes.map((node) => this.#commands.hmGet(countsKey(node), rooms)),
+    );
+    const sum = (index: number) =>
+      counts.reduce((total, ofNode) => total + Number(ofNode[index] ?? 0), 0);
+    return { teacher: sum(0), student: sum(1) };
+  }
+
+  /** Tells everything, as the cluster knows nothing under the node's new name. */
+  onNewName(): void {
+    for (const room of this.#counts.keys()) this.#changed.add(room);
+    this.#tell();
+  }
+
+  /** Keeps what was told, and tells what could not be told. */
+  onRenewed(): void {
+    if (this.#changed.size > 0) {
+      this.#tell();
+      return;
+    }
+    this.#commands
+      .pExpire(countsKey(this.#lease.node), this.#lease.durationMs)
+      .catch((error: unknown) => {
+        this.#log.debug({ err: error }, "connection counts wait for Redis");
+      });
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#flush);
+    if (this.#commands.isReady) await this.#commands.del(countsKey(this.#lease.node));
+  }
+
+  #tell(): void {
+    const rooms = [...this.#changed];
+    this.#changed.clear();
+    this.#write(rooms).catch((error: unknown) => {
+      for (const room of rooms) this.#changed.add(room);
+      this.#log.debug({ err: error }, "connection counts wait for Redis");
+    });
+  }
+
+  async #write(rooms: readonly RoomName[]): Promise<void> {
+    const held: Record<string, number> = {};
+    const left: RoomName[] = [];
+    for (const room of rooms) {
+      const count = this.#counts.get(room);
+      if (count === undefined) left.push(room);
+      else held[room] = count;
+    }
+    const key = countsKey(this.#lease.node);
+    await Promise.all([
+      ...(Object.keys(held).length > 0 ? [this.#commands.hSet(key, held)] : []),
+      ...(left.length > 0 ? [this.#commands.hDel(key, left)] : []),
+      this.#commands.pExpire(key, this.#lease.durationMs),
+    ]);
+  }
+}

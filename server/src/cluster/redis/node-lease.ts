@@ -1,0 +1,153 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "../../telemetry/log.js";
+import type { LeaseListener } from "../ports.js";
+import type { RedisClient } from "./client.js";
+import { loadScript, runScript } from "./scripts/script.js";
+
+/** Leases are renewed this many times in their duration; a death is noticed one renewal late at most. */
+const RENEWALS = 10;
+/**
+ * After an outage of Redis every lease has run out. A node that has just begun its own lets the others do so too,
+ * for this part of a lease, before it declares any of them dead.
+ */
+const SETTLE_PART = 0.5;
+/** Longer than a cluster is ever down: the nodes that died with it are swept by the first one that is back. */
+export const FORGET_MS = 7 * 24 * 60 * 60 * 1_000;
+const MAX_DEAD = 16;
+
+export const NODES_KEY = "inthon:nodes";
+
+const RENEW = loadScript("renew.lua");
+
+/** {@link LeaseListener}, for those who have something to renew with the lease. */
+export interface RenewalListener extends LeaseListener {
+  onRenewed(): void;
+}
+
+/**
+ * This process's claim to be alive, renewed with one command a second, however much it holds.
+ *
+ * A node that finds its lease gone (it was frozen, or Redis was away or forgot) does not take it up again: others may be
+ * sweeping what it held. It goes on under a new name, under which it claims anew what it holds.
+ */
+export class NodeLease {
+  readonly #commands: RedisClient;
+  readonly #nodeId: string;
+  readonly #leaseMs: number;
+  readonly #log: Logger;
+  readonly #closing = new AbortController();
+  readonly #sweeping = new Set<string>();
+  #node: string;
+  #heldSince = 0;
+  #isSettled = false;
+  #wake = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  /**
+   * @param nodeId - the replica's name; what it is called in the cluster is this and something random
+   * @param leaseMs - a node that has not renewed its lease for this long is dead
+   */
+  constructor(commands: RedisClient, nodeId: string, leaseMs: number, log: Logger) {
+    this.#commands = commands;
+    this.#nodeId = nodeId;
+    this.#leaseMs = leaseMs;
+    this.#log = log;
+    this.#node = this.#newName();
+    commands.on("ready", () => {
+      this.#wake.abort();
+    });
+  }
+
+  /** How long a lease lasts, in milliseconds. */
+  get durationMs(): number {
+    return this.#leaseMs;
+  }
+
+  /** The node's present name. */
+  get node(): string {
+    return this.#node;
+  }
+
+  start(listener: RenewalListener): void {
+    this.#running = this.#run(listener);
+  }
+
+  /** As the port says. */
+  async stop(holdsNothing: boolean): Promise<void> {
+    this.#closing.abort();
+    this.#wake.abort();
+    await this.#running;
+    if (!holdsNothing || !this.#commands.isReady) return;
+    await this.#commands.zRem(NODES_KEY, this.#node).catch(() => undefined);
+  }
+
+  #newName(): string {
+    return `${this.#nodeId}.${randomBytes(6).toString("hex")}`;
+  }
+
+  async #run(listener: RenewalListener): Promise<void> {
+    const isStopping = () => this.#closing.signal.aborted;
+    while (!isStopping()) {
+      this.#wake = new AbortController();
+      const next = delay(this.#leaseMs / RENEWALS, undefined, { signal: this.#wake.signal });
+      try {
+        if (this.#commands.isReady) await this.#tick(listener);
+      } catch (error) {
+        if (!isStopping()) this.#log.warn({ err: error }, "the lease could not be renewed");
+      }
+      // Early after a reconnection: the lease may be about to run out.
+      await next.catch(() => undefined);
+    }
+  }
+
+  async #tick(listener: RenewalListener): Promise<void> {
+    let { isHeld, dead } = await this.#renew(this.#heldSince === 0);
+    if (!isHeld) {
+      this.#log.warn({ lease: this.#node }, "the lease ran out: claiming everything anew");
+      this.#node = this.#newName();
+      this.#heldSince = 0;
+      ({ isHeld, dead } = await this.#renew(true));
+    }
+    if (this.#heldSince === 0) {
+      this.#heldSince = performance.now();
+      this.#isSettled = false;
+      listener.onNewName();
+    }
+    listener.onRenewed();
+    if (performance.now() - this.#heldSince < SETTLE_PART * this.#leaseMs) return;
+    if (!this.#isSettled) {
+      this.#isSettled = true;
+      listener.onSettled();
+    }
+    for (const node of dead) this.#sweep(node, listener);
+  }
+
+  #sweep(node: string, listener: LeaseListener): void {
+    if (node === this.#node || this.#sweeping.has(node)) return;
+    this.#sweeping.add(node);
+    this.#log.info({ gone: node }, "a node has gone: sweeping what it held");
+    listener
+      .onDeath(node)
+      .then(() => this.#commands.zRem(NODES_KEY, node))
+      .catch((error: unknown) => {
+        this.#log.warn({ err: error, gone: node }, "sweeping failed, trying again");
+      })
+      .finally(() => {
+        this.#sweeping.delete(node);
+      });
+  }
+
+  async #renew(isNew: boolean): Promise<{ isHeld: boolean; dead: string[] }> {
+    const args = [
+      this.#node,
+      String(this.#leaseMs),
+      isNew ? "1" : "",
+      String(FORGET_MS),
+      String(MAX_DEAD),
+    ];
+    const reply = await runScript(this.#commands, RENEW, [NODES_KEY], args);
+    const [held, dead] = reply as [number, string[]];
+    return { isHeld: held === 1, dead };
+  }
+}

@@ -1,0 +1,34 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { RedisClient } from "../client.js";
+
+/** A Lua script of this folder. */
+export interface Script {
+  readonly text: string;
+  readonly sha1: string;
+}
+
+/** @param name - of a file beside this one's source: the compiler does not copy it to `dist` */
+export function loadScript(name: string): Script {
+  const file = new URL(`../../../../src/cluster/redis/scripts/${name}`, import.meta.url);
+  const text = readFileSync(file, "utf8");
+  return { text, sha1: createHash("sha1").update(text).digest("hex") };
+}
+
+/** Runs a script, loading it where Redis does not have it. */
+export async function runScript(
+  client: RedisClient,
+  script: Script,
+  keys: string[],
+  args: string[],
+): Promise<unknown> {
+  const options = { keys, arguments: args };
+  try {
+    return await client.evalSha(script.sha1, options);
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith("NOSCRIPT")) {
+      return await client.eval(script.text, options);
+    }
+    throw error;
+  }
+}

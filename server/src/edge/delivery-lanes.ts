@@ -1,0 +1,89 @@
+import type { Socket as NetSocket } from "node:net";
+import type { Batch, Lane } from "../classroom/batch.js";
+import { emittedArguments, socketIoFrames, socketIoPackets } from "./wire/event-encodings.js";
+import { isClear, rawSocket, type EngineConnectionSeam } from "./engine-io/connection.js";
+import { gatherWrites } from "./wire/gather-writes.js";
+import { PlainConnection } from "./plain/connection.js";
+import { descriptorOf, writeNow } from "./wire/write-now.js";
+
+/** A socket of Socket.IO, as far as telling it events is concerned. */
+interface MemberSeam {
+  readonly conn: unknown;
+  listenersAnyOutgoing(): readonly unknown[];
+  notifyOutgoingListeners(packet: { readonly data: readonly unknown[] }): void;
+}
+
+interface EngineConnection extends EngineConnectionSeam {
+  once(event: "upgrade", listener: () => void): void;
+  write(packet: string, options: object): void;
+}
+
+/** The way to a connection of Socket.IO, whichever engine it came by. */
+export function laneTo(socket: object): Lane {
+  const member = socket as MemberSeam;
+  return member.conn instanceof PlainConnection
+    ? new PlainLane(member, member.conn)
+    : new EngineLane(member, member.conn as EngineConnection);
+}
+
+function tellListeners(member: MemberSeam, batch: Batch): void {
+  if (member.listenersAnyOutgoing().length === 0) return;
+  for (const data of batch.as(emittedArguments)) member.notifyOutgoingListeners({ data });
+}
+
+class PlainLane implements Lane {
+  readonly #member: MemberSeam;
+  readonly #connection: PlainConnection;
+
+  constructor(member: MemberSeam, connection: PlainConnection) {
+    this.#member = member;
+    this.#connection = connection;
+  }
+
+  write(batch: Batch): void {
+    tellListeners(this.#member, batch);
+    this.#connection.writeBatch(batch);
+  }
+
+  gather(): void {
+    gatherWrites(this.#connection.netSocket);
+  }
+}
+
+/** Writes ready frames straight to a WebSocket's own socket, or gives packets to Engine.IO, which keeps their order. */
+class EngineLane implements Lane {
+  readonly #member: MemberSeam;
+  readonly #connection: EngineConnection;
+  #socket: NetSocket | undefined;
+  #descriptor = -1;
+
+  constructor(member: MemberSeam, connection: EngineConnection) {
+    this.#member = member;
+    this.#connection = connection;
+    this.#findSocket();
+    if (this.#socket) return;
+    connection.once("upgrade", () => {
+      this.#findSocket();
+    });
+  }
+
+  write(batch: Batch): void {
+    tellListeners(this.#member, batch);
+    const connection = this.#connection;
+    const socket = this.#socket;
+    if (socket && isClear(connection, socket)) {
+      writeNow(socket, this.#descriptor, batch.as(socketIoFrames));
+    } else {
+      for (const packet of batch.as(socketIoPackets)) connection.write(packet, {});
+    }
+  }
+
+  gather(): void {
+    if (this.#socket) gatherWrites(this.#socket);
+  }
+
+  #findSocket(): void {
+    this.#socket = rawSocket(this.#connection);
+    if (this.#socket) this.#descriptor = descriptorOf(this.#socket);
+  }
+}

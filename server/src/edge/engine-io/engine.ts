@@ -1,0 +1,171 @@
+import { randomUUID } from "node:crypto";
+import type { EventEmitter } from "node:events";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { Server as EngineServer, Socket as EngineSocket, type ServerOptions } from "engine.io";
+import type { WebSocket, WebSocketServer } from "ws";
+import { isClear, rawSocket, type EngineConnectionSeam } from "./connection.js";
+import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
+import { prepareQuery } from "../request-query.js";
+import { textFrames } from "../wire/websocket-frames.js";
+
+/** Engine.IO's ping. */
+const PING_FRAME = textFrames(["2"]);
+/** RFC 6455, section 7.4.1: for a client whose revision of Engine.IO is not spoken here. */
+const PROTOCOL_ERROR = 1002;
+
+// Private in engine.io's types. Pinned by the contract tests.
+interface UpgradeSeam {
+  readonly ws: WebSocketServer;
+  onWebSocket(request: IncomingMessage, socket: Duplex, webSocket: WebSocket): void;
+}
+
+// Where Engine.IO's handshake looks for it. Pinned by the contract tests.
+interface RequestSeam extends IncomingMessage {
+  websocket?: WebSocket;
+}
+
+// `onPacket` is protected in engine.io's types. Pinned by the tests of junk frames.
+interface TransportSeam {
+  onPacket(this: TransportSeam, packet: EnginePacket): void;
+  /** Whether the client may ping, which it does once: to probe a transport that it upgrades to. */
+  mayProbe?: boolean;
+}
+
+interface EnginePacket {
+  readonly type: string;
+  readonly data?: unknown;
+}
+
+// Private in engine.io's types. Pinned by the tests of heartbeats and of what a connection keeps.
+interface ConnectionSeam extends Beating, EngineConnectionSeam {
+  readonly server: EngineServer;
+  readonly transport: EngineConnectionSeam["transport"] &
+    EventEmitter & { readonly socket?: EventEmitter };
+  readonly pingTimeoutTimer: NodeJS.Timeout | null;
+  hasRefreshedPingTimeout: boolean;
+  sendPacket(type: "ping"): void;
+  schedulePing: (this: ConnectionSeam) => void;
+  resetPingTimeout(): void;
+  on(event: "close", listener: (this: ConnectionSeam) => void): void;
+}
+
+/** Engine.IO closes a connection on a frame that is not Engine.IO. The contract ignores such a frame. */
+export class TolerantEngine extends EngineServer {
+  readonly #nodeId: string;
+  readonly #heartbeat: Heartbeat;
+
+  /** @param nodeId - put in front of each connection's Engine.IO id, so that a client can tell which replica it is on */
+  constructor(options: ServerOptions & { readonly pingInterval: number }, nodeId: string) {
+    super(options);
+    this.#nodeId = nodeId;
+    this.#heartbeat = new Heartbeat(options.pingInterval);
+    this.on("connection", (connection) => {
+      this.#slim(connection as unknown as ConnectionSeam);
+    });
+  }
+
+  override close(): this {
+    this.#heartbeat.close();
+    super.close();
+    return this;
+  }
+
+  override generateId(): string {
+    return `${this.#nodeId}~${randomUUID()}`;
+  }
+
+  /**
+   * As Engine.IO does it, without the response object that it makes for middlewares: there are none, and its listener
+   * would keep the request in memory as long as the connection lives.
+   */
+  override handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { sid, transport } = prepareQuery(request);
+    const engineRequest = request as EngineRequest;
+    this.verify(engineRequest, true, (errorCode) => {
+      if (errorCode !== undefined) {
+        // Refuses it.
+        super.handleUpgrade(request, socket, head);
+        return;
+      }
+      const seam = this as unknown as UpgradeSeam;
+      seam.ws.handleUpgrade(request, socket, head, (webSocket) => {
+        if (sid !== undefined || transport !== "websocket") {
+          seam.onWebSocket(request, socket, webSocket);
+          return;
+        }
+        webSocket.on("error", untilThereIsATransport);
+        (request as RequestSeam).websocket = webSocket;
+        void this.handshake(transport, engineRequest, () => {
+          webSocket.close(PROTOCOL_ERROR);
+        });
+      });
+    });
+  }
+
+  protected override createTransport(
+    ...args: Parameters<EngineServer["createTransport"]>
+  ): ReturnType<EngineServer["createTransport"]> {
+    const [, request] = args;
+    const transport = super.createTransport(...args);
+    const seam = transport as unknown as TransportSeam;
+    if (prepareQuery(request)["sid"] !== undefined) seam.mayProbe = true;
+    seam.onPacket = onTolerablePacket;
+    return transport;
+  }
+
+  /** Takes from a new connection what Engine.IO gives to each and one can do for all. */
+  #slim(connection: ConnectionSeam): void {
+    connection.beat = ping;
+    this.#heartbeat.add(connection);
+    connection.on("close", onClose);
+    const { name, socket } = connection.transport;
+    if (name !== "websocket") return;
+    // Only polling emits it.
+    connection.transport.removeAllListeners("headers");
+    socket?.off("error", untilThereIsATransport);
+  }
+}
+
+/** Engine.IO's timer for each connection's next ping, which is made as it opens: here {@link Heartbeat} pings. */
+function withoutPingTimers(schedulePing: ConnectionSeam["schedulePing"]) {
+  return function (this: ConnectionSeam): void {
+    if (!(this.server instanceof TolerantEngine)) schedulePing.call(this);
+  };
+}
+const engineSocket = EngineSocket.prototype as unknown as ConnectionSeam;
+engineSocket.schedulePing = withoutPingTimers(engineSocket.schedulePing);
+
+/** As Engine.IO's own timer for each connection does it. */
+function ping(this: ConnectionSeam): void {
+  // The answer to the last one is still awaited.
+  if (this.pingTimeoutTimer !== null) return;
+  this.hasRefreshedPingTimeout = false;
+  const socket = rawSocket(this);
+  if (socket && isClear(this, socket)) socket.write(PING_FRAME);
+  else this.sendPacket("ping");
+  this.resetPingTimeout();
+}
+
+/** The transport has a listener of its own, to which it leads errors. */
+function untilThereIsATransport(): void {
+  // Nothing to do: the WebSocket closes.
+}
+
+function onClose(this: ConnectionSeam): void {
+  stopBeating(this);
+}
+
+// Engine.IO's own type of it is not exported.
+type EngineRequest = Parameters<EngineServer["verify"]>[0];
+
+/** Shared by all transports: a function for each would be memory for each. */
+function onTolerablePacket(this: TransportSeam, packet: EnginePacket): void {
+  if (packet.type === "error") return;
+  if (packet.type === "ping") {
+    // Only the server pings.
+    if (this.mayProbe !== true || packet.data !== "probe") return;
+    this.mayProbe = false;
+  }
+  (Object.getPrototypeOf(this) as TransportSeam).onPacket.call(this, packet);
+}

@@ -1,0 +1,41 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { DEFAULT_PATH, parseAddress } from "../../classroom/address.js";
+import type { Http } from "../http/fastify.js";
+import { HttpProblem } from "../http/problems.js";
+import { NOTHING_HERE } from "../upgrade.js";
+
+const CORS_HEADER = /^(access-control-|vary$)/;
+
+/** Engine.IO's server, as far as long polling needs it. */
+export interface PollingHandler {
+  handleRequest(request: IncomingMessage, response: ServerResponse): void;
+}
+
+/** Engine.IO's long polling, on the same URLs as the WebSockets. */
+export function pollingRoutes(http: Http, engineIo: PollingHandler): void {
+  void http.register((scope, _options, done) => {
+    // Engine.IO reads the body itself.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", (_request, _payload, parsed) => {
+      parsed(null);
+    });
+    for (const url of ["/ws/session/:session_id/:role", DEFAULT_PATH]) {
+      scope.all<{ Querystring: { EIO?: string } }>(url, (request, reply) => {
+        if (!parseAddress(request.url)) throw new HttpProblem(404, "not_found", NOTHING_HERE);
+        if (request.query.EIO === undefined) {
+          const detail = "this is a WebSocket: connect with a WebSocket or a Socket.IO client";
+          throw new HttpProblem(426, "upgrade_required", detail, {
+            headers: { upgrade: "websocket", connection: "Upgrade" },
+          });
+        }
+        // Engine.IO answers; what has been decided about other origins must not get lost.
+        for (const [name, value] of Object.entries(reply.getHeaders())) {
+          if (value !== undefined && CORS_HEADER.test(name)) reply.raw.setHeader(name, value);
+        }
+        reply.hijack();
+        engineIo.handleRequest(request.raw, reply.raw);
+      });
+    }
+    done();
+  });
+}

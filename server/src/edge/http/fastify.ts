@@ -1,0 +1,81 @@
+import cors from "@fastify/cors";
+import helmet from "@fastify/helmet";
+import { fastify, type FastifyBaseLogger, type FastifyError, type FastifyInstance } from "fastify";
+import type { Logger } from "../../telemetry/log.js";
+import { HttpProblem, PROBLEM_CONTENT_TYPE, type ProblemCode } from "./problems.js";
+
+/** The longest request body, in bytes: sixteen of the longest events. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+
+/** Fastify, as every route here uses it. */
+export type Http = ReturnType<typeof createHttp>;
+
+/** The HTTP server, with errors as problems, security headers and CORS. */
+export function createHttp(log: Logger, allowedOrigins: readonly string[] | undefined) {
+  const http = fastify({
+    // Fastify would log two lines for each request.
+    loggerInstance: log.child(
+      {},
+      { level: log.isLevelEnabled("warn") ? "warn" : log.level },
+    ) as FastifyBaseLogger,
+    bodyLimit: MAX_BODY_BYTES,
+    // Kept-alive connections must not hold up the end of the process.
+    forceCloseConnections: true,
+    routerOptions: { ignoreTrailingSlash: true },
+    // A URL that cannot be decoded.
+    frameworkErrors: (_error, request, reply) => {
+      sendProblem.call(http, notFound(), request, reply);
+    },
+  });
+  http.setErrorHandler(sendProblem);
+  http.setNotFoundHandler(() => {
+    throw notFound();
+  });
+  // Fastify's own parser for it: events are JSON.
+  http.removeContentTypeParser("text/plain");
+  void http.register(cors, { origin: allowedOrigins ? [...allowedOrigins] : "*" });
+  void http.register(helmet, {
+    contentSecurityPolicy: {
+      directives: {
+        // Browsers differ in whether 'self' covers WebSockets.
+        connectSrc: ["'self'", "ws:", "wss:"],
+        // The server may be reached without TLS, on a developer's machine or behind a proxy that ends it.
+        upgradeInsecureRequests: null,
+      },
+    },
+    // Pages of other origins may load the stock client from here.
+    crossOriginResourcePolicy: { policy: "cross-origin" },
+    strictTransportSecurity: false,
+  });
+  return http;
+}
+
+function notFound(): HttpProblem {
+  return new HttpProblem(404, "not_found", "there is nothing here: see the README for the paths");
+}
+
+const FASTIFY_PROBLEMS: Readonly<Record<number, [ProblemCode, string]>> = {
+  413: ["payload_too_large", `the body is longer than ${String(MAX_BODY_BYTES)} bytes`],
+  415: ["unsupported_media_type", "send JSON, with Content-Type: application/json"],
+};
+
+const sendProblem: Parameters<FastifyInstance["setErrorHandler"]>[0] = (error, request, reply) => {
+  const { problem, headers } = toProblem(error as FastifyError);
+  if (problem.status >= 500) request.log.error({ err: error, url: request.url }, problem.detail);
+  return reply
+    .code(problem.status)
+    .headers(headers)
+    .type(PROBLEM_CONTENT_TYPE)
+    .send(JSON.stringify(problem));
+};
+
+function toProblem(error: FastifyError | HttpProblem): HttpProblem {
+  if (error instanceof HttpProblem) return error;
+  const status = error.statusCode ?? 500;
+  const known = FASTIFY_PROBLEMS[status];
+  if (known) return new HttpProblem(status, ...known);
+  if (status >= 400 && status < 500) {
+    return new HttpProblem(status, "invalid_request", "the request is malformed: check its JSON");
+  }
+  return new HttpProblem(500, "internal_error", "something went wrong here: try again later");
+}

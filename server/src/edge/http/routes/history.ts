@@ -1,0 +1,99 @@
+import {
+  formatOffset,
+  parseOffset,
+  parseRole,
+  roomName,
+  type Offset,
+  type Position,
+  type Role,
+  type SessionId,
+} from "@inthon/emitter/protocol";
+import type { FastifyRequest } from "fastify";
+import type { Broker, RoomEvent } from "../../../cluster/ports.js";
+import { within } from "../../../cluster/retry.js";
+import type { Http } from "../fastify.js";
+import { HttpProblem } from "../problems.js";
+import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
+
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1_000;
+const READ_TIMEOUT_MS = 3_000;
+
+interface HistoryQuery {
+  role?: string;
+  after?: string;
+  limit?: string;
+}
+
+/** What `GET /sessions/:session_id/events` answers. */
+interface HistoryAnswer {
+  session_id: SessionId;
+  role: Role;
+  /** Where the history stands: pass it as `after` to read on from here. */
+  head: Offset;
+  /** Whether every event after `after` is in the answer, up to its limit; else the history does not reach back to it. */
+  complete: boolean;
+  events: { offset: Offset; event: RoomEvent["event"] }[];
+}
+
+/**
+ * `GET /sessions/:session_id/events?role=&after=&limit=` reads what a role was told.
+ *
+ * @param authorize - who may publish may read
+ */
+export function historyRoutes(
+  http: Http,
+  broker: Broker,
+  authorize: (request: FastifyRequest) => Promise<void>,
+): void {
+  http.get<{ Params: SessionParams; Querystring: HistoryQuery }>(
+    "/sessions/:session_id/events",
+    { onRequest: authorize },
+    async (request): Promise<HistoryAnswer> => {
+      const sessionId = sessionIdOf(request);
+      const { role, after, limit } = readQuery(request.query);
+      const room = roomName(sessionId, role);
+      try {
+        const read = (from: Position | undefined) =>
+          within(READ_TIMEOUT_MS, broker.read(room, from, limit));
+        const { head } = await read(undefined);
+        const isReachable = !after || (after.epoch === head.epoch && after.n <= head.n);
+        const from = after && isReachable ? after : { epoch: head.epoch, n: 0 };
+        const { events } = await read(from);
+        const next = events[0]?.position.n ?? head.n + 1;
+        return {
+          session_id: sessionId,
+          role,
+          head: formatOffset(head),
+          complete: isReachable && next === from.n + 1,
+          events: events.map(({ offset, event }) => ({ offset, event })),
+        };
+      } catch (cause) {
+        throw unavailable(cause);
+      }
+    },
+  );
+}
+
+function readQuery(query: HistoryQuery): {
+  role: Role;
+  after: Position | undefined;
+  limit: number;
+} {
+  const role = parseRole(query.role);
+  if (!role) throw invalid("/role", 'must be "teacher" or "student"');
+  const after = query.after === undefined ? undefined : parseOffset(query.after);
+  if (query.after !== undefined && !after) {
+    throw invalid("/after", "must be an offset, such as 1700000000000-42");
+  }
+  const limit = query.limit === undefined ? DEFAULT_LIMIT : Number(query.limit);
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
+    throw invalid("/limit", `must be a whole number from 1 to ${String(MAX_LIMIT)}`);
+  }
+  return { role, after, limit };
+}
+
+function invalid(path: string, message: string): HttpProblem {
+  const detail = `the query's ${path.slice(1)} ${message}`;
+  return new HttpProblem(400, "invalid_request", detail, { errors: [{ path, message }] });
+}

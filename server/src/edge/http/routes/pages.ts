@@ -1,0 +1,20 @@
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import fastifyStatic from "@fastify/static";
+import type { Http } from "../fastify.js";
+
+const PUBLIC = fileURLToPath(new URL("../../../../public", import.meta.url));
+const SOCKET_IO = dirname(createRequire(import.meta.url).resolve("socket.io/package.json"));
+
+/** The demo page at `/`, and the stock Socket.IO client below `/socket.io/`, where its documents say it is. */
+export function pageRoutes(http: Http): void {
+  void http.register(fastifyStatic, { root: PUBLIC });
+  void http.register(fastifyStatic, {
+    root: join(SOCKET_IO, "client-dist"),
+    prefix: "/socket.io/",
+    wildcard: false,
+    decorateReply: false,
+    maxAge: "1h",
+  });
+}

@@ -1,0 +1,109 @@
+import { EmitterError, MAX_BATCH_EVENTS, parseEvent, type Emitter } from "@inthon/emitter";
+import { type ClassroomEvent, type Role, type SessionId } from "@inthon/emitter/protocol";
+import type { FastifyRequest } from "fastify";
+import type { Http } from "../fastify.js";
+import { HttpProblem } from "../problems.js";
+import { RETRY_AFTER, sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
+
+/** Below what load balancers wait for a response (30 s and more). */
+const PUBLISH_TIMEOUT_MS = 3_000;
+
+export interface SessionRoutesOptions {
+  readonly emitter: Emitter;
+  /** Lets through who may publish. */
+  readonly authorize: (request: FastifyRequest) => Promise<void>;
+  /** What is known of a session over the whole cluster; rejects where Redis does not say. */
+  readonly describe: (
+    sessionId: SessionId,
+  ) => Promise<{ teacherOnline: boolean; connections: Record<Role, number> }>;
+}
+
+/** `POST /sessions/:session_id/events` and `GET /sessions/:session_id`. */
+export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
+  http.post<{ Params: SessionParams }>(
+    "/sessions/:session_id/events",
+    // Before the body is read: a stranger costs nothing.
+    { onRequest: options.authorize },
+    async (request, reply) => {
+      const sessionId = sessionIdOf(request);
+      const { isSingle, events } = eventsOf(request.body);
+      const results = await publish(options.emitter, sessionId, events, request);
+      return reply.code(202).send(isSingle ? results[0] : results);
+    },
+  );
+
+  http.get<{ Params: SessionParams }>("/sessions/:session_id", async (request) => {
+    const sessionId = sessionIdOf(request);
+    try {
+      const { teacherOnline, connections } = await options.describe(sessionId);
+      return { session_id: sessionId, teacher_online: teacherOnline, connections };
+    } catch (cause) {
+      throw unavailable(cause);
+    }
+  });
+}
+
+function eventsOf(body: unknown): { isSingle: boolean; events: ClassroomEvent[] } {
+  if (!Array.isArray(body)) return { isSingle: true, events: [checked(body, "")] };
+  if (body.length === 0 || body.length > MAX_BATCH_EVENTS) {
+    const message = `must hold 1 to ${String(MAX_BATCH_EVENTS)} events`;
+    throw new HttpProblem(400, "invalid_event", `the array ${message}`, {
+      errors: [{ path: "", message }],
+    });
+  }
+  return {
+    isSingle: false,
+    events: body.map((event: unknown, index) => checked(event, `/${String(index)}`)),
+  };
+}
+
+function checked(value: unknown, path: string): ClassroomEvent {
+  try {
+    return parseEvent(value, path);
+  } catch (error) {
+    throw toProblem(error);
+  }
+}
+
+async function publish(
+  emitter: Emitter,
+  sessionId: SessionId,
+  events: readonly ClassroomEvent[],
+  request: FastifyRequest,
+) {
+  const key = request.headers["idempotency-key"];
+  try {
+    return await emitter.emitParsed(sessionId, events, {
+      timeoutMs: PUBLISH_TIMEOUT_MS,
+      ...(typeof key === "string" ? { idempotencyKey: key } : {}),
+    });
+  } catch (error) {
+    throw toProblem(error);
+  }
+}
+
+function toProblem(error: unknown): unknown {
+  if (!(error instanceof EmitterError)) return error;
+  const { code, message, faults: errors, cause } = error;
+  switch (code) {
+    case "invalid_event":
+      return new HttpProblem(400, "invalid_event", message, { errors });
+    case "event_too_large":
+      return new HttpProblem(413, "payload_too_large", message, { errors });
+    case "invalid_option":
+      return new HttpProblem(400, "invalid_idempotency_key", message);
+    case "invalid_session_id":
+      return new HttpProblem(404, "invalid_session_id", message);
+    case "unavailable":
+    case "closed":
+      return new HttpProblem(
+        503,
+        "unavailable",
+        "the event was not confirmed in time: repeat the request with the same Idempotency-Key",
+        { headers: RETRY_AFTER, cause },
+      );
+    case "unauthorized":
+    case "rejected":
+      return error;
+  }
+}

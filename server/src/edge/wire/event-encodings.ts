@@ -1,0 +1,22 @@
+import type { Encoding } from "../../classroom/batch.js";
+import { textFrames } from "./websocket-frames.js";
+
+/** Each event as the arguments of Socket.IO's `emit`. */
+export const emittedArguments: Encoding<readonly (readonly unknown[])[]> = (events) =>
+  events.map(({ event, offset }) => [event.event, event, offset]);
+
+/** Each event as Socket.IO's encoder writes it. */
+export const socketIoPackets: Encoding<readonly string[]> = (events) =>
+  events.map(({ event, offset }) => `2["${event.event}",${JSON.stringify(event)},"${offset}"]`);
+
+/** WebSocket frames with an Engine.IO message each. */
+export const socketIoFrames: Encoding<Buffer> = (events) =>
+  textFrames(socketIoPackets(events).map((packet) => `4${packet}`));
+
+/** WebSocket frames of the plain protocol. */
+export const plainFrames: Encoding<Buffer> = (events) =>
+  textFrames(events.map(({ event }) => JSON.stringify(event)));
+
+/** The same for clients that asked for offsets. */
+export const plainFramesWithOffsets: Encoding<Buffer> = (events) =>
+  textFrames(events.map(({ event, offset }) => JSON.stringify({ ...event, offset })));

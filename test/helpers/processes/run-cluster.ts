@@ -1,0 +1,186 @@
+/** `npm run cluster`: Redis, three replicas and a load balancer on this machine, until Ctrl-C. */
+import { createConnection } from "node:net";
+import { type Cluster, startCluster } from "./cluster.js";
+import { isFree } from "./ports.js";
+import { ensureTool, findTool } from "./tools.js";
+
+const defaultRedisPort = 6379;
+const warnLevel = 40;
+const pingTimeoutMs = 1000;
+
+let running: Cluster | undefined;
+let stopping = false;
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
+// tsx runs this file as its child: when it is gone, there is nobody left who could end us.
+process.once("disconnect", stop);
+
+try {
+  await main();
+} catch (error) {
+  fail(error instanceof Error ? error.message : String(error));
+}
+
+async function main(): Promise<void> {
+  const host = process.env["HOST"] ?? "127.0.0.1";
+  const port = Number(process.env["PORT"] ?? 3000);
+  // PORT + 3 is the last replica's.
+  if (!Number.isInteger(port) || port < 1 || port > 65_532) {
+    fail(`PORT is not a port from 1 to 65532: ${process.env["PORT"] ?? ""}`);
+  }
+  const replicaPorts = [port + 1, port + 2, port + 3];
+  const wanted = [{ port, host }, ...replicaPorts.map((port) => ({ port, host: undefined }))];
+  for (const { port, host } of wanted) {
+    if (!(await isFree(port, host))) {
+      fail(`Port ${port} is taken: with PORT=4000 the cluster uses 4000 to 4003`);
+    }
+  }
+
+  const runningRedis = await findRunningRedis();
+  if (runningRedis === undefined) await ensureTool("redis-server", { onInstall: print });
+  if (findTool("nginx") === undefined) await ensureTool("haproxy", { onInstall: print });
+
+  print("Starting ...");
+  const cluster = await startCluster({
+    redis:
+      runningRedis === undefined
+        ? { port: (await isFree(defaultRedisPort)) ? defaultRedisPort : undefined }
+        : { url: runningRedis },
+    ports: { replicas: replicaPorts, loadBalancer: port },
+    loadBalancer: true,
+    host,
+    env: settings(),
+    onLine: printProblem,
+  });
+  running = cluster;
+  reportDeaths(cluster, runningRedis === undefined);
+  introduce(cluster, host, runningRedis === undefined ? "started for this" : "was running");
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function fail(message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+}
+
+/** REDIS_URL, or the Redis that answers at the usual place. */
+async function findRunningRedis(): Promise<string | undefined> {
+  const url = process.env["REDIS_URL"];
+  if (url !== undefined && url !== "") return url;
+  return (await answersPing(defaultRedisPort))
+    ? `redis://127.0.0.1:${defaultRedisPort}`
+    : undefined;
+}
+
+async function answersPing(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: "127.0.0.1", port, timeout: pingTimeoutMs });
+    socket.once("connect", () => socket.write("PING\r\n"));
+    socket.once("data", (data) => {
+      resolve(data.toString().startsWith("+PONG"));
+      socket.destroy();
+    });
+    socket.once("timeout", () => socket.destroy());
+    socket.once("error", () => socket.destroy());
+    socket.once("close", () => {
+      resolve(false); // unless it has answered
+    });
+  });
+}
+
+/** Every setting of the server, as it is in our environment; the cluster sets its own over them. */
+function settings(): Record<string, string> {
+  const settings: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    // A higher LOG_LEVEL would hide from us that a replica listens.
+    if (value !== undefined && name !== "LOG_LEVEL") settings[name] = value;
+  }
+  return settings;
+}
+
+function printProblem(nodeId: string, line: string): void {
+  const entry = parse(line);
+  // Anything but a log entry was not meant to be there: a crash, a warning of Node.
+  if (entry === undefined) print(`${nodeId}  ${line}`);
+  else if (entry.level >= warnLevel) print(`${nodeId}  ${describe(entry)}`);
+}
+
+interface LogEntry {
+  readonly level: number;
+  readonly msg?: string;
+  readonly err?: { readonly message?: string };
+}
+
+function parse(line: string): LogEntry | undefined {
+  if (!line.startsWith("{")) return undefined;
+  try {
+    const entry = JSON.parse(line) as LogEntry;
+    return typeof entry.level === "number" ? entry : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function describe({ level, msg, err }: LogEntry): string {
+  const cause = err?.message === undefined ? "" : `: ${err.message}`;
+  return `${level >= 50 ? "error" : "warning"}: ${msg ?? ""}${cause}`;
+}
+
+/** Says so when a part ends by itself; the others keep on, which is the point of a cluster. */
+function reportDeaths(cluster: Cluster, ownsRedis: boolean): void {
+  const parts = [
+    ...cluster.replicas.map((replica) => ({ name: replica.nodeId, exited: replica.exited })),
+    { name: "The load balancer", exited: cluster.loadBalancer.exited },
+    ...(ownsRedis ? [{ name: "Redis", exited: cluster.redis.exited }] : []),
+  ];
+  for (const { name, exited } of parts) {
+    void exited.then(({ code, signal }) => {
+      if (!stopping)
+        print(`${name} has ended (${signal ?? `exit code ${code}`}); the rest keeps on`);
+    });
+  }
+}
+
+function stop(): void {
+  // Whatever has been started before the cluster is complete ends with this process.
+  if (running === undefined) process.exit(130);
+  if (stopping) return;
+  stopping = true;
+  print("\nStopping ...");
+  running.stop().then(
+    () => process.exit(0),
+    (error: unknown) => {
+      fail(String(error));
+    },
+  );
+}
+
+function introduce(cluster: Cluster, host: string, origin: string): void {
+  const url = `http://${host === "0.0.0.0" ? "127.0.0.1" : host}:${cluster.loadBalancer.port}`;
+  const rows = [
+    ["Demo page", `${url}/`, `load balancer: ${cluster.loadBalancer.kind}`],
+    ...cluster.replicas.map(({ nodeId, url, pid }) => [nodeId, url, `pid ${pid}`]),
+    ["Redis", withoutPassword(cluster.redisUrl), origin],
+  ];
+  const width = Math.max(...rows.map(([, address = ""]) => address.length));
+  print("");
+  for (const [name = "", address = "", note = ""] of rows) {
+    print(`  ${name.padEnd(10)}  ${address.padEnd(width)}  ${note}`);
+  }
+  print(`
+Send an event to the students of the session "demo":
+
+  curl -X POST ${url}/sessions/demo/events -H 'Content-Type: application/json' \\
+    -d '{"event":"important","note":"Hello","capture_url":null}'
+
+Ctrl-C ends all of it.
+`);
+}
+
+/** REDIS_URL may name several hosts, which URL does not read: so the text is cut. */
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, "//...@");
+}

@@ -1,0 +1,155 @@
+import { fileURLToPath } from "node:url";
+import t from "tap";
+import { ConfigError, ENVIRONMENT_VARIABLES, loadConfig } from "../../server/dist/config.js";
+import { freePort } from "../helpers/processes/ports.js";
+import { run } from "../helpers/processes/run.js";
+import { Launched, minimalEnvironment } from "../helpers/processes/server-process.js";
+
+const MAIN = fileURLToPath(new URL("../../server/dist/main.js", import.meta.url));
+const SECRET = "s3cret-that-no-log-may-hold";
+const AT_A_TIME = 3;
+
+/** Values that no version may start with. The real server is started with the first of each variable. */
+const BAD_VALUES: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  HOST: ["http://localhost"],
+  PORT: ["-1", "65536", "3000x", "1e3", "0x10"],
+  NODE_ID: ["a node", "a/b", "n".repeat(65)],
+  LOG_LEVEL: ["loud", "INFO"],
+  REDIS_URL: [
+    `http://default:${SECRET}@localhost`,
+    "localhost:6379",
+    `redis//default:${SECRET}@localhost`,
+    `redis://default:${SECRET}@localhost:port`,
+    `redis://default:${SECRET}@localhost/database`,
+    `redis://default:${SECRET}%zz@localhost`,
+    `redis+cluster://default:${SECRET}@:,:`,
+    `redis+sentinel://default:${SECRET}@a,b,c`,
+  ],
+  HISTORY_LIMIT: ["0", "many", "-5", "1.5", "1000001"],
+  HISTORY_TTL_S: ["6h", "0", "31536001"],
+  PING_INTERVAL_MS: ["0", "10s"],
+  PING_TIMEOUT_MS: ["0", "10s"],
+  LEASE_MS: ["999", "10s"],
+  TEACHER_OFFLINE_GRACE_MS: ["-1", "600001"],
+  PUBLISH_KEYS: [`${SECRET},${SECRET} with spaces`, " , ", "k".repeat(257)],
+  ALLOWED_ORIGINS: ["example.com", "https://example.com/path", "https://a.example,*", ","],
+  JWT_SECRET: ["short"],
+  JWT_PUBLIC_KEY: [SECRET],
+  JWKS_URL: [`ftp://default:${SECRET}@localhost/keys`],
+  DRAIN_DELAY_MS: ["-1"],
+  DRAIN_SPREAD_MS: ["soon"],
+};
+
+void t.test("a wrong value ends the start with one line that names the variable", async (t) => {
+  t.jobs = AT_A_TIME;
+  for (const [name, [value]] of Object.entries(BAD_VALUES)) {
+    void t.test(`${name}=${value}`, async (t) => {
+      const env = { HOST: "127.0.0.1", PORT: "0", [name]: value };
+      const { code, stdout, stderr } = await run(process.execPath, [MAIN], { env });
+      t.equal(code, 1);
+      t.match(stderr, new RegExp(`^${name} [^\\n]+\\n$`), "one line");
+      t.notMatch(stdout + stderr, SECRET);
+    });
+  }
+});
+
+void t.test("every wrong value is refused, in one line that holds no secret", (t) => {
+  for (const [name, values] of Object.entries(BAD_VALUES)) {
+    // Whether a name leads anywhere is known when the server listens.
+    for (const value of name === "HOST" ? [] : values) {
+      const message = messageOf(() => loadConfig({ [name]: value }), name);
+      t.match(message, new RegExp(`^${name} [^\\n]+$`), `${name}=${value}`);
+      t.notMatch(message, SECRET, `${name}=${value}`);
+    }
+  }
+  const untried = ENVIRONMENT_VARIABLES.filter((name) => !Object.hasOwn(BAD_VALUES, name));
+  t.strictSame(untried, [], "each variable that the server reads is in the table");
+  t.end();
+});
+
+function messageOf(start: () => unknown, variable: string): string {
+  try {
+    start();
+    return "it is taken for good";
+  } catch (error) {
+    if (error instanceof ConfigError && error.variable === variable) return error.message;
+    throw error;
+  }
+}
+
+void t.test("the log never holds the password of a Redis that cannot be reached", async (t) => {
+  const port = await freePort();
+  const server = await Launched.start(process.execPath, [MAIN], {
+    env: {
+      ...minimalEnvironment(),
+      HOST: "127.0.0.1",
+      PORT: "0",
+      LOG_LEVEL: "trace",
+      REDIS_URL: `redis://default:${SECRET}@127.0.0.1:${String(port)}`,
+    },
+  });
+  t.teardown(() => server.stop());
+  await server.waitForLine((line) => line.includes("Redis is away") || undefined);
+  await server.stop();
+  t.match(server.output(), "ECONNREFUSED");
+  t.notMatch(server.output(), SECRET);
+});
+
+void t.test("without any variable the server runs alone, in memory, on port 3000", (t) => {
+  const { nodeId, ...config } = loadConfig({});
+  t.strictSame(config, {
+    host: "0.0.0.0",
+    port: 3_000,
+    logLevel: "info",
+    cluster: { kind: "memory" },
+    historyLimit: 1_000,
+    historyTtlMs: 21_600_000,
+    pingIntervalMs: 10_000,
+    pingTimeoutMs: 10_000,
+    leaseMs: 10_000,
+    teacherOfflineGraceMs: 0,
+    publishKeys: undefined,
+    allowedOrigins: undefined,
+  });
+  t.match(nodeId, /^[A-Za-z0-9._-]{1,64}$/);
+  t.not(loadConfig({}).nodeId, nodeId, "two replicas on one machine have two names");
+  const empty = Object.fromEntries(ENVIRONMENT_VARIABLES.map((name) => [name, ""]));
+  t.strictSame({ ...loadConfig(empty), nodeId }, { ...config, nodeId }, "empty is not set");
+  t.end();
+});
+
+void t.test("good values are taken as they are", (t) => {
+  const redis = (url: string) => ({ cluster: { kind: "redis", url } });
+  const cases: readonly (readonly [string, string, object])[] = [
+    ["HOST", "::1", { host: "::1" }],
+    ["PORT", "0", { port: 0 }],
+    ["PORT", "65535", { port: 65_535 }],
+    ["NODE_ID", "replica-1.zone_b", { nodeId: "replica-1.zone_b" }],
+    ["LOG_LEVEL", "silent", { logLevel: "silent" }],
+    ["REDIS_URL", "redis://localhost:6379", redis("redis://localhost:6379")],
+    ["REDIS_URL", "rediss://u:p%40ss@host:6380/2", redis("rediss://u:p%40ss@host:6380/2")],
+    ["HISTORY_LIMIT", "1", { historyLimit: 1 }],
+    ["HISTORY_LIMIT", "1000000", { historyLimit: 1_000_000 }],
+    ["HISTORY_TTL_S", "1", { historyTtlMs: 1_000 }],
+    ["PING_INTERVAL_MS", "100", { pingIntervalMs: 100 }],
+    ["PING_TIMEOUT_MS", "300000", { pingTimeoutMs: 300_000 }],
+    ["LEASE_MS", "1000", { leaseMs: 1_000 }],
+    ["TEACHER_OFFLINE_GRACE_MS", "600000", { teacherOfflineGraceMs: 600_000 }],
+    ["PUBLISH_KEYS", " one, two ,,", { publishKeys: ["one", "two"] }],
+    ["ALLOWED_ORIGINS", "http://localhost:5173", { allowedOrigins: ["http://localhost:5173"] }],
+    [
+      "ALLOWED_ORIGINS",
+      "https://a.example , https://b.example:8443",
+      { allowedOrigins: ["https://a.example", "https://b.example:8443"] },
+    ],
+  ];
+  for (const [name, value, expected] of cases) {
+    const { nodeId, ...defaults } = loadConfig({ NODE_ID: "fixed" });
+    t.strictSame(
+      loadConfig({ NODE_ID: "fixed", [name]: value }),
+      { nodeId, ...defaults, ...expected },
+      `${name}=${value}`,
+    );
+  }
+  t.end();
+});

@@ -1,0 +1,111 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import ts from "typescript";
+import { parseAllDocuments } from "yaml";
+import { ensureTool } from "../../helpers/processes/tools.js";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** An object with a name. */
+export interface Named {
+  readonly metadata?: { readonly name?: string };
+}
+/** What every Kubernetes object has. */
+export interface Manifest extends Named {
+  readonly apiVersion: string;
+  readonly kind: string;
+}
+const compilerOptions: ts.CompilerOptions = {
+  module: ts.ModuleKind.NodeNext,
+  target: ts.ScriptTarget.ES2022,
+  strict: true,
+  skipLibCheck: true,
+  noEmit: true,
+  types: [],
+};
+const readSources = new Map<string, ts.SourceFile | undefined>();
+
+/** What `kubectl apply -k` would send. */
+export async function render(directory: string): Promise<Manifest[]> {
+  const kubectl = await ensureTool("kubectl");
+  const run = promisify(execFile)(kubectl, ["kustomize", join(root, directory)]);
+  const { stdout } = await run.catch((cause: unknown) => {
+    // Debian 12 has a kubectl of 2021, whose Kustomize does not know half of these fields.
+    const hint = String(cause).includes("unknown field") ? ": is kubectl older than 1.27?" : "";
+    throw new Error(`${kubectl} cannot render ${directory}${hint}`, { cause });
+  });
+  return parseAllDocuments(stdout).map((document) => {
+    const [error] = document.errors;
+    if (error) throw error;
+    return document.toJS() as Manifest;
+  });
+}
+
+/** One line for each fault: by the schemas, and for fields that the schemas do not name. */
+export async function problemsOf(manifests: readonly Manifest[]): Promise<string[]> {
+  const problems: string[] = [];
+  const known: Manifest[] = [];
+  for (const manifest of manifests) {
+    const { apiVersion, kind } = manifest;
+    const Model = await modelOf(manifest);
+    if (Model === undefined) {
+      problems.push(`${apiVersion} ${kind} is not known`);
+      continue;
+    }
+    known.push(manifest);
+    try {
+      new Model(manifest).validate();
+    } catch (error) {
+      problems.push(`${kind} ${nameOf(manifest)}: ${String(error)}`);
+    }
+  }
+  return [...problems, ...typeFaults(known)];
+}
+
+type Model = new (data: Manifest) => { validate(): void };
+
+async function modelOf({ apiVersion, kind }: Manifest): Promise<Model | undefined> {
+  try {
+    const path = `kubernetes-models/${apiVersion}/${kind}`;
+    return ((await import(path)) as Partial<Record<string, Model>>)[kind];
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The schemas take any field; the types of the same package do not. So the compiler looks at each
+ * object as a literal of its type, in a file that exists in memory only.
+ */
+function typeFaults(manifests: readonly Manifest[]): string[] {
+  const file = join(root, "test", "manifests.in-memory.ts");
+  const lines = manifests.map((manifest, index) => {
+    const { apiVersion, kind } = manifest;
+    const type = `import("kubernetes-models/${apiVersion}/${kind}").I${kind}`;
+    return `export const object${index}: ${type} = ${JSON.stringify(manifest)};`;
+  });
+  const host = ts.createCompilerHost(compilerOptions);
+  const read = host.getSourceFile.bind(host);
+  host.getSourceFile = (name, version) => {
+    if (name === file) return ts.createSourceFile(name, lines.join("\n"), version);
+    if (!readSources.has(name)) readSources.set(name, read(name, version));
+    return readSources.get(name);
+  };
+  const program = ts.createProgram([file], compilerOptions, host);
+  const diagnostics = ts.getPreEmitDiagnostics(program);
+  return diagnostics.map((it) => ts.flattenDiagnosticMessageText(it.messageText, " "));
+}
+
+/** The object of that name; an error where there is none. */
+export function named<T extends Named>(objects: readonly T[], name: string): T {
+  const found = objects.find((it) => it.metadata?.name === name);
+  if (found === undefined) throw new Error(`There is no object named ${name}`);
+  return found;
+}
+
+/** The object's name. */
+export function nameOf(object: Named): string {
+  return object.metadata?.name ?? "";
+}

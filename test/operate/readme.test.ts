@@ -1,0 +1,187 @@
+import { execFile } from "node:child_process";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import t from "tap";
+import { EVENTS } from "@inthon/emitter/protocol";
+import { ENVIRONMENT_VARIABLES } from "../../server/dist/config.js";
+import { freePort } from "../helpers/processes/ports.js";
+import { readBlocks, type Block } from "./helpers/readme.js";
+import { Launched, minimalEnvironment } from "../helpers/processes/server-process.js";
+import { ensureTool } from "../helpers/processes/tools.js";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const readme = new URL("../../README.md", import.meta.url);
+// Inside the repository, so that the snippets find the packages that a reader has installed.
+const scratch = join(root, "test/output/readme");
+const KEY = "a-publish-key";
+
+/** Every block that the README has, by how it begins. A new one fails the test until it is run here. */
+const BLOCKS = {
+  start: "npm ci && npm start",
+  students: "// students.mjs",
+  curl: "curl http://localhost:3000/sessions/lecture-1/events \\\n  -H 'Content-Type: application/json' \\\n  -d",
+  cluster: "npm run cluster",
+  test: "npm ci && npm test",
+  connected: '{ "event": "connected"',
+  student: "// student.ts",
+  resuming: "// resuming.mjs",
+  publish: "// publish.ts",
+  curlWithKey:
+    "curl http://localhost:3000/sessions/lecture-1/events \\\n  -H 'Content-Type: application/json' \\\n  -H 'Authorization",
+  read: "curl http://localhost:3000/sessions/lecture-1\n",
+  kustomize: "kubectl kustomize",
+} as const;
+
+const blocks = await readBlocks(readme);
+
+function block(name: keyof typeof BLOCKS): Block {
+  const found = blocks.find(({ text }) => text.startsWith(BLOCKS[name]));
+  if (!found) throw new Error(`the README has no block that begins: ${BLOCKS[name]}`);
+  return found;
+}
+
+/** What Ctrl-C in a terminal does: it reaches npm and everything that npm has started. */
+async function interrupt(command: Launched): Promise<void> {
+  process.kill(-command.pid, "SIGINT");
+  await command.exited;
+}
+
+void t.test("the README", async (t) => {
+  await mkdir(scratch, { recursive: true });
+  t.teardown(() => rm(scratch, { recursive: true, force: true }));
+
+  await t.test("has no block that is not run here", (t) => {
+    const starts = Object.values(BLOCKS);
+    const unknown = blocks.filter(({ text }) => !starts.some((start) => text.startsWith(start)));
+    t.strictSame(unknown, []);
+    t.equal(blocks.length, starts.length);
+    t.end();
+  });
+
+  const port = await freePort();
+  const url = `localhost:${String(port)}`;
+  const here = (text: string) => text.replaceAll("localhost:3000", url);
+  // `npm ci` has run: it would take away the packages that this test runs on.
+  const start = block("start").text.trim().split(" && ");
+  t.strictSame(start, ["npm ci", "npm start"]);
+  const server = await Launched.start("npm", ["start"], {
+    env: { ...minimalEnvironment(), HOST: "127.0.0.1", PORT: String(port) },
+  });
+  t.teardown(() => interrupt(server));
+  await server.waitForLine((line) => (line.includes('"listening"') ? line : undefined));
+
+  const script = async (name: keyof typeof BLOCKS, file: string) => {
+    const path = join(scratch, file);
+    await writeFile(path, here(block(name).text));
+    return path;
+  };
+  const node = async (path: string) => {
+    const child = await Launched.start(process.execPath, ["--import=tsx", path]);
+    t.teardown(async () => {
+      child.kill("SIGKILL");
+      await child.exited;
+    });
+    return child;
+  };
+  const bash = (text: string) => run("bash", ["-c", here(text)]);
+  const heardBy = (child: Launched) => (text: string) =>
+    child.waitForLine((line) => (line.includes(text) ? line : undefined));
+
+  await t.test("first screen: two students print what curl publishes", async (t) => {
+    const students = await node(await script("students", "students.mjs"));
+    const hears = heardBy(students);
+    await Promise.all([hears("Socket.IO: connected"), hears('WebSocket: {"event":"connected"')]);
+    const both = Promise.all([
+      hears("Socket.IO: important"),
+      hears('WebSocket: {"event":"important"'),
+    ]);
+    t.match((await bash(block("curl").text)).stdout, '"duplicate":false');
+    t.match(await both, [/important/, /Look at this again/]);
+  });
+
+  await t.test("connecting: what it shows of `connected` is what is sent", (t) => {
+    t.strictSame(JSON.parse(block("connected").text), {
+      event: "connected",
+      session_id: "lecture-1",
+      role: "student",
+      teacher_online: false,
+    });
+    t.end();
+  });
+
+  await t.test("clients and the emitter work as shown, to the end of the lecture", async () => {
+    const student = await node(await script("student", "student.ts"));
+    const resuming = await node(await script("resuming", "resuming.mjs"));
+    await Promise.all([
+      heardBy(student)("recovered: false"),
+      heardBy(resuming)("event: 'connected'"),
+    ]);
+    const heard = Promise.all([
+      heardBy(student)("the lecture is over"),
+      heardBy(resuming)("event: 'session_ended'"),
+    ]);
+    const publisher = await node(await script("publish", "publish.ts"));
+    const { code } = await publisher.exited;
+    if (code !== 0) throw new Error(publisher.output());
+    await heard;
+  });
+
+  await t.test("its TypeScript compiles in the strictest settings", async () => {
+    await script("student", "student.ts");
+    await script("publish", "publish.ts");
+    const config = {
+      extends: "../../../tsconfig.json",
+      compilerOptions: { noEmit: true },
+      files: ["student.ts", "publish.ts"],
+      references: [],
+    };
+    await writeFile(join(scratch, "tsconfig.json"), JSON.stringify(config));
+    await run(join(root, "node_modules/.bin/tsc"), ["-p", scratch]);
+  });
+
+  await t.test("the other commands over HTTP work as shown", async (t) => {
+    t.match(block("curlWithKey").text, KEY);
+    t.match((await bash(block("curlWithKey").text)).stdout, '"duplicate":false');
+    const [session = "", history = ""] = block("read").text.trim().split("\n");
+    t.match((await bash(session)).stdout, '"teacher_online":false');
+    t.match((await bash(history)).stdout, '"complete":true');
+  });
+
+  await t.test("npm run cluster brings the whole thing up, and Ctrl-C ends it", async (t) => {
+    t.equal(block("cluster").text.trim(), "npm run cluster");
+    const clusterPort = await freePort();
+    const cluster = await Launched.start("npm", ["run", "cluster"], {
+      env: { ...minimalEnvironment(), PORT: String(clusterPort) },
+    });
+    await cluster.waitForLine((line) => (line.includes("curl") ? line : undefined));
+    const response = await fetch(`http://127.0.0.1:${String(clusterPort)}/readyz`);
+    t.equal(response.status, 200);
+    await interrupt(cluster);
+    await t.rejects(fetch(`http://127.0.0.1:${String(clusterPort)}/readyz`));
+    await t.rejects(fetch(`http://127.0.0.1:${String(clusterPort + 1)}/readyz`));
+  });
+
+  await t.test("kubectl builds the overlay that it names", async (t) => {
+    const kubectl = await ensureTool("kubectl");
+    const [, ...args] = block("kustomize").text.trim().split(" ");
+    const { stdout } = await run(kubectl, args, { cwd: root });
+    t.match(stdout, "kind: Deployment");
+  });
+
+  await t.test("names every event, variable and npm script that there is", async (t) => {
+    const text = await readFile(readme, "utf8");
+    for (const [name, { audience, payload }] of Object.entries(EVENTS)) {
+      const row = text.split("\n").find((line) => line.startsWith(`| \`${name}\``)) ?? "";
+      t.match(row, audience.join(", "), name);
+      for (const field of Object.keys(payload)) t.match(row, `\`${field}\``, name);
+    }
+    for (const name of ENVIRONMENT_VARIABLES) t.match(text, `| \`${name}\``);
+    const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
+      scripts: Record<string, string>;
+    };
+    for (const [, name = ""] of text.matchAll(/npm run ([a-z]+)/g)) t.ok(scripts[name], name);
+  });
+});

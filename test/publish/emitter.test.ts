@@ -1,0 +1,104 @@
+import { randomUUID } from "node:crypto";
+import { createClient } from "redis";
+import t from "tap";
+import { connect } from "@inthon/emitter";
+import { ROLES } from "@inthon/emitter/protocol";
+import { listenTo, testEmitterContract } from "./helpers/emitter-contract.js";
+import { failureOf, TARGETS } from "./helpers/emitter-targets.js";
+import { freePort } from "../helpers/processes/ports.js";
+import { startRedis } from "../helpers/processes/redis-server.js";
+import { startServer } from "../helpers/processes/server-process.js";
+
+// Each target has processes of its own, and mostly waits for them.
+t.jobs = 2;
+
+for (const { name, start } of TARGETS) {
+  void t.test(`the emitter, connected to ${name}`, async (t) => {
+    const target = await start();
+    t.teardown(() => target.stop());
+    await testEmitterContract(t, target);
+  });
+}
+
+void t.test("a Redis history holds no more than it may, and all of it expires", async (t) => {
+  const redis = await startRedis();
+  t.teardown(() => redis.stop());
+  const server = await startServer({ env: { REDIS_URL: redis.url } });
+  t.teardown(() => server.stop());
+  const emitter = await connect(new URL(redis.url), { historyLimit: 10, historyTtlS: 60 });
+  t.teardown(() => emitter.close());
+  const client = createClient({ url: redis.url });
+  await client.connect();
+  t.teardown(() => client.close());
+
+  const session = randomUUID();
+  await Promise.all(ROLES.map((role) => listenTo(t, { url: server.url, session, role, emitter })));
+  for (let i = 0; i < 25; i++) await emitter.emit(session, "hard_alert", { capture_url: null });
+  const keys = await client.keys("*");
+  const histories = keys.filter((key) => key.startsWith("history:"));
+  t.same(
+    histories.sort(),
+    ["student", "teacher"].map((role) => `history:{socket.io#/#session_${session}_${role}#}`),
+  );
+  for (const key of histories) {
+    t.equal(await client.xLen(key), 10);
+    const ttl = await client.pTTL(key);
+    t.ok(ttl > 0 && ttl <= 60_000, `${key} expires in ${String(ttl)} ms`);
+  }
+  t.ok(keys.some((key) => key.startsWith("inthon:")));
+  for (const key of keys.filter((key) => /^(inthon|history):/.test(key))) {
+    t.ok((await client.pTTL(key)) > 0, `${key} expires`);
+  }
+  const strange = keys.filter((key) => !/^(inthon:|history:|session:[^:]+:teachers$)/.test(key));
+  t.strictSame(strange, [], "no key has another name");
+});
+
+void t.test("a server with publish keys is only open to who has one", async (t) => {
+  const server = await startServer({ env: { PUBLISH_KEYS: "first-key,second-key" } });
+  t.teardown(() => server.stop());
+  for (const key of [undefined, "first", "first-key,second-key", "FIRST-KEY"]) {
+    const emitter = await connect(server.url, key === undefined ? {} : { key });
+    const failure = await failureOf(emitter.emit(randomUUID(), "session_ended"));
+    t.match(failure, { code: "unauthorized", retryable: false }, String(key));
+    await emitter.close();
+  }
+  for (const key of ["first-key", "second-key"]) {
+    const emitter = await connect(`${server.url}/`, { key });
+    t.match(await emitter.emit(randomUUID(), "session_ended"), { duplicate: false });
+    await emitter.close();
+  }
+});
+
+void t.test("connect says what is wrong with its target", async (t) => {
+  const port = String(await freePort());
+  const wrong: readonly Parameters<typeof connect>[] = [
+    ["localhost:6379"],
+    [""],
+    ["redis//s3cret@localhost"],
+    ["ftp://s3cret@localhost"],
+    ["redis+unknown://s3cret@localhost"],
+    [new URL("ws://s3cret@localhost")],
+    ["redis://:s3cret@localhost/database"],
+    ["redis://:s3cret%zz@localhost"],
+    ...[0, -1, 1.5, NaN, Infinity].flatMap((number): Parameters<typeof connect>[] => [
+      [`redis://127.0.0.1:${port}`, { historyLimit: number }],
+      [`redis://127.0.0.1:${port}`, { historyTtlS: number }],
+      [`redis://127.0.0.1:${port}`, { connectTimeoutMs: number }],
+    ]),
+  ];
+  for (const args of wrong) {
+    const error: unknown = await connect(...args).catch((reason: unknown) => reason);
+    const what = JSON.stringify(args);
+    t.match(error, { name: "EmitterError", code: "invalid_option", retryable: false }, what);
+    t.notMatch(String(error), "s3cret", what);
+  }
+
+  const errors: Error[] = [];
+  const options = { connectTimeoutMs: 300, onError: (error: Error) => void errors.push(error) };
+  const dead = connect(`redis://127.0.0.1:${port}`, options);
+  t.match(await failureOf(dead), { code: "unavailable", retryable: true });
+  t.match(errors[0], /ECONNREFUSED/);
+  const http = await connect(`http://127.0.0.1:${port}`);
+  const lost = http.emit(randomUUID(), "session_ended", {}, { timeoutMs: 300 });
+  t.match(await failureOf(lost), { code: "unavailable", retryable: true });
+});

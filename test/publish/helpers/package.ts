@@ -1,0 +1,123 @@
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { run, type Outcome, type RunOptions } from "../../helpers/processes/run.js";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const EMITTER = join(ROOT, "emitter");
+const TSC = join(ROOT, "node_modules/typescript/bin/tsc");
+
+/** A fault that the compiler found: `<file>:<line>`, then its code. */
+export interface CompileFault {
+  readonly at: string;
+  readonly code: string;
+}
+
+/** A project that knows of `@inthon/emitter` what its tarball says. */
+export class EmptyProject {
+  readonly dir: string;
+  readonly #temporary: string;
+
+  private constructor(temporary: string) {
+    this.#temporary = temporary;
+    this.dir = join(temporary, "project");
+  }
+
+  /** Packs the emitter as it is built, and installs the tarball, and nothing else, from the registry. */
+  static async create(): Promise<EmptyProject> {
+    const project = new EmptyProject(await mkdtemp(join(tmpdir(), "inthon-package-")));
+    const temporary = project.#temporary;
+    await mkdir(project.dir);
+    await project.write("package.json", JSON.stringify({ private: true, type: "module" }));
+    // Built already: packing must not build it again under other tests.
+    const pack = ["pack", "--ignore-scripts", "--pack-destination", temporary];
+    await succeed("npm", pack, { cwd: EMITTER });
+    const tarball = (await readdir(temporary)).find((name) => name.endsWith(".tgz"));
+    if (tarball === undefined) throw new Error("npm pack left no tarball");
+    const install = ["install", "--no-audit", "--no-fund", "--prefer-offline", `../${tarball}`];
+    await succeed("npm", install, { cwd: project.dir });
+    return project;
+  }
+
+  async write(file: string, text: string): Promise<void> {
+    await writeFile(join(this.dir, file), text);
+  }
+
+  /** Runs a script of the project in a process of its own. */
+  async run(file: string, args: readonly string[] = [], cwd = this.dir): Promise<Outcome> {
+    return run(process.execPath, [join(cwd, file), ...args], { cwd });
+  }
+
+  /** All files of the installed package, sorted. */
+  async packageFiles(): Promise<readonly string[]> {
+    const dir = join(this.dir, "node_modules/@inthon/emitter");
+    const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1))
+      .sort();
+  }
+
+  /** A copy of the project in which only the named packages are installed. */
+  async copyWithOnly(...packages: readonly string[]): Promise<string> {
+    const copy = join(this.#temporary, "bare");
+    for (const path of ["package.json", ...packages.map((name) => `node_modules/${name}`)]) {
+      await cp(join(this.dir, path), join(copy, path), { recursive: true });
+    }
+    return copy;
+  }
+
+  /** Compiles TypeScript files in the project, strictly, and returns the faults. */
+  async compile(files: Readonly<Record<string, string>>): Promise<readonly CompileFault[]> {
+    // A service has these two besides: Node's types, and the stock client.
+    await mkdir(join(this.dir, "app/node_modules/@types"), { recursive: true });
+    for (const name of ["@types/node", "socket.io-client"]) {
+      await symlink(join(ROOT, "node_modules", name), join(this.dir, "app/node_modules", name));
+    }
+    for (const [name, text] of Object.entries(files)) await this.write(`app/${name}`, text);
+    const compilerOptions = {
+      target: "ES2022",
+      module: "NodeNext",
+      strict: true,
+      // Checking typebox's declarations takes 20 s. Types that do not resolve make wrong lines compile.
+      skipLibCheck: true,
+      noEmit: true,
+      types: ["node"],
+    };
+    await this.write("app/tsconfig.json", JSON.stringify({ compilerOptions }));
+    const { code, stdout } = await run(
+      process.execPath,
+      [TSC, "--project", "app", "--pretty", "false"],
+      { cwd: this.dir },
+    );
+    const lines = stdout.split("\n").filter((line) => /^\S/.test(line));
+    if (code !== 0 && lines.length === 0) throw new Error(`tsc ended with ${String(code)}`);
+    return lines.map((line) => {
+      const match = /^(.+?)\((\d+),\d+\): error (TS\d+)/.exec(line);
+      if (!match) throw new Error(line);
+      const [, file = "", number = "", error = ""] = match;
+      return { at: `${file.replace(/^app\//, "")}:${number}`, code: error };
+    });
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#temporary, { recursive: true, force: true });
+  }
+}
+
+async function succeed(file: string, args: readonly string[], options: RunOptions): Promise<void> {
+  const { code, stdout, stderr } = await run(file, args, options);
+  if (code !== 0) throw new Error(`${file} ${args.join(" ")}: ${String(code)}\n${stdout}${stderr}`);
+}
+
+/** What the tarball must hold, by the sources that there are. */
+export async function expectedPackageFiles(): Promise<readonly string[]> {
+  const sources = await readdir(join(EMITTER, "src"), { recursive: true });
+  const built = sources
+    .filter((name) => name.endsWith(".ts"))
+    .flatMap((name) => [".js", ".d.ts"].map((end) => `dist/${name.slice(0, -3)}${end}`));
+  const top = await readdir(EMITTER);
+  const texts = top.filter((name) => /^(README(\.md)?|LICENSE)$/.test(name));
+  return ["package.json", "src/publish.lua", ...texts, ...built].sort();
+}

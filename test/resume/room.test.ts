@@ -1,0 +1,147 @@
+import t from "tap";
+import { formatOffset, parseSessionId, roomName, type Position } from "@inthon/emitter/protocol";
+import type { Broker, HistoryPage, RoomEvent } from "../../server/dist/cluster/ports.js";
+import { Room } from "../../server/dist/cluster/room.js";
+import { createLogger } from "../../server/dist/telemetry/log.js";
+import { Inbox } from "../helpers/clients/inbox.js";
+
+const EPOCH = 1_000;
+const LATER_EPOCH = 2_000;
+
+interface Reading {
+  readonly known: Position | undefined;
+  answer(page: HistoryPage): void;
+}
+
+/** A broker whose answers a test gives itself, in the order that it wants to see. */
+class ScriptedBroker implements Broker {
+  readonly publisher = undefined as never;
+  readonly isConnected = true;
+  readonly readings = new Inbox<Reading>();
+  receive: (event: RoomEvent) => void = () => undefined;
+
+  onConnectionChange(): void {
+    // The test tells the room itself.
+  }
+
+  subscribe(_room: string, listener: (event: RoomEvent) => void): Promise<void> {
+    this.receive = listener;
+    return Promise.resolve();
+  }
+
+  unsubscribe(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  read(_room: string, known: Position | undefined): Promise<HistoryPage> {
+    return new Promise((resolve) => {
+      this.readings.add({ known, answer: resolve });
+    });
+  }
+}
+
+function at(epoch: number, n: number): RoomEvent {
+  const position = { epoch, n };
+  return {
+    position,
+    offset: formatOffset(position),
+    event: { event: "session_ended" },
+    isAnnouncement: false,
+  };
+}
+
+/** A room that stands at the given place, and what its members are told. */
+async function openRoom(n: number) {
+  const broker = new ScriptedBroker();
+  const told = new Inbox<string>();
+  const listener = {
+    onEvent: (_room: Room, { offset }: RoomEvent) => {
+      told.add(offset);
+    },
+    onLoss: () => {
+      told.add("loss");
+    },
+  };
+  const sessionId = parseSessionId("lecture");
+  if (!sessionId) throw new Error("a session id");
+  const name = roomName(sessionId, "student");
+  const options = { historyLimit: 100, log: createLogger("silent", "test") };
+  const room = new Room(name, broker, listener, options);
+  /** Answers the reading with this number, from 0, once it is there. */
+  const answer = async (index: number, page: HistoryPage) => {
+    await broker.readings.until((readings) => readings.length > index);
+    broker.readings.items[index]?.answer(page);
+  };
+  await answer(0, { head: { epoch: EPOCH, n }, events: [] });
+  await room.opened;
+  return { broker, room, told, answer };
+}
+
+void t.test("a hole is filled from history, in its place", async (t) => {
+  const { broker, told, answer } = await openRoom(5);
+  broker.receive(at(EPOCH, 6));
+  broker.receive(at(EPOCH, 9));
+  broker.receive(at(EPOCH, 10));
+  await answer(1, {
+    head: { epoch: EPOCH, n: 10 },
+    events: [7, 8, 9, 10].map((n) => at(EPOCH, n)),
+  });
+  await told.until(({ length }) => length === 5);
+  broker.receive(at(EPOCH, 10));
+  broker.receive(at(EPOCH, 11));
+  t.strictSame(told.items, ["1000-6", "1000-7", "1000-8", "1000-9", "1000-10", "1000-11"]);
+});
+
+void t.test(
+  "the first event of a new history is not swallowed by a reading of the old one",
+  async (t) => {
+    const { broker, room, told, answer } = await openRoom(100);
+    room.onDisconnect();
+    room.onReconnect();
+    await broker.readings.until(({ length }) => length === 2);
+    // Redis forgot after it had answered, and a new event overtakes the answer.
+    broker.receive(at(LATER_EPOCH, 1));
+    await answer(1, { head: { epoch: EPOCH, n: 100 }, events: [] });
+    await answer(2, { head: { epoch: LATER_EPOCH, n: 1 }, events: [] });
+    await told.next((what) => what === "loss");
+    t.strictSame(room.position, { epoch: LATER_EPOCH, n: 1 });
+  },
+);
+
+void t.test(
+  "a resume does not rely on a reading that began before the client's newest event",
+  async (t) => {
+    const { broker, room, answer } = await openRoom(100);
+    room.onDisconnect();
+    room.onReconnect();
+    await broker.readings.until(({ length }) => length === 2);
+    const canResume = room.reachBackTo({ epoch: EPOCH, n: 101 });
+    await answer(1, { head: { epoch: EPOCH, n: 100 }, events: [] });
+    await answer(2, { head: { epoch: EPOCH, n: 101 }, events: [at(EPOCH, 101)] });
+    t.equal(await canResume, true);
+    t.strictSame(room.eventsSince({ epoch: EPOCH, n: 101 }), []);
+  },
+);
+
+void t.test(
+  "a history that no longer holds what was missed is a loss, and no part of it is told",
+  async (t) => {
+    const { room, told, answer } = await openRoom(5);
+    room.onDisconnect();
+    room.onReconnect();
+    await answer(1, { head: { epoch: EPOCH, n: 20 }, events: [19, 20].map((n) => at(EPOCH, n)) });
+    await told.next();
+    t.strictSame(told.items, ["loss"]);
+    t.equal(await room.reachBackTo({ epoch: EPOCH - 1, n: 5 }), false);
+  },
+);
+
+void t.test("a room goes live again whoever asks while it catches up", async (t) => {
+  const { broker, room, told, answer } = await openRoom(1);
+  broker.receive(at(EPOCH, 3));
+  const asking = [2, 3].map((n) => room.reachBackTo({ epoch: EPOCH, n }));
+  await answer(1, { head: { epoch: EPOCH, n: 3 }, events: [at(EPOCH, 2), at(EPOCH, 3)] });
+  t.strictSame(await Promise.all(asking), [true, true]);
+  broker.receive(at(EPOCH, 4));
+  t.strictSame(told.items, ["1000-2", "1000-3", "1000-4"]);
+});
