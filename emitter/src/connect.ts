@@ -2,6 +2,7 @@ import { createClient } from "redis";
 import { EmitterError } from "./errors.js";
 import { Emitter } from "./emitter.js";
 import { HttpPublisher } from "./http/http-publisher.js";
+import { closeRedisClient, reconnectDelayMs } from "./redis/client.js";
 import type { RedisCommands } from "./redis/publish-script.js";
 import { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 
@@ -20,8 +21,6 @@ export interface ConnectOptions {
 }
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
-const MAX_RECONNECT_DELAY_MS = 1_000;
-const CLOSE_TIMEOUT_MS = 1_000;
 
 /**
  * Connects to what carries the events: Redis, or a server's HTTP API.
@@ -88,8 +87,7 @@ async function connectRedis(url: URL, options: ConnectOptions) {
     commandOptions: { timeout: 0 },
     socket: {
       connectTimeout: timeoutMs,
-      reconnectStrategy: (retries) =>
-        Math.min(50 * 2 ** Math.min(retries, 10), MAX_RECONNECT_DELAY_MS),
+      reconnectStrategy: reconnectDelayMs,
     },
   });
   let lastError: unknown;
@@ -115,21 +113,7 @@ async function connectRedis(url: URL, options: ConnectOptions) {
   } finally {
     clearTimeout(timer);
   }
-  const close = async () => {
-    // `close` waits for answers, which a Redis that hangs never gives.
-    const giveUp = setTimeout(() => {
-      client.destroy();
-    }, CLOSE_TIMEOUT_MS);
-    try {
-      if (client.isReady) await client.close();
-      else client.destroy();
-    } catch {
-      // Destroyed meanwhile: closed all the same.
-    } finally {
-      clearTimeout(giveUp);
-    }
-  };
-  return { client, close };
+  return { client, close: () => closeRedisClient(client) };
 }
 
 function createRedis(options: Parameters<typeof createClient>[0]) {

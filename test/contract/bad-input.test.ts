@@ -3,7 +3,12 @@ import { io } from "socket.io-client";
 import t, { type Test } from "tap";
 import { EVENT_NAMES } from "@inthon/emitter/protocol";
 import { CLIENT_KINDS, join, socketIo } from "../helpers/clients/clients.js";
-import { PLAIN_JUNK, POLLING_JUNK, randomFrames, SOCKET_IO_JUNK } from "../helpers/samples/junk-frames.js";
+import {
+  PLAIN_JUNK,
+  POLLING_JUNK,
+  randomFrames,
+  SOCKET_IO_JUNK,
+} from "../helpers/samples/junk-frames.js";
 import { HANDSHAKES, rawGet } from "../helpers/clients/raw-http.js";
 import { rawPlain, rawSocketIo, type RawConnection } from "../helpers/clients/raw-socket-io.js";
 import { startServer } from "../helpers/processes/server-process.js";

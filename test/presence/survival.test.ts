@@ -250,5 +250,8 @@ void t.test("a grace rides out a reloaded page", async (t) => {
 
 async function readScript(name: string): Promise<string> {
   const { readFile } = await import("node:fs/promises");
-  return readFile(new URL(`../../server/src/cluster/redis/scripts/${name}`, import.meta.url), "utf8");
+  return readFile(
+    new URL(`../../server/src/cluster/redis/scripts/${name}`, import.meta.url),
+    "utf8",
+  );
 }

@@ -9,7 +9,7 @@ interface MutableResult extends PublishResult {
 const NOT_YET = "" as Offset;
 
 /** Collects what becomes of the publications of one call in all their rooms. */
-export class Answer {
+export class CallResults {
   readonly promise: Promise<PublishResult[]>;
   readonly #publications: readonly Publication[];
   readonly #tried: WeakSet<Publication>;

@@ -1,4 +1,4 @@
-import { Answer } from "./call-results.js";
+import { CallResults } from "./call-results.js";
 import { isMadeUp } from "../idempotency-keys.js";
 import { EVENTS, roomName, type RoomName } from "../protocol/index.js";
 import { PublishScript, type HistoryLimits, type RedisCommands } from "./publish-script.js";
@@ -39,7 +39,7 @@ export class RedisPublisher implements Publisher {
   }
 
   publish(publications: readonly Publication[]): Promise<PublishResult[]> {
-    const answer = new Answer(publications, this.#tried);
+    const answer = new CallResults(publications, this.#tried);
     for (const [index, publication] of publications.entries()) {
       const { sessionId, event, idempotencyKey } = publication;
       const json = JSON.stringify(event);

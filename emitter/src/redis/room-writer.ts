@@ -1,4 +1,4 @@
-import type { Answer } from "./call-results.js";
+import type { CallResults } from "./call-results.js";
 import { EmitterError } from "../errors.js";
 import { isMadeUp, KeyMaker } from "../idempotency-keys.js";
 import { PacketEncoder } from "./packet-encoder.js";
@@ -17,7 +17,7 @@ import type { Publication } from "../publisher.js";
 
 /** One event on its way to one room. */
 export interface Entry {
-  readonly answer: Answer;
+  readonly answer: CallResults;
   /** Its index among the publications of its answer. */
   readonly index: number;
   readonly role: Role;

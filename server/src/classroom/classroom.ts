@@ -1,64 +1,25 @@
-import type { Server, Socket } from "socket.io";
-import {
-  parseRoomName,
-  roomName,
-  type ClientToServerEvents,
-  type RoomName,
-  type ServerToClientEvents,
-  type SessionId,
-} from "@inthon/emitter/protocol";
+import { parseRoomName, type RoomName, type SessionId } from "@inthon/emitter/protocol";
 import type { Cluster } from "../cluster/cluster.js";
+import { HeldRooms } from "../cluster/held-rooms.js";
 import type { RoomEvent } from "../cluster/ports.js";
 import type { Room, RoomListener } from "../cluster/room.js";
-import { untilDone } from "../cluster/retry.js";
-import { Rooms } from "../cluster/held-rooms.js";
 import type { Logger } from "../telemetry/log.js";
-import type { Identity } from "./address.js";
-import { identify, type AdmissionError } from "./identify.js";
+import { Admission } from "./admission.js";
 import type { Lane } from "./batch.js";
+import type { ClassroomServer, ClassroomSocket } from "./connection.js";
 import { FanOut } from "./fan-out.js";
-import { connected, Welcomes } from "./welcome.js";
-import { Patience } from "./limited-wait.js";
+import type { AdmissionError } from "./identify.js";
 import { answerPings } from "./pings.js";
 import type { Presence } from "./presence.js";
-import { beginAt, makePid, prepareStart, resumeRequest, setPid, type Start } from "./resume.js";
-
-type NoEvents = Record<string, never>;
-
-/** What is known of an admitted connection. Set by the middleware, used when it connects. */
-export interface ConnectionData {
-  identity: Identity;
-  room: Room;
-  start: Start;
-  lane: Lane;
-}
-
-export type ClassroomServer = Server<
-  ClientToServerEvents,
-  ServerToClientEvents,
-  NoEvents,
-  Partial<ConnectionData>
->;
-export type ClassroomSocket = Socket<
-  ClientToServerEvents,
-  ServerToClientEvents,
-  NoEvents,
-  Partial<ConnectionData>
->;
-
-/** A client that gets no answer in this time is sent away, to try again. Below Socket.IO's own limit of 45 s. */
-const ADMISSION_TIMEOUT_MS = 15_000;
+import { beginAt } from "./resume.js";
+import { connected, Welcomes } from "./welcome.js";
 
 /** What connections may do and are told. */
 export class Classroom implements RoomListener {
   readonly #io: ClassroomServer;
-  readonly #cluster: Cluster;
-  readonly #presence: Presence;
-  readonly #log: Logger;
-  readonly #rooms: Rooms;
+  readonly #rooms: HeldRooms;
   readonly #fanOut = new FanOut();
   readonly #welcomes = new Welcomes();
-  readonly #laneTo: (socket: ClassroomSocket) => Lane;
 
   constructor(
     io: ClassroomServer,
@@ -67,17 +28,20 @@ export class Classroom implements RoomListener {
     options: { historyLimit: number; log: Logger; laneTo: (socket: object) => Lane },
   ) {
     this.#io = io;
-    this.#cluster = cluster;
-    this.#presence = presence;
-    this.#log = options.log;
-    this.#rooms = new Rooms(cluster.broker, this, options);
-    this.#laneTo = options.laneTo;
+    this.#rooms = new HeldRooms(cluster.broker, this, options);
+    const admission = new Admission({
+      rooms: this.#rooms,
+      presence,
+      announced: cluster.presence,
+      laneTo: options.laneTo,
+      log: options.log,
+    });
     cluster.onForeignEmit(() => {
       this.#fanOut.flushAll();
     });
     io.use((socket, next) => {
       try {
-        this.#admit(socket, next);
+        admission.admit(socket, next);
       } catch (error) {
         next(error as AdmissionError);
       }
@@ -89,7 +53,7 @@ export class Classroom implements RoomListener {
     adapter.on("join-room", (room: string, id: string) => {
       const socket = sockets.get(id);
       if (!isRoleRoom(room) || !socket) return;
-      const lane = socket.data.lane ?? this.#laneTo(socket);
+      const lane = socket.data.lane ?? options.laneTo(socket);
       cluster.counts.set(room, this.#fanOut.join(room, id, lane));
     });
     adapter.on("leave-room", (room: string, id: string) => {
@@ -122,97 +86,6 @@ export class Classroom implements RoomListener {
 
   close(): void {
     this.#rooms.close();
-  }
-
-  /**
-   * Gets everything ready, so that {@link Classroom.#connect} is one synchronous step.
-   *
-   * @throws AdmissionError
-   */
-  #admit(socket: ClassroomSocket, next: (error?: Error) => void): void {
-    const { url, auth, query } = socket.handshake;
-    const identity = identify({ url, auth, query });
-    const room = this.#hold(socket, identity);
-    const resume = resumeRequest(socket, identity);
-    // Most students join a room that others have joined before: they need not wait for anything.
-    if (identity.role === "student" && resume.offset === undefined && room.isReady) {
-      this.#welcome(socket, { identity, room, start: { kind: "fresh" } });
-      next();
-      return;
-    }
-    this.#prepare(socket, identity, room, resume.offset)
-      .then((start) => {
-        const pid = start?.kind === "resume" ? resume.pid : undefined;
-        if (start) this.#welcome(socket, { identity, room, start }, pid);
-        next();
-      })
-      .catch(next);
-  }
-
-  /** Holds the connection's room as long as it lives: so the listener holds nothing but what it needs. */
-  #hold(socket: ClassroomSocket, { sessionId, role }: Identity): Room {
-    const room = this.#rooms.hold(roomName(sessionId, role));
-    socket.conn.on("close", () => {
-      this.#rooms.release(room.name);
-      if (role === "teacher") this.#presence.leave(sessionId, socket.id);
-    });
-    return room;
-  }
-
-  /** @param pid - what the client was told before, if it is recovered: `socket.recovered` is whether it gets it back */
-  #welcome(socket: ClassroomSocket, data: Omit<ConnectionData, "lane">, pid?: string): void {
-    setPid(socket, pid ?? makePid(data.identity, socket.id));
-    const lane = this.#laneTo(socket);
-    socket.data = { ...data, lane };
-    // Socket.IO's own packet and `connected` go out together.
-    lane.gather();
-  }
-
-  /** Resolves to `undefined` where the connection has been closed. */
-  async #prepare(
-    socket: ClassroomSocket,
-    identity: Identity,
-    room: Room,
-    offset: unknown,
-  ): Promise<Start | undefined> {
-    const { conn, id } = socket;
-    const patience = new Patience(ADMISSION_TIMEOUT_MS, () => {
-      this.#log.warn({ room: room.name }, "a client was sent away: the cluster did not answer");
-      conn.close();
-    });
-    const abandon = () => {
-      patience.abandon();
-    };
-    conn.on("close", abandon);
-    try {
-      return await this.#prepareStart(id, identity, room, offset, patience.signal);
-    } catch (error) {
-      // Either it has gone, or it is sent away to try again, with nothing to say that would help it.
-      if (!patience.signal.aborted) this.#log.error({ err: error }, "a client was not admitted");
-      conn.close();
-      return undefined;
-    } finally {
-      patience.done();
-      conn.off("close", abandon);
-    }
-  }
-
-  async #prepareStart(
-    socketId: string,
-    { sessionId, role }: Identity,
-    room: Room,
-    offset: unknown,
-    signal: AbortSignal,
-  ): Promise<Start> {
-    const retry = <T>(task: () => Promise<T>) => untilDone(task, signal, () => undefined);
-    await room.opened;
-    const start = await retry(() => prepareStart(room, offset));
-    if (role === "teacher") {
-      await this.#presence.join(sessionId, socketId, () => !signal.aborted);
-    } else {
-      await retry(() => room.learnPresence(() => this.#cluster.presence.isAnnounced(sessionId)));
-    }
-    return start;
   }
 
   /** Tells a connection where it stands, then what it missed, and makes it a member: nothing falls between. */

@@ -1,5 +1,5 @@
 /** Waiting that ends when nobody waits any more, or when it has taken too long. */
-export class Patience {
+export class LimitedWait {
   readonly #gone = new AbortController();
   readonly #timer: NodeJS.Timeout;
 

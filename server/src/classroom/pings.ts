@@ -1,5 +1,5 @@
 import type { PongEvent } from "@inthon/emitter/protocol";
-import type { ClassroomSocket } from "./classroom.js";
+import type { ClassroomSocket } from "./connection.js";
 
 const PONG: PongEvent = { event: "pong" };
 

@@ -1,16 +1,16 @@
-import type { HistoryLimits } from "@inthon/emitter";
+import { closeRedisClient, type HistoryLimits } from "@inthon/emitter";
 import type { Logger } from "../telemetry/log.js";
-import { memoryAdapter, redisAdapter, type AdapterFactory } from "./redis/adapter.js";
-import {
-  MemoryBroker,
-  MemoryConnectionCounts,
-  MemoryLease,
-  MemoryPresenceStore,
-} from "./memory/broker.js";
+import type { AdapterFactory } from "./lean-adapter.js";
+import { MemoryAdapter } from "./memory/adapter.js";
+import { MemoryBroker } from "./memory/broker.js";
+import { MemoryConnectionCounts } from "./memory/connection-counts.js";
+import { MemoryLease } from "./memory/lease.js";
+import { MemoryPresenceStore } from "./memory/presence-store.js";
+import { redisAdapter } from "./redis/adapter.js";
 import { NodeLease } from "./redis/node-lease.js";
 import type { Broker, ConnectionCounts, Lease, PresenceStore } from "./ports.js";
 import { RedisBroker } from "./redis/broker.js";
-import { closeRedisClient, createRedisClient } from "./redis/client.js";
+import { createRedisClient } from "./redis/client.js";
 import { RedisConnectionCounts } from "./redis/connection-counts.js";
 import { RedisPresenceStore } from "./redis/presence-store.js";
 import { within } from "./retry.js";
@@ -43,7 +43,7 @@ const PING_TIMEOUT_MS = 2_000;
 export function memoryCluster({ nodeId, limits }: ClusterOptions): Cluster {
   const broker = new MemoryBroker(limits);
   return {
-    adapter: memoryAdapter(),
+    adapter: MemoryAdapter,
     broker,
     presence: new MemoryPresenceStore(broker),
     counts: new MemoryConnectionCounts(),

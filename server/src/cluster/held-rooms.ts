@@ -13,7 +13,7 @@ interface HeldRoom {
 }
 
 /** The rooms that this replica holds: subscribed while somebody is in, and a little longer. */
-export class Rooms {
+export class HeldRooms {
   readonly #broker: Broker;
   readonly #listener: RoomListener;
   readonly #options: { historyLimit: number; log: Logger };
@@ -35,7 +35,7 @@ export class Rooms {
     });
   }
 
-  /** Holds the room until {@link Rooms.release} is called once. Await {@link Room.opened} before using it. */
+  /** Holds the room until {@link HeldRooms.release} is called once. Await {@link Room.opened} before using it. */
   hold(name: RoomName): Room {
     let held = this.#held.get(name);
     if (!held) {

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { parseAddress } from "../classroom/address.js";
 import type { OriginCheck } from "./gate/origins.js";
 import { gatherWrites } from "./wire/gather-writes.js";
-import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./http/problems.js";
+import { HttpProblem, NOTHING_HERE, PROBLEM_CONTENT_TYPE } from "./http/problems.js";
 import { prepareQuery } from "./request-query.js";
 
 /** Takes over a connection that asked to become a WebSocket. */
@@ -43,9 +43,6 @@ export function routeUpgrades(
 function destroy(this: Duplex): void {
   this.destroy();
 }
-
-export const NOTHING_HERE =
-  "connect to /ws/session/<session_id>/<role>/, where the role is teacher or student and the session id is 1 to 64 characters of A-Z a-z 0-9 _ -";
 
 function refuse(socket: Duplex, { problem }: HttpProblem): void {
   const body = JSON.stringify(problem);

@@ -4,7 +4,12 @@ import type { Emitter } from "@inthon/emitter";
 import { parseOffset, ROLES, type Role } from "@inthon/emitter/protocol";
 import { join } from "../../helpers/clients/clients.js";
 import { failureOf, untyped, type Target } from "./emitter-targets.js";
-import { NO_OBJECTS, WRONG_EMITS, WRONG_OPTIONS, WRONG_SESSIONS } from "../../helpers/samples/wrong-events.js";
+import {
+  NO_OBJECTS,
+  WRONG_EMITS,
+  WRONG_OPTIONS,
+  WRONG_SESSIONS,
+} from "../../helpers/samples/wrong-events.js";
 
 const IMPORTANT = { event: "important", note: "n", capture_url: null } as const;
 const LIKES = { event: "question_like_update", question_id: 1, like_count: 1 } as const;

@@ -8,24 +8,11 @@ import {
   EVENTS,
   formatOffset,
   roomName,
-  ROLES,
   type Offset,
   type Position,
-  type Role,
   type RoomName,
-  type SessionId,
 } from "@inthon/emitter/protocol";
-import type {
-  Broker,
-  ConnectionCounts,
-  HistoryPage,
-  Lease,
-  PresenceChange,
-  PresenceState,
-  PresenceStore,
-  RoomEvent,
-  Teacher,
-} from "../ports.js";
+import type { Broker, HistoryPage, RoomEvent } from "../ports.js";
 
 interface MemoryHistory {
   readonly epoch: number;
@@ -156,81 +143,5 @@ function remember(history: MemoryHistory, key: string, offset: Offset): void {
       history.seen.delete(oldest);
       break;
     }
-  }
-}
-
-/** {@link PresenceStore} of a single process. */
-export class MemoryPresenceStore implements PresenceStore {
-  readonly #broker: MemoryBroker;
-  readonly #sessions = new Map<SessionId, Set<string>>();
-
-  constructor(broker: MemoryBroker) {
-    this.#broker = broker;
-  }
-
-  change({ sessionId, socketId }: Teacher, change: PresenceChange): Promise<PresenceState> {
-    const teachers = this.#sessions.get(sessionId) ?? new Set();
-    if (change === "join") teachers.add(socketId);
-    else teachers.delete(socketId);
-    if (teachers.size > 0) this.#sessions.set(sessionId, teachers);
-    else this.#sessions.delete(sessionId);
-    return this.check(sessionId);
-  }
-
-  check(sessionId: SessionId): Promise<PresenceState> {
-    const announced = this.#broker.announcedVersion(roomName(sessionId, "student")) ?? 0;
-    const parity = this.#sessions.has(sessionId) ? 1 : 0;
-    return Promise.resolve({ version: announced % 2 === parity ? announced : announced + 1 });
-  }
-
-  settle(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  heldBy(): Promise<Teacher[]> {
-    return Promise.resolve([]);
-  }
-
-  isOnline(sessionId: SessionId): Promise<boolean> {
-    return Promise.resolve(this.#sessions.has(sessionId));
-  }
-
-  isAnnounced(sessionId: SessionId): Promise<boolean> {
-    const announced = this.#broker.announcedVersion(roomName(sessionId, "student"));
-    return announced === undefined
-      ? this.isOnline(sessionId)
-      : Promise.resolve(announced % 2 === 1);
-  }
-}
-
-/** {@link Lease} of a single process, which lasts as long as the process. */
-export class MemoryLease implements Lease {
-  readonly node: string;
-
-  constructor(nodeId: string) {
-    this.node = nodeId;
-  }
-
-  start(): void {
-    // Nobody else could declare it dead.
-  }
-
-  stop(): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
-/** {@link ConnectionCounts} of a single process. */
-export class MemoryConnectionCounts implements ConnectionCounts {
-  readonly #counts = new Map<RoomName, number>();
-
-  set(room: RoomName, count: number): void {
-    if (count > 0) this.#counts.set(room, count);
-    else this.#counts.delete(room);
-  }
-
-  read(sessionId: SessionId): Promise<Record<Role, number>> {
-    const counts = ROLES.map((role) => [role, this.#counts.get(roomName(sessionId, role)) ?? 0]);
-    return Promise.resolve(Object.fromEntries(counts) as Record<Role, number>);
   }
 }

@@ -1,81 +1,20 @@
-import { randomBytes } from "node:crypto";
 import { RedisAdapter } from "@socket.io/redis-adapter";
-import { Adapter, type BroadcastOptions, type Session } from "socket.io-adapter";
+import type { Adapter, BroadcastOptions, Session } from "socket.io-adapter";
 import type { Logger } from "../../telemetry/log.js";
+import {
+  isOwnRoom,
+  restoreNothing,
+  RoomMap,
+  type AdapterFactory,
+  type Holder,
+  type SessionToPersist,
+} from "../lean-adapter.js";
 import type { RedisClient } from "./client.js";
 import type { AdapterSubClient, RoomSubscriptions } from "./room-subscriptions.js";
 
 // socket.io-adapter does not export these types.
 type Namespace = ConstructorParameters<typeof Adapter>[0];
 type Packet = Parameters<Adapter["broadcast"]>[0];
-type SessionToPersist = Omit<Session, "missedPackets">;
-
-/** Socket.IO calls this with `new` for each namespace. */
-export type AdapterFactory = typeof Adapter;
-
-/**
- * Socket.IO asks for the state of a returning client before any middleware has admitted it, and believes what it is
- * told: rooms are joined and packets written at once. So it gets nothing but the `pid` it came with and a fresh socket
- * id. What was missed is sent after admission, by the classroom.
- */
-function restoreNothing(pid: string): Promise<Session> {
-  const session = {
-    // As long as the ids that Socket.IO makes itself.
-    sid: randomBytes(15).toString("base64url"),
-    pid,
-    rooms: [],
-    data: {},
-    missedPackets: [],
-  };
-  return Promise.resolve(session);
-}
-
-/** A namespace of Socket.IO, by the sockets that it holds. socket.io-adapter's own type of it is `any`. */
-interface Holder {
-  readonly sockets: ReadonlyMap<string, unknown>;
-}
-
-/**
- * The rooms of an adapter. Socket.IO puts each socket into a room of its own, named by its id: a set and two entries for
- * each, of which nothing is read but that id. So that room is made when it is asked for.
- */
-class RoomMap extends Map<string, Set<string>> {
-  readonly #sockets: ReadonlyMap<string, unknown>;
-
-  constructor({ sockets }: Holder) {
-    super();
-    this.#sockets = sockets;
-  }
-
-  override get(room: string): Set<string> | undefined {
-    return super.get(room) ?? (this.#sockets.has(room) ? new Set([room]) : undefined);
-  }
-
-  override has(room: string): boolean {
-    return super.has(room) || this.#sockets.has(room);
-  }
-}
-
-function isOwnRoom(id: string, rooms: ReadonlySet<string>): boolean {
-  return rooms.size === 1 && rooms.has(id);
-}
-
-/** Socket.IO's adapter for a single process. */
-class MemoryAdapter extends Adapter {
-  override readonly rooms = new RoomMap(this.nsp as Holder);
-
-  override addAll(id: string, rooms: Set<string>): Promise<void> | void {
-    if (!isOwnRoom(id, rooms)) return super.addAll(id, rooms);
-  }
-
-  override restoreSession(pid: string): Promise<Session> {
-    return restoreNothing(pid);
-  }
-
-  override persistSession(_session: SessionToPersist): void {
-    // A resumed connection needs nothing of the old one.
-  }
-}
 
 // Private in the adapter's types. Pinned by the test that sends junk to the request channel.
 interface RequestSeam {
@@ -122,10 +61,6 @@ class ClassroomRedisAdapter extends RedisAdapter {
   override broadcast(packet: Packet, options: BroadcastOptions): void {
     super.broadcast(packet, { ...options, flags: { ...options.flags, local: true } });
   }
-}
-
-export function memoryAdapter(): AdapterFactory {
-  return MemoryAdapter;
 }
 
 /**

@@ -1,11 +1,9 @@
+import { reconnectDelayMs } from "@inthon/emitter";
 import { createClient } from "redis";
 import type { Logger } from "../../telemetry/log.js";
 
 /** A client of the `redis` package, as this server uses it. */
 export type RedisClient = ReturnType<typeof createRedisClient>;
-
-const MAX_RECONNECT_DELAY_MS = 1_000;
-const CLOSE_TIMEOUT_MS = 1_000;
 
 /**
  * A client that reconnects for ever and never ends the process.
@@ -18,8 +16,7 @@ export function createRedisClient(url: string, purpose: "commands" | "subscripti
     disableOfflineQueue: purpose === "commands",
     socket: {
       connectTimeout: 2_000,
-      reconnectStrategy: (retries) =>
-        Math.min(50 * 2 ** Math.min(retries, 10), MAX_RECONNECT_DELAY_MS),
+      reconnectStrategy: reconnectDelayMs,
     },
   });
   let isDown = false;
@@ -35,19 +32,4 @@ export function createRedisClient(url: string, purpose: "commands" | "subscripti
   // Settles when connected, after however many attempts; failures are logged above.
   client.connect().catch(() => undefined);
   return client;
-}
-
-/** Closes a client, without waiting for a Redis that does not answer. */
-export async function closeRedisClient(client: RedisClient): Promise<void> {
-  const giveUp = setTimeout(() => {
-    client.destroy();
-  }, CLOSE_TIMEOUT_MS);
-  try {
-    if (client.isReady) await client.close();
-    else client.destroy();
-  } catch {
-    // Destroyed meanwhile: closed all the same.
-  } finally {
-    clearTimeout(giveUp);
-  }
 }

@@ -1,22 +1,9 @@
-import msgpack from "notepack.io";
-import {
-  formatOffset,
-  isEventName,
-  NAMESPACE_CHANNEL,
-  parseOffset,
-  roomChannel,
-  type ClassroomEvent,
-  type RoomName,
-} from "@inthon/emitter/protocol";
+import { NAMESPACE_CHANNEL, roomChannel, type RoomName } from "@inthon/emitter/protocol";
 import type { Logger } from "../../telemetry/log.js";
 import type { RoomEvent } from "../ports.js";
 import type { RedisClient } from "./client.js";
+import { decodeEvent } from "./decode-event.js";
 import { untilDone } from "../retry.js";
-
-/** The options that the official emitter sends with a packet; our publisher marks announcements by `compress`. */
-interface AdapterOptions {
-  readonly flags?: { readonly compress?: boolean };
-}
 
 type MessageListener = (message: Buffer, channel: Buffer) => void;
 
@@ -43,7 +30,7 @@ export class RoomSubscriptions {
   /** Resolves when Redis has acknowledged the subscription. */
   async subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void> {
     const onMessage: MessageListener = (message, channel) => {
-      const event = this.#decode(message);
+      const event = decodeEvent(message);
       if (event) listener(event);
       else this.#toAdapter(message, channel);
     };
@@ -111,28 +98,6 @@ export class RoomSubscriptions {
       this.#log.warn({ err: error }, "ignored a message that is not Socket.IO's");
     }
   };
-
-  /** The event with its offset, or `undefined` where the message is not one that our publisher wrote. */
-  #decode(message: Buffer): RoomEvent | undefined {
-    try {
-      const decoded: unknown = msgpack.decode(message);
-      if (!Array.isArray(decoded)) return undefined;
-      const [, packet, options] = decoded as [unknown, { data?: unknown }, AdapterOptions];
-      const { data } = packet;
-      if (!Array.isArray(data) || data.length !== 3) return undefined;
-      const [name, payload, offset] = data as [unknown, unknown, unknown];
-      const position = parseOffset(offset);
-      if (!position || !isEventName(name)) return undefined;
-      return {
-        position,
-        offset: formatOffset(position),
-        event: payload as ClassroomEvent,
-        isAnnouncement: options.flags?.compress === true,
-      };
-    } catch {
-      return undefined;
-    }
-  }
 }
 
 /** The part of a Redis client that `@socket.io/redis-adapter` 8 uses to subscribe. Pinned by a test. */

@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { DEFAULT_PATH, parseAddress } from "../../classroom/address.js";
 import type { Http } from "../http/fastify.js";
-import { HttpProblem } from "../http/problems.js";
-import { NOTHING_HERE } from "../upgrade.js";
+import { HttpProblem, NOTHING_HERE } from "../http/problems.js";
 
 const CORS_HEADER = /^(access-control-|vary$)/;
 

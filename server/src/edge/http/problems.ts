@@ -30,6 +30,10 @@ export type ProblemCode =
 
 export const PROBLEM_CONTENT_TYPE = "application/problem+json; charset=utf-8";
 
+/** Where clients connect to, for those who have knocked somewhere else. */
+export const NOTHING_HERE =
+  "connect to /ws/session/<session_id>/<role>/, where the role is teacher or student and the session id is 1 to 64 characters of A-Z a-z 0-9 _ -";
+
 /** Thrown by routes; the error handler sends it. */
 export class HttpProblem extends Error {
   override readonly name = "HttpProblem";

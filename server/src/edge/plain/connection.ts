@@ -2,13 +2,11 @@ import { EventEmitter } from "node:events";
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Socket as NetSocket } from "node:net";
-import type { Duplex } from "node:stream";
-import { WebSocketServer, type RawData, type WebSocket } from "ws";
+import type { RawData, WebSocket } from "ws";
 import type { Batch } from "../../classroom/batch.js";
 import { plainFrames, plainFramesWithOffsets } from "../wire/event-encodings.js";
 import { plainFrame } from "./frame-of-packet.js";
-import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
-import { prepareQuery } from "../request-query.js";
+import { stopBeating, type Beating } from "../wire/heartbeat.js";
 import { descriptorOf, writeNow } from "../wire/write-now.js";
 
 /** RFC 6455, section 7.4.1: the conversation is over. */
@@ -27,8 +25,6 @@ const CLOSE_TIMEOUT_MS = 5_000;
 
 /** As Socket.IO's encoder would write `socket.send({ type: "ping" })`. */
 const PING_PACKET = '2["message",{"type":"ping"}]';
-/** Socket.IO's CONNECT packet for the namespace `/`. */
-const CONNECT_PACKET = "0";
 
 /** Looks like the transport of an Engine.IO connection, and is the same for all. */
 const TRANSPORT = Object.freeze({ name: "plain", writable: true });
@@ -183,45 +179,5 @@ function isPing(data: RawData): boolean {
     );
   } catch {
     return false;
-  }
-}
-
-/** The engine of plain WebSockets, bound to Socket.IO beside Engine.IO's own: emits `connection`. */
-export class PlainEngine extends EventEmitter {
-  readonly #server: WebSocketServer;
-  readonly #connections = new Set<PlainConnection>();
-  readonly #heartbeat: Heartbeat;
-
-  /**
-   * @param heartbeatMs - how often clients are asked for a sign of life; one that stays silent until the next time is
-   *   gone
-   * @param maxFrameBytes - longer frames from a client close its connection (1009)
-   */
-  constructor(options: { heartbeatMs: number; maxFrameBytes: number }) {
-    super();
-    this.#server = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: options.maxFrameBytes,
-    });
-    this.#heartbeat = new Heartbeat(options.heartbeatMs);
-  }
-
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const wantsOffsets = prepareQuery(request)["offset"] !== undefined;
-    const options = { wantsOffsets, connections: this.#connections };
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      const connection = new PlainConnection(webSocket, request, options);
-      this.#heartbeat.add(connection);
-      this.emit("connection", connection);
-      connection.emit("data", CONNECT_PACKET);
-    });
-  }
-
-  close(): void {
-    this.#heartbeat.close();
-    for (const connection of this.#connections) connection.close();
-    this.#server.close();
   }
 }

@@ -1,0 +1,133 @@
+import { roomName } from "@inthon/emitter/protocol";
+import type { PresenceStore } from "../cluster/ports.js";
+import type { HeldRooms } from "../cluster/held-rooms.js";
+import { untilDone } from "../cluster/retry.js";
+import type { Room } from "../cluster/room.js";
+import type { Logger } from "../telemetry/log.js";
+import type { Identity } from "./address.js";
+import type { Lane } from "./batch.js";
+import type { ClassroomSocket, ConnectionData } from "./connection.js";
+import { identify } from "./identify.js";
+import { LimitedWait } from "./limited-wait.js";
+import type { Presence } from "./presence.js";
+import { makePid, prepareStart, resumeRequest, setPid, type Start } from "./resume.js";
+
+/** A client that gets no answer in this time is sent away, to try again. Below Socket.IO's own limit of 45 s. */
+const ADMISSION_TIMEOUT_MS = 15_000;
+
+export interface AdmissionOptions {
+  readonly rooms: HeldRooms;
+  readonly presence: Presence;
+  /** What students have been told of their teacher. */
+  readonly announced: Pick<PresenceStore, "isAnnounced">;
+  readonly laneTo: (socket: object) => Lane;
+  readonly log: Logger;
+}
+
+/** Decides who may come in, and gets everything ready for those who may: joining is one synchronous step then. */
+export class Admission {
+  readonly #rooms: HeldRooms;
+  readonly #presence: Presence;
+  readonly #announced: AdmissionOptions["announced"];
+  readonly #laneTo: (socket: object) => Lane;
+  readonly #log: Logger;
+
+  constructor({ rooms, presence, announced, laneTo, log }: AdmissionOptions) {
+    this.#rooms = rooms;
+    this.#presence = presence;
+    this.#announced = announced;
+    this.#laneTo = laneTo;
+    this.#log = log;
+  }
+
+  /**
+   * A middleware of Socket.IO: what was got ready is in `socket.data`, or nothing where the connection has been closed.
+   *
+   * @throws AdmissionError
+   */
+  admit(socket: ClassroomSocket, next: (error?: Error) => void): void {
+    const { url, auth, query } = socket.handshake;
+    const identity = identify({ url, auth, query });
+    const room = this.#hold(socket, identity);
+    const resume = resumeRequest(socket, identity);
+    // Most students join a room that others have joined before: they need not wait for anything.
+    if (identity.role === "student" && resume.offset === undefined && room.isReady) {
+      this.#welcome(socket, { identity, room, start: { kind: "fresh" } });
+      next();
+      return;
+    }
+    this.#prepare(socket, identity, room, resume.offset)
+      .then((start) => {
+        const pid = start?.kind === "resume" ? resume.pid : undefined;
+        if (start) this.#welcome(socket, { identity, room, start }, pid);
+        next();
+      })
+      .catch(next);
+  }
+
+  /** Holds the connection's room as long as it lives: so the listener holds nothing but what it needs. */
+  #hold(socket: ClassroomSocket, { sessionId, role }: Identity): Room {
+    const room = this.#rooms.hold(roomName(sessionId, role));
+    socket.conn.on("close", () => {
+      this.#rooms.release(room.name);
+      if (role === "teacher") this.#presence.leave(sessionId, socket.id);
+    });
+    return room;
+  }
+
+  /** @param pid - what the client was told before, if it is recovered: `socket.recovered` is whether it gets it back */
+  #welcome(socket: ClassroomSocket, data: Omit<ConnectionData, "lane">, pid?: string): void {
+    setPid(socket, pid ?? makePid(data.identity, socket.id));
+    const lane = this.#laneTo(socket);
+    socket.data = { ...data, lane };
+    // Socket.IO's own packet and `connected` go out together.
+    lane.gather();
+  }
+
+  /** Resolves to `undefined` where the connection has been closed. */
+  async #prepare(
+    socket: ClassroomSocket,
+    identity: Identity,
+    room: Room,
+    offset: unknown,
+  ): Promise<Start | undefined> {
+    const { conn, id } = socket;
+    const wait = new LimitedWait(ADMISSION_TIMEOUT_MS, () => {
+      this.#log.warn({ room: room.name }, "a client was sent away: the cluster did not answer");
+      conn.close();
+    });
+    const abandon = () => {
+      wait.abandon();
+    };
+    conn.on("close", abandon);
+    try {
+      return await this.#prepareStart(id, identity, room, offset, wait.signal);
+    } catch (error) {
+      // Either it has gone, or it is sent away to try again, with nothing to say that would help it.
+      if (!wait.signal.aborted) this.#log.error({ err: error }, "a client was not admitted");
+      conn.close();
+      return undefined;
+    } finally {
+      wait.done();
+      conn.off("close", abandon);
+    }
+  }
+
+  async #prepareStart(
+    socketId: string,
+    { sessionId, role }: Identity,
+    room: Room,
+    offset: unknown,
+    signal: AbortSignal,
+  ): Promise<Start> {
+    const retry = <T>(task: () => Promise<T>) => untilDone(task, signal, () => undefined);
+    await room.opened;
+    const start = await retry(() => prepareStart(room, offset));
+    if (role === "teacher") {
+      await this.#presence.join(sessionId, socketId, () => !signal.aborted);
+    } else {
+      await retry(() => room.learnPresence(() => this.#announced.isAnnounced(sessionId)));
+    }
+    return start;
+  }
+}

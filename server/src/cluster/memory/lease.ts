@@ -1,0 +1,18 @@
+import type { Lease } from "../ports.js";
+
+/** {@link Lease} of a single process, which lasts as long as the process. */
+export class MemoryLease implements Lease {
+  readonly node: string;
+
+  constructor(nodeId: string) {
+    this.node = nodeId;
+  }
+
+  start(): void {
+    // Nobody else could declare it dead.
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+}

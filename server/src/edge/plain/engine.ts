@@ -1,0 +1,50 @@
+import { EventEmitter } from "node:events";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import { prepareQuery } from "../request-query.js";
+import { Heartbeat } from "../wire/heartbeat.js";
+import { PlainConnection } from "./connection.js";
+
+/** Socket.IO's CONNECT packet for the namespace `/`. */
+const CONNECT_PACKET = "0";
+
+/** The engine of plain WebSockets, bound to Socket.IO beside Engine.IO's own: emits `connection`. */
+export class PlainEngine extends EventEmitter {
+  readonly #server: WebSocketServer;
+  readonly #connections = new Set<PlainConnection>();
+  readonly #heartbeat: Heartbeat;
+
+  /**
+   * @param heartbeatMs - how often clients are asked for a sign of life; one that stays silent until the next time is
+   *   gone
+   * @param maxFrameBytes - longer frames from a client close its connection (1009)
+   */
+  constructor(options: { heartbeatMs: number; maxFrameBytes: number }) {
+    super();
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.maxFrameBytes,
+    });
+    this.#heartbeat = new Heartbeat(options.heartbeatMs);
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const wantsOffsets = prepareQuery(request)["offset"] !== undefined;
+    const options = { wantsOffsets, connections: this.#connections };
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      const connection = new PlainConnection(webSocket, request, options);
+      this.#heartbeat.add(connection);
+      this.emit("connection", connection);
+      connection.emit("data", CONNECT_PACKET);
+    });
+  }
+
+  close(): void {
+    this.#heartbeat.close();
+    for (const connection of this.#connections) connection.close();
+    this.#server.close();
+  }
+}
