@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { EmitterError } from "./errors.js";
-import { KeyMaker } from "./idempotency-keys.js";
+import { KeyMaker, keyOfLater } from "./idempotency-keys.js";
 import { parseEvent } from "./parse-event.js";
 import {
   parseSessionId,
@@ -73,7 +73,8 @@ export class Emitter {
    * @param args - its payload, then {@link EmitOptions}; `created_at` and `changed_at` default to now
    * @returns the event's offset in each role room that it went to, and whether its idempotency key was seen before
    * @throws EmitterError `invalid_session_id`, `invalid_event` (with the path of each fault), `invalid_option`,
-   *   `event_too_large`, `unauthorized`, `rejected`, `closed`, or `unavailable`, which alone is retryable
+   *   `event_too_large`, `unauthorized`, `rejected`, `closed`; or, retryable, `unavailable`, `redis_full`,
+   *   `redis_read_only`, `redis_loading`, `redis_lacks_replicas`
    */
   async emit<Name extends EventName>(
     sessionId: string,
@@ -168,7 +169,7 @@ export class Emitter {
       sessionId,
       event,
       // One event alone has the bare key, so that `emit` and an array of one agree with the HTTP API.
-      idempotencyKey: index === 0 ? key : `${key}/${String(index)}`,
+      idempotencyKey: index === 0 ? key : keyOfLater(key, index),
       isNew,
     }));
   }

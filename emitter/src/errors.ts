@@ -6,8 +6,21 @@ export type EmitterErrorCode =
   | "event_too_large"
   | "unauthorized"
   | "unavailable"
+  | "redis_full"
+  | "redis_read_only"
+  | "redis_loading"
+  | "redis_lacks_replicas"
   | "rejected"
   | "closed";
+
+/** What may pass by itself. */
+const RETRYABLE: ReadonlySet<EmitterErrorCode> = new Set([
+  "unavailable",
+  "redis_full",
+  "redis_read_only",
+  "redis_loading",
+  "redis_lacks_replicas",
+]);
 
 /** One fault in what was to be published. */
 export interface Fault {
@@ -35,7 +48,7 @@ export class EmitterError extends Error {
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
-    this.retryable = code === "unavailable";
+    this.retryable = RETRYABLE.has(code);
     this.faults = details.faults ?? [];
     this.idempotencyKey = details.idempotencyKey;
   }

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 export const MAX_IDEMPOTENCY_KEYS = 10_000;
 
 /** The keys of one call: an array's later events have an index behind the call's own key. */
-const MADE_UP = /^~[\w-]{16}\.[0-9a-z]{1,11}(\/\d{1,4})?$/;
+const MADE_UP = /^~[\w-]{16}\.[0-9a-z]{1,11}(\t\d{1,4})?$/;
 
 /** The longest line of one such key in the log of keys (`publish.lua`): key, space, offset, end of line. */
 const MAX_LINE_BYTES = 1 + 16 + 1 + 11 + 5 + 1 + 33 + 1;
@@ -26,6 +26,13 @@ export class KeyMaker {
   next(): string {
     return this.#prefix + (this.#made++).toString(36);
   }
+}
+
+/**
+ * The key of an array's event that is not its first: one that no caller can give, as those have visible characters only.
+ */
+export function keyOfLater(key: string, index: number): string {
+  return `${key}\t${String(index)}`;
 }
 
 /** Whether a {@link KeyMaker} may have made it. Redis remembers such keys elsewhere than those that callers choose. */

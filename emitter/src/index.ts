@@ -10,5 +10,5 @@ export { MAX_EVENT_BYTES, parseEvent } from "./parse-event.js";
 export { MAX_IDEMPOTENCY_KEYS } from "./idempotency-keys.js";
 export { closeRedisClient, reconnectDelayMs } from "./redis/client.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
-export type { HistoryLimits, RedisCommands } from "./redis/publish-script.js";
+export { STANDING_LUA, type HistoryLimits, type RedisCommands } from "./redis/publish-script.js";
 export type { Publication, Publisher, PublishResult } from "./publisher.js";

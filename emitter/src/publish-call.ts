@@ -63,14 +63,21 @@ export class PublishCall {
   giveUp(): void {
     const message = `not confirmed within ${String(this.#timeoutMs)} ms: repeat the call with the same idempotency key`;
     const cause = this.#cause ?? new EmitterError("unavailable", "no answer in time");
+    // What Redis said last is what the caller can do something about.
+    const code = cause instanceof EmitterError ? cause.code : "unavailable";
+    this.cancel(new EmitterError(code, message, { cause, ...this.#key() }));
+  }
+
+  /** The key under which the call ran: with it, a repetition doubles nothing. */
+  #key(): { idempotencyKey?: string } {
     const key = this.publications[0]?.idempotencyKey;
-    const details = key === undefined ? { cause } : { cause, idempotencyKey: key };
-    this.cancel(new EmitterError("unavailable", message, details));
+    return key === undefined ? {} : { idempotencyKey: key };
   }
 
   #onError(error: unknown): void {
     if (error instanceof EmitterError && !error.retryable) {
-      this.cancel(error);
+      const { code, message, faults, cause } = error;
+      this.cancel(new EmitterError(code, message, { cause, faults, ...this.#key() }));
       return;
     }
     this.#cause = error;

@@ -5,7 +5,10 @@ export interface Publication {
   readonly sessionId: SessionId;
   /** Already checked and complete: what `parseEvent` returned. */
   readonly event: ClassroomEvent;
-  /** A repetition under the same key in the same room publishes nothing. 1 to 255 visible ASCII characters. */
+  /**
+   * A repetition under the same key in the same room publishes nothing. Up to 255 ASCII characters. Callers' keys have
+   * visible ones only: a space or a tab sets apart what no caller can give. A key that was made up has no space.
+   */
   readonly idempotencyKey: string;
   /** Whether nobody has published under this key before, because it has just been made up. */
   readonly isNew?: boolean;

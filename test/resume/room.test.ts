@@ -72,7 +72,7 @@ async function openRoom(n: number) {
     await broker.readings.until((readings) => readings.length > index);
     broker.readings.items[index]?.answer(page);
   };
-  await answer(0, { head: { epoch: EPOCH, n }, events: [] });
+  await answer(0, { head: { epoch: EPOCH, n }, ends: [], events: [] });
   await room.opened;
   return { broker, room, told, answer };
 }
@@ -84,6 +84,7 @@ void t.test("a hole is filled from history, in its place", async (t) => {
   broker.receive(at(EPOCH, 10));
   await answer(1, {
     head: { epoch: EPOCH, n: 10 },
+    ends: [],
     events: [7, 8, 9, 10].map((n) => at(EPOCH, n)),
   });
   await told.until(({ length }) => length === 5);
@@ -101,8 +102,8 @@ void t.test(
     await broker.readings.until(({ length }) => length === 2);
     // Redis forgot after it had answered, and a new event overtakes the answer.
     broker.receive(at(LATER_EPOCH, 1));
-    await answer(1, { head: { epoch: EPOCH, n: 100 }, events: [] });
-    await answer(2, { head: { epoch: LATER_EPOCH, n: 1 }, events: [] });
+    await answer(1, { head: { epoch: EPOCH, n: 100 }, ends: [], events: [] });
+    await answer(2, { head: { epoch: LATER_EPOCH, n: 1 }, ends: [], events: [] });
     await told.next((what) => what === "loss");
     t.strictSame(room.position, { epoch: LATER_EPOCH, n: 1 });
   },
@@ -116,8 +117,8 @@ void t.test(
     room.onReconnect();
     await broker.readings.until(({ length }) => length === 2);
     const canResume = room.reachBackTo({ epoch: EPOCH, n: 101 });
-    await answer(1, { head: { epoch: EPOCH, n: 100 }, events: [] });
-    await answer(2, { head: { epoch: EPOCH, n: 101 }, events: [at(EPOCH, 101)] });
+    await answer(1, { head: { epoch: EPOCH, n: 100 }, ends: [], events: [] });
+    await answer(2, { head: { epoch: EPOCH, n: 101 }, ends: [], events: [at(EPOCH, 101)] });
     t.equal(await canResume, true);
     t.strictSame(room.eventsSince({ epoch: EPOCH, n: 101 }), []);
   },
@@ -129,7 +130,11 @@ void t.test(
     const { room, told, answer } = await openRoom(5);
     room.onDisconnect();
     room.onReconnect();
-    await answer(1, { head: { epoch: EPOCH, n: 20 }, events: [19, 20].map((n) => at(EPOCH, n)) });
+    await answer(1, {
+      head: { epoch: EPOCH, n: 20 },
+      ends: [],
+      events: [19, 20].map((n) => at(EPOCH, n)),
+    });
     await told.next();
     t.strictSame(told.items, ["loss"]);
     t.equal(await room.reachBackTo({ epoch: EPOCH - 1, n: 5 }), false);
@@ -140,7 +145,7 @@ void t.test("a room goes live again whoever asks while it catches up", async (t)
   const { broker, room, told, answer } = await openRoom(1);
   broker.receive(at(EPOCH, 3));
   const asking = [2, 3].map((n) => room.reachBackTo({ epoch: EPOCH, n }));
-  await answer(1, { head: { epoch: EPOCH, n: 3 }, events: [at(EPOCH, 2), at(EPOCH, 3)] });
+  await answer(1, { head: { epoch: EPOCH, n: 3 }, ends: [], events: [at(EPOCH, 2), at(EPOCH, 3)] });
   t.strictSame(await Promise.all(asking), [true, true]);
   broker.receive(at(EPOCH, 4));
   t.strictSame(told.items, ["1000-2", "1000-3", "1000-4"]);

@@ -56,6 +56,14 @@ export class HttpPublisher implements Publisher {
   }
 }
 
+/** What a server's Redis may be in, as its answer's `code` says. */
+const REDIS_STATES = [
+  "redis_full",
+  "redis_read_only",
+  "redis_loading",
+  "redis_lacks_replicas",
+] as const;
+
 interface Problem {
   readonly code?: unknown;
   readonly detail?: unknown;
@@ -73,5 +81,7 @@ function toError(status: number, body: unknown): EmitterError {
     return new EmitterError("invalid_event", detail, { faults });
   }
   const isPassing = status === 429 || status >= 500;
-  return new EmitterError(isPassing ? "unavailable" : "rejected", detail);
+  if (!isPassing) return new EmitterError("rejected", detail);
+  const code = REDIS_STATES.find((state) => state === problem.code);
+  return new EmitterError(code ?? "unavailable", detail);
 }

@@ -47,6 +47,11 @@ export function olderKeysKey(room: RoomName): string {
   return `inthon:older:{${roomChannel(room)}}`;
 }
 
+/** The Redis string that tells the epochs of a room's history apart. */
+export function epochsKey(room: RoomName): string {
+  return `inthon:epochs:{${roomChannel(room)}}`;
+}
+
 /** The Redis key with the newest version of a session's presence that its student room has been told. */
 export function announcedKey(room: RoomName): string {
   return `inthon:announced:{${roomChannel(room)}}`;

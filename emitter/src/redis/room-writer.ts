@@ -1,66 +1,62 @@
-import type { CallResults } from "./call-results.js";
 import { EmitterError } from "../errors.js";
-import { isMadeUp, KeyMaker } from "../idempotency-keys.js";
-import { PacketEncoder } from "./packet-encoder.js";
 import {
   announcedKey,
+  epochsKey,
   historyKey,
   idempotencyKeysKey,
   newKeysKey,
   olderKeysKey,
+  parseOffset,
   type Offset,
-  type Role,
   type RoomName,
 } from "../protocol/index.js";
-import type { PublishScript } from "./publish-script.js";
-import type { Publication } from "../publisher.js";
+import { PacketEncoder } from "./packet-encoder.js";
+import {
+  guessedCall,
+  isAnnouncement,
+  isUsual,
+  plainCall,
+  type Entry,
+  type Guess,
+  type ScriptCall,
+} from "./publish-arguments.js";
+import { UnknownScriptError, type PublishScript } from "./publish-script.js";
+import { toEmitterError } from "./redis-errors.js";
 
-/** One event on its way to one room. */
-export interface Entry {
-  readonly answer: CallResults;
-  /** Its index among the publications of its answer. */
-  readonly index: number;
-  readonly role: Role;
-  readonly publication: Publication;
-  readonly json: string;
-  /** Whether its key cannot have been seen. */
-  readonly isNew: boolean;
+/** A call that Redis may have to be asked again, in the same place. */
+interface UndoneCall {
+  readonly entries: readonly Entry[];
+  /** The mark of the call before, where it goes on with an array that this one began; else ''. */
+  readonly goesOnWith: string;
+  /** Its own, for the next one. */
+  readonly mark: string;
 }
 
-/** Where a room's history stands, as far as this publisher knows: good for a guess, and for nothing else. */
-interface Guess {
-  readonly epoch: string;
-  /** The n that the next event will get if nobody else publishes. */
-  next: number;
-}
-
-// Redis does nothing else while the script runs: at 5 us for an event, that is half a millisecond.
-const MAX_CALL_EVENTS = 100;
-const MAX_CALL_BYTES = 256 * 1_024;
-/** Events that cost as much as looking for a key in both logs of new keys (see `publish.lua`), where they are long. */
-const LOOKUP_COST = 8;
-/** What packets hold instead of an offset that nobody guesses. */
-const PLACEHOLDER = "0-0";
-/** Marks of calls that another one goes on from. */
-const marks = new KeyMaker();
-
-/** Writes the events of one room: those of one turn of the event loop in one call of the script. */
+/**
+ * Writes the events of one room, in their order: those of one turn of the event loop in one call of a script, or a few.
+ * What Redis answers is the truth; what the writer remembers is a guess that spares Redis work where it is right.
+ */
 export class RoomWriter {
   readonly #script: PublishScript;
   readonly #renewMs: number;
   readonly #room: RoomName;
-  readonly #shortKeys: string[];
-  readonly #longKeys: string[];
+  readonly #guessedKeys: string[];
+  readonly #keys: string[];
   readonly #packets: PacketEncoder;
   #announcements: PacketEncoder | undefined;
   #pending: Entry[] = [];
   #guess: Guess | undefined;
+  /** The newest epoch that Redis has answered. */
+  #knownEpoch = "";
   /** When Redis has to be told again how long to keep the room's keys. */
   #renewAt = 0;
   /** Events sent so far. */
   #sent = 0;
   /** The mark of the last call, where the next one goes on with an array that it began. */
   #mark = "";
+  #callsUnderWay = 0;
+  /** What Redis did not do because it did not know the script: comes before all that has not been sent. */
+  #undone: UndoneCall[] = [];
 
   /**
    * @param renewMs - how long the expiry of the room's keys may go without being renewed
@@ -69,8 +65,13 @@ export class RoomWriter {
     this.#script = script;
     this.#renewMs = renewMs;
     this.#room = room;
-    this.#shortKeys = [historyKey(room), newKeysKey(room), olderKeysKey(room)];
-    this.#longKeys = [...this.#shortKeys, idempotencyKeysKey(room), announcedKey(room)];
+    this.#guessedKeys = [historyKey(room), newKeysKey(room), olderKeysKey(room)];
+    this.#keys = [
+      ...this.#guessedKeys,
+      epochsKey(room),
+      idempotencyKeysKey(room),
+      announcedKey(room),
+    ];
     this.#packets = new PacketEncoder(room, false);
   }
 
@@ -81,154 +82,163 @@ export class RoomWriter {
 
   /** Sends all that was added, in its order. */
   flush(): void {
+    // What is to be done again must not be overtaken: it is sent when it is known to be all.
+    if (this.#undone.length > 0 && this.#callsUnderWay > 0) return;
+    const undone = this.#undone;
+    this.#undone = [];
+    for (const { entries, goesOnWith } of joined(undone)) this.#sendAll(entries, goesOnWith);
     const entries = this.#pending;
     this.#pending = [];
-    const isUsual = entries.every(
-      ({ isNew, publication }) => isNew && publication.version === undefined,
-    );
-    let from = 0;
+    this.#sendAll(entries, "");
+  }
+
+  /** @param goesOnWith - the mark of a call that began their array, or '' */
+  #sendAll(all: readonly Entry[], goesOnWith: string): void {
+    this.#mark = goesOnWith;
+    const mayGuess = all.every(isUsual);
+    let entries = all;
     try {
-      while (from < entries.length) {
-        const guess = this.#guess;
-        const isShort = isUsual && guess && Date.now() < this.#renewAt && this.#mark === "";
-        from = isShort ? this.#sendShort(entries, from, guess) : this.#sendLong(entries, from);
+      while (entries.length > 0) {
+        const guess = mayGuess ? this.#usableGuess() : undefined;
+        entries = entries.slice(guess ? this.#sendGuessed(entries, guess) : this.#send(entries));
       }
     } catch (error) {
       // Nobody is above this on the stack: a packet that cannot be encoded must not end the process.
-      this.#fail(entries.slice(from), error);
-      this.#mark = "";
+      this.#fail(entries, error);
     }
   }
 
-  /** @returns where the next call begins */
-  #sendShort(entries: readonly Entry[], from: number, guess: Guess): number {
-    const { epoch, next } = guess;
-    const offsets: string[] = [];
-    const args: (string | Buffer)[] = [];
-    let keys = "";
-    let bytes = 0;
-    let to = from;
-    for (let entry = entries[to]; entry && offsets.length < MAX_CALL_EVENTS; entry = entries[to]) {
-      const offset = `${epoch}-${String(next + offsets.length)}`;
-      const packet = this.#packets.encode(entry.publication.event, offset);
-      bytes += packet.length + entry.json.length;
-      if (bytes > MAX_CALL_BYTES && to > from) break;
-      keys += `${entry.publication.idempotencyKey} `;
-      args.push(packet, entry.json);
-      offsets.push(offset);
-      to++;
-    }
-    const [first = "", last = ""] = [offsets[0], offsets.at(-1)];
-    guess.next += offsets.length;
-    this.#mark = markOf(entries, to);
-    if (this.#mark !== "") keys = `${this.#mark} ${keys}`;
-    this.#call(entries.slice(from, to), this.#shortKeys, offsets, [
-      first,
-      String(this.#packets.tailBytes),
-      `${epoch}-*`,
-      `${keys}${last}\n`,
-      ...args,
-    ]);
-    return to;
+  #usableGuess(): Guess | undefined {
+    const guess = this.#guess;
+    if (!guess || Date.now() >= this.#renewAt || this.#mark !== "") return undefined;
+    return this.#script.canGuess(guess.incarnation, this.#guessedKeys) ? guess : undefined;
   }
 
-  /** @returns where the next call begins */
-  #sendLong(entries: readonly Entry[], from: number): number {
-    const isAnnouncement = (entry: Entry) => entry.publication.version !== undefined;
-    const first = entries[from];
+  /** @returns how many of the entries it took */
+  #sendGuessed(entries: readonly Entry[], guess: Guess): number {
+    const call = guessedCall(entries, guess, this.#packets);
+    const options = { keys: this.#guessedKeys, arguments: call.arguments };
+    const taken = this.#take(entries, call);
+    const { incarnation } = guess;
+    const sentBefore = this.#sent;
+    guess.next += call.count;
+    this.#await(taken, this.#script.runGuessed(incarnation, options), (reply) => {
+      if (reply === 0) {
+        this.#undo(taken);
+        return;
+      }
+      const offsets = reply === 1 ? call.offsets : offsetsFrom(reply, call.count);
+      if (!offsets) {
+        this.#fail(taken.entries, notOurs());
+        return;
+      }
+      if (reply !== 1) this.#learn(incarnation, offsets.at(-1), this.#sent - sentBefore);
+      for (const [i, { answer, index, role }] of taken.entries.entries()) {
+        answer.succeed(index, role, offsets[i] as Offset, false);
+      }
+    });
+    return call.count;
+  }
+
+  /** @returns how many of the entries it took */
+  #send(entries: readonly Entry[]): number {
+    const [first] = entries;
     const encoder =
       first && isAnnouncement(first)
         ? (this.#announcements ??= new PacketEncoder(this.#room, true))
         : this.#packets;
-    const args: (string | Buffer)[] = [];
-    let cost = 0;
-    let bytes = 0;
-    let to = from;
-    for (let entry = entries[to]; entry; entry = entries[to]) {
-      const { event, version } = entry.publication;
-      const key = keyArgument(entry);
-      const packet = encoder.encode(event, PLACEHOLDER);
-      bytes += packet.length + entry.json.length;
-      cost += key.startsWith("?") ? LOOKUP_COST : 1;
-      const isFull = bytes > MAX_CALL_BYTES || cost > MAX_CALL_EVENTS;
-      // Announcements end differently: a call has one kind.
-      const isOther = (encoder !== this.#packets) !== isAnnouncement(entry);
-      if (to > from && (isFull || isOther)) break;
-      args.push(packet, entry.json, key, version === undefined ? "" : String(version));
-      to++;
-    }
-    if (this.#guess) this.#guess.next += to - from;
+    const call = plainCall(entries, encoder, this.#mark, this.#knownEpoch);
+    const options = { keys: this.#keys, arguments: call.arguments };
+    const taken = this.#take(entries, call);
+    const sentBefore = this.#sent;
+    if (this.#guess) this.#guess.next += call.count;
     this.#renewAt = Date.now() + this.#renewMs;
-    const before = this.#mark;
-    this.#mark = markOf(entries, to);
-    this.#call(entries.slice(from, to), this.#longKeys, undefined, [
-      PLACEHOLDER,
-      String(encoder.tailBytes),
-      before,
-      this.#mark,
-      ...args,
-    ]);
-    return to;
+    this.#await(taken, this.#script.run(options), (reply) => {
+      if (!Array.isArray(reply) || reply.length !== 2 + 2 * call.count) {
+        this.#fail(taken.entries, notOurs());
+        return;
+      }
+      const [incarnation, newest, ...answers] = reply as readonly unknown[];
+      this.#learn(String(incarnation), newest, this.#sent - sentBefore);
+      for (const [i, { answer, index, role }] of taken.entries.entries()) {
+        const offset = String(answers[2 * i]) as Offset;
+        answer.succeed(index, role, offset, Number(answers[2 * i + 1]) === 1);
+      }
+    });
+    return call.count;
   }
 
-  /** @param guessed - the offsets that the entries get if the guess is right */
-  #call(
-    entries: readonly Entry[],
-    keys: string[],
-    guessed: readonly string[] | undefined,
-    args: (string | Buffer)[],
-  ): void {
-    this.#sent += entries.length;
-    const sentBefore = this.#sent;
-    this.#script.run({ keys, arguments: args }).then(
+  #take(all: readonly Entry[], { count, mark }: ScriptCall): UndoneCall {
+    this.#sent += count;
+    const goesOnWith = this.#mark;
+    this.#mark = mark;
+    return { entries: all.slice(0, count), goesOnWith, mark };
+  }
+
+  #await(taken: UndoneCall, call: Promise<unknown>, onReply: (reply: unknown) => void): void {
+    this.#callsUnderWay++;
+    call.then(
       (reply) => {
-        if (guessed && reply === 1) {
-          for (const [i, { answer, index, role }] of entries.entries()) {
-            answer.succeed(index, role, guessed[i] as Offset, false);
-          }
-        } else {
-          this.#read(reply, entries, this.#sent - sentBefore);
-        }
+        onReply(reply);
+        this.#onCallEnd();
       },
       (error: unknown) => {
-        this.#fail(entries, error);
+        if (error instanceof UnknownScriptError) this.#undo(taken);
+        else this.#fail(taken.entries, error);
+        this.#onCallEnd();
       },
     );
   }
 
-  /** @param sentSince - events that were sent after these */
-  #read(reply: unknown, entries: readonly Entry[], sentSince: number): void {
-    if (!Array.isArray(reply) || reply.length !== 1 + 2 * entries.length) {
-      const message = "Redis gave an answer that is not the script's";
-      this.#fail(entries, new EmitterError("unavailable", message));
-      return;
-    }
-    const [newest, ...answers] = reply as readonly unknown[];
-    const [epoch = "", n = ""] = String(newest).split("-");
-    this.#guess = { epoch, next: Number(n) + 1 + sentSince };
-    for (const [i, { answer, index, role }] of entries.entries()) {
-      answer.succeed(
-        index,
-        role,
-        String(answers[2 * i]) as Offset,
-        Number(answers[2 * i + 1]) === 1,
-      );
-    }
+  #onCallEnd(): void {
+    this.#callsUnderWay--;
+    if (this.#undone.length > 0) this.flush();
+  }
+
+  /** @param sentSince - events that were sent after those that came to `newest` */
+  #learn(incarnation: string, newest: unknown, sentSince: number): void {
+    const position = parseOffset(newest);
+    if (!position) return;
+    this.#knownEpoch = String(position.epoch);
+    const next = position.n + 1 + sentSince;
+    this.#guess = { incarnation, epoch: this.#knownEpoch, next };
+  }
+
+  #undo(call: UndoneCall): void {
+    this.#guess = undefined;
+    this.#undone.push(call);
   }
 
   #fail(entries: readonly Entry[], error: unknown): void {
     this.#guess = undefined;
-    for (const { answer } of entries) answer.fail(error);
+    const reason = toEmitterError(error);
+    for (const { answer } of entries) answer.fail(reason);
   }
 }
 
-/** A mark for the call that ends here, where the next one must not be carried out without it; else ''. */
-function markOf(entries: readonly Entry[], end: number): string {
-  const [last, next] = [entries[end - 1], entries[end]];
-  return next && next.answer === last?.answer ? marks.next() : "";
+/** Calls that go on with each other become one. */
+function joined(calls: readonly UndoneCall[]): readonly UndoneCall[] {
+  const all: UndoneCall[] = [];
+  for (const call of calls) {
+    const before = all.at(-1);
+    if (before && before.mark !== "" && before.mark === call.goesOnWith) {
+      const entries = [...before.entries, ...call.entries];
+      all[all.length - 1] = { entries, goesOnWith: before.goesOnWith, mark: call.mark };
+    } else {
+      all.push(call);
+    }
+  }
+  return all;
 }
 
-function keyArgument({ isNew, publication: { idempotencyKey } }: Entry): string {
-  if (!isMadeUp(idempotencyKey)) return `=${idempotencyKey}`;
-  return `${isNew ? "+" : "?"}${idempotencyKey}`;
+/** `count` offsets, of which this is the first. */
+function offsetsFrom(first: unknown, count: number): readonly string[] | undefined {
+  const position = parseOffset(first);
+  if (!position) return undefined;
+  const { epoch, n } = position;
+  return Array.from({ length: count }, (_, i) => `${String(epoch)}-${String(n + i)}`);
+}
+
+function notOurs(): EmitterError {
+  return new EmitterError("unavailable", "Redis gave an answer that is not the script's");
 }

@@ -17,11 +17,20 @@ export interface RoomEvent {
   readonly isAnnouncement: boolean;
 }
 
-/** What a room's history answers. */
-export interface HistoryPage {
-  /** Where the history stands now. */
+/**
+ * Where a history stands, and where its earlier epochs ended. Redis begins a new epoch with each of its incarnations; n
+ * counts on over all of them. What Redis forgot lies behind the end of the epoch in which it was given.
+ */
+export interface Standing {
+  /** The place of the newest event. */
   readonly head: Position;
-  /** The events after the position asked for, oldest first and without a hole; empty for another epoch's position. */
+  /** The last place of each earlier epoch, oldest first. */
+  readonly ends: readonly Position[];
+}
+
+/** What a room's history answers. */
+export interface HistoryPage extends Standing {
+  /** The events after the position asked for, oldest first. */
   readonly events: readonly RoomEvent[];
 }
 
@@ -44,12 +53,12 @@ export interface Broker {
   /**
    * Reads history, and begins one where there is none.
    *
-   * @param known - the position to read on from; a history of the same epoch that is behind it has lost events that
-   *   were already told, and is replaced by a new epoch. `undefined` asks for the head alone.
+   * @param after - the position to read on from, which may be one that the history never had, or has lost: the reader
+   *   compares (see {@link Standing}). `undefined` asks for the head alone.
    * @param limit - events at most
    * @throws where the history cannot be reached
    */
-  read(room: RoomName, known: Position | undefined, limit: number): Promise<HistoryPage>;
+  read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage>;
 }
 
 /** A session's presence after a change: `version` is odd while a teacher is there, even otherwise, and only grows. */

@@ -2,6 +2,7 @@ import type { Position, RoomName } from "@inthon/emitter/protocol";
 import type { Logger } from "../telemetry/log.js";
 import type { Broker, HistoryPage, RoomEvent } from "./ports.js";
 import { pause } from "./retry.js";
+import { isInHistory } from "./standing.js";
 
 /** What a room tells its holder, synchronously and in the room's order. */
 export interface RoomListener {
@@ -30,6 +31,8 @@ export class Room {
   readonly #historyLimit: number;
   readonly #closing = new AbortController();
   #position: Position | undefined;
+  /** Where earlier epochs of the history ended. */
+  #ends: readonly Position[] = [];
   #isOpen = false;
   #isLive = false;
   /** The newest event that arrived since the last reading began. */
@@ -117,9 +120,8 @@ export class Room {
    * The events after `from` that members have been told, or `undefined` where this replica does not have all of them.
    */
   eventsSince(from: Position): readonly RoomEvent[] | undefined {
-    const { epoch, n } = this.position;
-    const count = n - from.n;
-    if (from.epoch !== epoch || count < 0 || count > this.#recent.length) return undefined;
+    const count = this.position.n - from.n;
+    if (!this.#hasReached(from) || count < 0 || count > this.#recent.length) return undefined;
     const missed = count === 0 ? [] : this.#recent.slice(-count);
     return missed.filter((event) => !this.#repeated.has(event));
   }
@@ -131,17 +133,25 @@ export class Room {
    * @returns whether it can
    */
   async reachBackTo(from: Position): Promise<boolean> {
-    const isAhead = () => isLater(from, this.position);
-    if (isAhead()) await this.#catchUp();
+    // What is behind the end of its epoch was lost, and is not given again.
+    const mayBeAhead = () => !this.#hasReached(from) && from.epoch >= this.position.epoch;
+    if (mayBeAhead()) await this.#catchUp();
     // Once more: that reading may have been under way before the client's newest event was published.
-    if (isAhead()) await this.#catchUp();
-    if (from.epoch !== this.position.epoch || isAhead()) return false;
+    if (mayBeAhead()) await this.#catchUp();
+    if (!this.#hasReached(from)) return false;
     if (this.eventsSince(from)) return true;
     this.#backfilling ??= this.#backfill().finally(() => {
       this.#backfilling = undefined;
     });
     await this.#backfilling;
     return this.eventsSince(from) !== undefined;
+  }
+
+  /** Whether a place is one that this replica has reached in the history as it is now. */
+  #hasReached(place: Position): boolean {
+    return (
+      place.n <= this.position.n && isInHistory({ head: this.position, ends: this.#ends }, place)
+    );
   }
 
   #isClosed(): boolean {
@@ -164,18 +174,26 @@ export class Room {
       return;
     }
     const { epoch, n } = event.position;
-    const isNext = epoch === position.epoch ? n === position.n + 1 : n === 1;
-    if (isNext) {
+    if (epoch === position.epoch) {
+      if (n === position.n + 1) this.#apply(event);
+      else if (n > position.n) this.#readUpTo(event.position);
+    } else if (n === 1) {
+      // The history was lost, the subscription was not, so members miss nothing.
+      this.#ends = [];
+      this.#recent = [];
       this.#apply(event);
-    } else if (epoch !== position.epoch || n > position.n) {
-      this.#noted = event.position;
-      void this.#catchUp();
+    } else {
+      // Redis has begun another epoch: what it kept of the one before can only be read.
+      this.#readUpTo(event.position);
     }
   }
 
+  #readUpTo(place: Position): void {
+    this.#noted = place;
+    void this.#catchUp();
+  }
+
   #apply(event: RoomEvent): void {
-    // A new epoch while live: the history was lost, the subscription was not, so members miss nothing.
-    if (event.position.epoch !== this.#position?.epoch) this.#recent = [];
     this.#position = event.position;
     this.#recent.push(event);
     // Twice the limit before it is cut, so that cutting costs little for each event.
@@ -230,19 +248,21 @@ export class Room {
 
   /** Whether there is more than what has just been read. */
   #isBehind(head: Position): boolean {
+    const { epoch, n } = this.position;
     // What arrived meanwhile from another epoch tells that the history was lost, or is old: reading again decides.
-    const isOther = this.#noted !== undefined && this.#noted.epoch !== this.position.epoch;
-    return isOther || [head, this.#noted].some((place) => place && isLater(place, this.position));
+    const isOther = this.#noted !== undefined && this.#noted.epoch !== epoch;
+    return isOther || head.n > n || (this.#noted?.n ?? 0) > n;
   }
 
-  #merge({ head, events }: HistoryPage): void {
+  #merge({ head, ends, events }: HistoryPage): void {
     const position = this.#position;
+    this.#ends = ends;
     if (!position) {
       this.#position = head;
       return;
     }
-    const first = events[0]?.position.n ?? head.n + 1;
-    if (head.epoch === position.epoch && first === position.n + 1) {
+    const isWhole = follow(events, position.n) && (events.length > 0 || head.n === position.n);
+    if (isWhole && isInHistory({ head, ends }, position)) {
       for (const event of events) this.#apply(event);
       return;
     }
@@ -256,25 +276,35 @@ export class Room {
     this.#listener.onLoss(this);
   }
 
+  /** Reads what came before the recent events, and joins it to them where nothing is missing between. */
   async #backfill(): Promise<void> {
-    const { epoch } = this.position;
-    const older: RoomEvent[] = [];
-    let from: Position = { epoch, n: 0 };
-    for (;;) {
-      const page = await this.#broker.read(this.name, from, READ_PAGE_EVENTS);
-      older.push(...page.events);
-      const last = page.events.at(-1);
-      if (!last || last.position.n >= page.head.n || page.head.epoch !== epoch) break;
+    const wanted = () => (this.#recent[0]?.position.n ?? this.position.n + 1) - 1;
+    let older: readonly RoomEvent[] = [];
+    let from: Position = { epoch: 0, n: 0 };
+    while ((older.at(-1)?.position.n ?? 0) < wanted()) {
+      const { events } = await this.#broker.read(this.name, from, READ_PAGE_EVENTS);
+      const last = events.at(-1);
+      if (!last) return;
+      older = contiguousEnd([...older, ...events]);
       from = last.position;
     }
-    if (epoch !== this.position.epoch) return;
-    const oldest = this.#recent[0]?.position.n ?? this.position.n + 1;
-    const missing = older.filter(({ position }) => position.n < oldest);
-    const isWhole = missing.at(-1)?.position.n === oldest - 1;
-    if (isWhole) this.#recent = [...missing, ...this.#recent].slice(-2 * this.#historyLimit);
+    const missing = older.filter(({ position }) => position.n <= wanted());
+    const last = missing.at(-1)?.position;
+    if (last?.n !== wanted() || !this.#hasReached(last)) return;
+    this.#recent = [...missing, ...this.#recent].slice(-2 * this.#historyLimit);
   }
 }
 
-function isLater(one: Position, other: Position): boolean {
-  return one.epoch === other.epoch ? one.n > other.n : one.epoch > other.epoch;
+/** The events behind the last hole: the oldest may have gone while the others were read. */
+function contiguousEnd(events: readonly RoomEvent[]): readonly RoomEvent[] {
+  const hole = events.findLastIndex(({ position }, i) => {
+    const before = events[i - 1]?.position;
+    return before !== undefined && position.n !== before.n + 1;
+  });
+  return events.slice(Math.max(hole, 0));
+}
+
+/** Whether the events follow each other, and the first one follows this number. */
+function follow(events: readonly RoomEvent[], n: number): boolean {
+  return events.every(({ position }, i) => position.n === n + 1 + i);
 }

@@ -119,5 +119,6 @@ export async function expectedPackageFiles(): Promise<readonly string[]> {
     .flatMap((name) => [".js", ".d.ts"].map((end) => `dist/${name.slice(0, -3)}${end}`));
   const top = await readdir(EMITTER);
   const texts = top.filter((name) => /^(README(\.md)?|LICENSE)$/.test(name));
-  return ["package.json", "src/redis/publish.lua", ...texts, ...built].sort();
+  const scripts = sources.filter((name) => name.endsWith(".lua")).map((name) => `src/${name}`);
+  return ["package.json", ...scripts, ...texts, ...built].sort();
 }

@@ -53,12 +53,16 @@ export class MemoryBroker implements Broker, Publisher {
     return Promise.resolve();
   }
 
-  read(room: RoomName, known: Position | undefined, limit: number): Promise<HistoryPage> {
-    const history = this.#open(room);
-    const { epoch, n } = history;
-    const events =
-      known?.epoch === epoch ? history.events.filter(({ position }) => position.n > known.n) : [];
-    return Promise.resolve({ head: { epoch, n }, events: events.slice(0, limit) });
+  read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage> {
+    const { epoch, n, events } = this.#open(room);
+    const isAfter = ({ position }: RoomEvent) =>
+      after !== undefined &&
+      (epoch > after.epoch || (epoch === after.epoch && position.n > after.n));
+    return Promise.resolve({
+      head: { epoch, n },
+      ends: [],
+      events: events.filter(isAfter).slice(0, limit),
+    });
   }
 
   publish(publications: readonly Publication[]): Promise<PublishResult[]> {

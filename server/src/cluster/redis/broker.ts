@@ -1,9 +1,12 @@
-import { RedisPublisher, type HistoryLimits, type Publisher } from "@inthon/emitter";
+import { RedisPublisher, STANDING_LUA, type HistoryLimits, type Publisher } from "@inthon/emitter";
 import {
+  announcedKey,
+  epochsKey,
   formatOffset,
   historyKey,
   idempotencyKeysKey,
   newKeysKey,
+  olderKeysKey,
   parseOffset,
   type ClassroomEvent,
   type Position,
@@ -14,7 +17,7 @@ import type { RedisClient } from "./client.js";
 import { loadScript, runScript } from "./scripts/script.js";
 import type { RoomSubscriptions } from "./room-subscriptions.js";
 
-const HISTORY = loadScript("history.lua");
+const HISTORY = loadScript("history.lua", STANDING_LUA);
 
 /** {@link Broker} on one Redis: Pub/Sub to carry, a stream for each room to remember. */
 export class RedisBroker implements Broker {
@@ -60,20 +63,28 @@ export class RedisBroker implements Broker {
     return this.#subscriptions.unsubscribe(room);
   }
 
-  async read(room: RoomName, known: Position | undefined, limit: number): Promise<HistoryPage> {
+  async read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage> {
     const reply = await runScript(
       this.#commands,
       HISTORY,
-      [historyKey(room), idempotencyKeysKey(room), newKeysKey(room)],
       [
-        known ? String(known.epoch) : "",
-        known ? String(known.n) : "",
-        String(limit),
-        String(this.#limits.historyTtlMs),
+        historyKey(room),
+        epochsKey(room),
+        newKeysKey(room),
+        olderKeysKey(room),
+        idempotencyKeysKey(room),
+        announcedKey(room),
       ],
+      [after ? formatOffset(after) : "", String(limit), String(this.#limits.historyTtlMs)],
     );
-    const [head, entries] = reply as [string, [string, string[]][]];
-    return { head: toPosition(head), events: entries.map(toRoomEvent) };
+    const [head, ends, entries] = reply as [string, string, [string, string[]][]];
+    return {
+      head: toPosition(head),
+      ends: ends
+        .split(" ")
+        .flatMap((end) => (end === "" ? [] : [toPosition(end.replace(":", "-"))])),
+      events: entries.map(toRoomEvent),
+    };
   }
 }
 

@@ -26,6 +26,10 @@ export type ProblemCode =
   | "unsupported_media_type"
   | "upgrade_required"
   | "unavailable"
+  | "redis_full"
+  | "redis_read_only"
+  | "redis_loading"
+  | "redis_lacks_replicas"
   | "internal_error";
 
 export const PROBLEM_CONTENT_TYPE = "application/problem+json; charset=utf-8";

@@ -8,10 +8,13 @@ export interface Script {
   readonly sha1: string;
 }
 
-/** @param name - of a file beside this one's source: the compiler does not copy it to `dist` */
-export function loadScript(name: string): Script {
+/**
+ * @param name - of a file beside this one's source: the compiler does not copy it to `dist`
+ * @param part - Lua that it needs in front of it
+ */
+export function loadScript(name: string, part = ""): Script {
   const file = new URL(`../../../../src/cluster/redis/scripts/${name}`, import.meta.url);
-  const text = readFileSync(file, "utf8");
+  const text = part + readFileSync(file, "utf8");
   return { text, sha1: createHash("sha1").update(text).digest("hex") };
 }
 

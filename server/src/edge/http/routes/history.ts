@@ -11,6 +11,7 @@ import {
 import type { FastifyRequest } from "fastify";
 import type { Broker, RoomEvent } from "../../../cluster/ports.js";
 import { within } from "../../../cluster/retry.js";
+import { isInHistory } from "../../../cluster/standing.js";
 import type { Http } from "../fastify.js";
 import { HttpProblem } from "../problems.js";
 import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
@@ -18,6 +19,8 @@ import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1_000;
 const READ_TIMEOUT_MS = 3_000;
+/** Before every event of every epoch. */
+const THE_BEGINNING: Position = { epoch: 0, n: 0 };
 
 interface HistoryQuery {
   role?: string;
@@ -54,12 +57,12 @@ export function historyRoutes(
       const { role, after, limit } = readQuery(request.query);
       const room = roomName(sessionId, role);
       try {
-        const read = (from: Position | undefined) =>
-          within(READ_TIMEOUT_MS, broker.read(room, from, limit));
-        const { head } = await read(undefined);
-        const isReachable = !after || (after.epoch === head.epoch && after.n <= head.n);
-        const from = after && isReachable ? after : { epoch: head.epoch, n: 0 };
-        const { events } = await read(from);
+        const read = (from: Position) => within(READ_TIMEOUT_MS, broker.read(room, from, limit));
+        let page = await read(after ?? THE_BEGINNING);
+        const isReachable = !after || isInHistory(page, after);
+        if (!isReachable) page = await read(THE_BEGINNING);
+        const { head, events } = page;
+        const from = isReachable && after ? after : THE_BEGINNING;
         const next = events[0]?.position.n ?? head.n + 1;
         return {
           session_id: sessionId,

@@ -8,6 +8,15 @@ import { RETRY_AFTER, sessionIdOf, unavailable, type SessionParams } from "./ses
 /** Below what load balancers wait for a response (30 s and more). */
 const PUBLISH_TIMEOUT_MS = 3_000;
 
+const REPEAT = "repeat the request with the same Idempotency-Key";
+const NOT_CONFIRMED = {
+  unavailable: `the event was not confirmed in time: ${REPEAT}`,
+  redis_full: `Redis has no memory left for events: give it more, then ${REPEAT}`,
+  redis_read_only: `Redis takes no events now, as a replica or for want of a disk: ${REPEAT}`,
+  redis_loading: `Redis is loading its data: ${REPEAT}`,
+  redis_lacks_replicas: `Redis has fewer replicas than it needs to take events: ${REPEAT}`,
+} as const;
+
 export interface SessionRoutesOptions {
   readonly emitter: Emitter;
   /** Lets through who may publish. */
@@ -94,14 +103,16 @@ function toProblem(error: unknown): unknown {
       return new HttpProblem(400, "invalid_idempotency_key", message);
     case "invalid_session_id":
       return new HttpProblem(404, "invalid_session_id", message);
+    case "redis_full":
+    case "redis_read_only":
+    case "redis_loading":
+    case "redis_lacks_replicas":
     case "unavailable":
+      return new HttpProblem(503, code, NOT_CONFIRMED[code], { headers: RETRY_AFTER, cause });
     case "closed":
-      return new HttpProblem(
-        503,
-        "unavailable",
-        "the event was not confirmed in time: repeat the request with the same Idempotency-Key",
-        { headers: RETRY_AFTER, cause },
-      );
+      return new HttpProblem(503, "unavailable", NOT_CONFIRMED.unavailable, {
+        headers: RETRY_AFTER,
+      });
     case "unauthorized":
     case "rejected":
       return error;

@@ -1,0 +1,86 @@
+-- The usual case of `publish.lua`, as quickly as it goes: events under keys that have just been made up, for a room whose
+-- epoch the publisher knows.
+--
+-- Redis hashes every byte of every string that it hands to Lua or gets from it, and each command costs as much as the
+-- append itself. So the publisher guesses the first event's offset and has written it into the packets already. Where
+-- others have published meanwhile the guess is wrong, and each packet gets its offset here. Where anything else is not as
+-- the publisher thinks, nothing is changed, and it sends the same events to `publish.lua`.
+--
+-- A guess holds in one incarnation of Redis. So its name is part of this text: another one does not know the script, and
+-- says so, instead of giving a number again that was lost. In front of this text the publisher puts that name, as a
+-- comment, and what it puts in front of `publish.lua`.
+--
+-- Atomic, as that is.
+--
+-- KEYS[1]  history stream of the room, 'history:{<channel>}'
+-- KEYS[2]  log of the keys that publishers made up
+-- KEYS[3]  the log before it
+-- ARGV[1]  guessed offset of the first event
+-- ARGV[2]  bytes of a packet after its offset
+-- ARGV[3]  '<guessed epoch>-*'
+-- ARGV[4]  line for the log, with the guessed offset of the last event
+-- then for each event
+--          Socket.IO packet, with the guessed offset as a fixstr of MessagePack
+--          event, as JSON
+-- Without any argument it only becomes known to Redis.
+--
+-- Returns  1 where the guess was right; offset of the first event where it was not, the others follow; 0 where nothing
+--          was changed. Without arguments: the incarnation of Redis.
+-- Locals: Lua looks up a global by its name each time.
+local call, ARGV, KEYS = redis.call, ARGV, KEYS
+local history, auto, events = KEYS[1], ARGV[3], #ARGV
+local channel = string.sub(history, 10, -2)
+if not redis.acl_check_cmd(PUBLISH, channel, '') then
+  return 0
+end
+
+-- The limit is applied once in a call, by its last append.
+local first
+if events == 6 then
+  first = redis.pcall('XADD', history, 'NOMKSTREAM', 'MAXLEN', HISTORY_LIMIT, auto, 'event', ARGV[6])
+else
+  first = redis.pcall('XADD', history, 'NOMKSTREAM', auto, 'event', ARGV[6])
+end
+if type(first) ~= 'string' then
+  -- No history, one of a later epoch, or an error that will be met again.
+  return 0
+end
+if string.sub(first, -2) == '-0' then
+  -- The history is of an earlier epoch than one that the publisher has seen: it began anew when the clock went back.
+  call('DEL', history)
+  return 0
+end
+
+local line, isRight = ARGV[4], first == ARGV[1]
+local last = first
+for i = 8, events - 2, 2 do
+  last = call('XADD', history, auto, 'event', ARGV[i])
+end
+if events > 6 then
+  last = call('XADD', history, 'MAXLEN', HISTORY_LIMIT, auto, 'event', ARGV[events])
+end
+if not isRight then
+  line = string.match(line, '^.* ') .. last .. '\n'
+end
+local failure = note(KEYS[2], KEYS[3], line)
+if failure then
+  -- Nothing stays that is not published.
+  local id = first
+  while id do
+    call('XDEL', history, id)
+    id = id ~= last and nextOffset(id)
+  end
+  return failure
+end
+if isRight then
+  for i = 5, events, 2 do
+    call(PUBLISH, channel, ARGV[i])
+  end
+  return 1
+end
+local guessed, offset, tail = ARGV[1], first, tonumber(ARGV[2])
+for i = 5, events, 2 do
+  call(PUBLISH, channel, withOffset(ARGV[i], guessed, tail, offset))
+  guessed, offset = nextOffset(guessed), nextOffset(offset)
+end
+return first

@@ -1,0 +1,203 @@
+-- Appends events to a room's history and publishes them to the room's members on every replica.
+--
+-- Atomic, so that the order of the history is the order of delivery, an offset is never given twice, and a retry
+-- cannot slip in between the check of its idempotency key and the append.
+--
+-- Whatever is refused half-way: what was not published is not in history. So the right to publish is asked for first.
+-- The first command that writes is the append: Redis asks it whether there is memory, and lets pass what comes after.
+--
+-- In front of this text the publisher puts the other parts, and what never changes:
+--   PUBLISH        'PUBLISH' or 'SPUBLISH'
+--   HISTORY_LIMIT  newest events to keep
+--   TTL_MS         expiry of all keys, in milliseconds
+--   MAX_KEYS       newest idempotency keys to keep
+--   MAX_LOG_BYTES  length at which the log of new keys is put aside for a new one
+--
+-- KEYS[1]  history stream of the room, 'history:{<channel>}'
+-- KEYS[2]  log of the keys that publishers made up (see `seen.lua`)
+-- KEYS[3]  the log before it
+-- KEYS[4]  epochs of the history (see `standing.lua`)
+-- KEYS[5]  sorted set of the keys that callers gave
+-- KEYS[6]  newest version announced to the room (see `version`)
+-- ARGV[1]  what every packet holds instead of its offset, as a fixstr of MessagePack
+-- ARGV[2]  bytes of a packet after its offset
+-- ARGV[3]  '', or the mark of the call without which nothing is published, because these events go on with its array
+-- ARGV[4]  '', or the mark of this call: a key that it notes in any case (a short call has it in front of its line)
+-- ARGV[5]  '', or the newest epoch that the publisher knows of: a new one is later
+-- then for each event
+--          Socket.IO packet
+--          event, as JSON
+--          idempotency key, after '+' for one that is new, '?' for one that was made up and has been tried, '=' for one
+--          that the caller gave
+--          version of the state that the event announces, or ''. Odd and even versions alternate between the two
+--          states. An older version than the newest announced, or one that announces the same state again, is not
+--          published.
+--
+-- Returns  { incarnation of Redis, offset of the last event that was appended or '',
+--            offset of the first event, 1 where nothing new was published, else 0, and so on }
+local call, pcall = redis.call, redis.pcall
+local history, log, older, epochsKey, once, announcedKey = unpack(KEYS)
+local held, tail, goesOnWith, mark, knownEpoch = unpack(ARGV, 1, 5)
+local FIRST_EVENT = 6
+
+if string.sub(history, 1, 9) ~= 'history:{' then
+  return redis.error_reply('PREFIX the client changes the names of keys, and channels are made of them')
+end
+local channel = string.sub(history, 10, -2)
+
+--- Whether this user may do all that may have to be done, so that nothing stops half-way.
+local function isAllowed()
+  local may = redis.acl_check_cmd
+  return may(PUBLISH, channel, '')
+    and may('XADD', history, '*', 'event', '')
+    and may('XDEL', history, '0-1')
+    and may('PEXPIRE', history, TTL_MS)
+    and may('APPEND', log, '')
+    and may('RENAME', log, older)
+    and may('SET', epochsKey, '')
+    and may('ZADD', once, '0', '')
+    and may('SET', announcedKey, '')
+    and may('DEL', log, older, epochsKey, once, announcedKey)
+end
+if not isAllowed() then
+  return redis.error_reply('NOPERM this user may not publish here: see the README for the rules that it needs')
+end
+
+local here = incarnationOfRedis()
+local incarnation, epoch, ends = epochsOf(epochsKey)
+--- What is remembered beside a history that is gone belongs to that one.
+local isThere = call('EXISTS', history) == 1
+
+--- The epoch in which a number of this history was given.
+local function epochAt(n)
+  for earlier, last in string.gmatch(ends, ' (%d+):(%d+)') do
+    if n <= tonumber(last) then
+      return earlier
+    end
+  end
+  return epoch
+end
+
+local logs
+local noted = {}
+
+--- @return the offset that the key got in this history, or nil
+local function find(kind, key)
+  if not isThere then
+    return nil
+  elseif kind == '=' then
+    local n = tonumber(call('ZSCORE', once, key) or nil)
+    return n and epochAt(n) .. '-' .. string.format('%.0f', n)
+  end
+  logs = logs or { call('GET', log) or '', call('GET', older) or '' }
+  return noted[key] or offsetInLogs(logs, key)
+end
+
+local function add(id, json, version)
+  if version == '' then
+    return pcall('XADD', history, 'MAXLEN', HISTORY_LIMIT, id, 'event', json)
+  end
+  return pcall('XADD', history, 'MAXLEN', HISTORY_LIMIT, id, 'event', json, 'version', version)
+end
+
+--- @return the offset that the event gets, or an error reply
+local function append(json, version)
+  if isThere and incarnation == here then
+    local id = add(epoch .. '-*', json, version)
+    if type(id) == 'string' then
+      return id
+    end
+  end
+  -- The first one of this incarnation, or of this history. (Or memory is full: then this fails in the same way.)
+  local lastEpoch, n = newestPlaceOf(history)
+  local fresh = newEpoch(here, lastEpoch, epoch, knownEpoch)
+  local id = add(fresh .. '-' .. string.format('%.0f', (n or 0) + 1), json, version)
+  if type(id) ~= 'string' then
+    return id
+  end
+  if lastEpoch then
+    ends = withEnd(ends, lastEpoch, n)
+  else
+    ends = ''
+    call('DEL', log, older, once)
+  end
+  if incarnation ~= here then
+    -- It may have forgotten what was announced last. Whoever knows that is not told it again.
+    call('DEL', announcedKey)
+  end
+  epoch, incarnation, isThere = fresh, here, true
+  call('SET', epochsKey, here .. ' ' .. epoch .. ends, 'PX', TTL_MS)
+  return id
+end
+
+--- Whether an announcement is news. A newer version of the same state is none, but makes those before it old.
+local function isNews(version)
+  local announced = incarnation == here and tonumber(call('GET', announcedKey) or nil)
+  if not announced then
+    return true
+  elseif tonumber(version) <= announced then
+    return false
+  elseif (tonumber(version) - announced) % 2 ~= 0 then
+    return true
+  end
+  call('SET', announcedKey, version, 'PX', TTL_MS)
+  return false
+end
+
+--- Notes what must not be published again.
+--- @return an error reply where that cannot be done, else nil
+local function remember(kind, key, id, version)
+  local failure
+  if kind == '=' then
+    failure = pcall('ZADD', once, string.match(id, '%d+$'), key)
+  else
+    noted[key] = id
+    failure = note(log, older, key .. ' ' .. id .. '\n')
+  end
+  if version ~= '' and not (type(failure) == 'table' and failure.err) then
+    failure = pcall('SET', announcedKey, version, 'PX', TTL_MS)
+  end
+  return type(failure) == 'table' and failure.err and failure or nil
+end
+
+if goesOnWith ~= '' and not find('?', goesOnWith) then
+  return redis.error_reply('ORDER the events before these have not been published')
+end
+
+local reply = { here, '' }
+for i = FIRST_EVENT, #ARGV, 4 do
+  local packet, json, key, version = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local kind, name = string.sub(key, 1, 1), string.sub(key, 2)
+  local seen = kind ~= '+' and find(kind, name)
+  if not seen and isThere and version ~= '' and not isNews(version) then
+    local newestEpoch, n = newestPlaceOf(history)
+    seen = newestEpoch .. '-' .. string.format('%.0f', n)
+  end
+  if not seen then
+    local id = append(json, version)
+    if type(id) ~= 'string' then
+      return id
+    end
+    local failure = remember(kind, name, id, version)
+    if failure then
+      call('XDEL', history, id)
+      return failure
+    end
+    call(PUBLISH, channel, withOffset(packet, held, tonumber(tail), id))
+    reply[2] = id
+  end
+  reply[#reply + 1] = seen or reply[2]
+  reply[#reply + 1] = seen and 1 or 0
+end
+
+if mark ~= '' then
+  note(log, older, mark .. ' ' .. epoch .. '-0\n')
+end
+-- Some at once: each removal costs as much as an event.
+if call('ZCARD', once) > MAX_KEYS * 1.01 then
+  call('ZREMRANGEBYRANK', once, 0, -1 - MAX_KEYS)
+end
+for _, key in ipairs({ history, epochsKey, log, once }) do
+  call('PEXPIRE', key, TTL_MS)
+end
+return reply
