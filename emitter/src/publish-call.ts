@@ -24,7 +24,7 @@ export class PublishCall {
   #reject!: (error: EmitterError) => void;
   #retryTimer: NodeJS.Timeout | undefined;
   #attempts = 0;
-  /** Why the last attempt failed. */
+  /** Why the last attempt failed that has ended. */
   #cause: unknown;
   #isSettled = false;
 
@@ -42,7 +42,6 @@ export class PublishCall {
   }
 
   start(): void {
-    this.#cause = undefined;
     this.#owner.publisher.publish(this.publications, this.#abort?.signal ?? NEVER).then(
       (results) => {
         if (this.#settle()) this.#resolve(results);

@@ -30,7 +30,8 @@
 local call, ARGV, KEYS = redis.call, ARGV, KEYS
 local history, auto, events = KEYS[1], ARGV[3], #ARGV
 local channel = string.sub(history, 10, -2)
-if not redis.acl_check_cmd(PUBLISH, channel, '') then
+local may = redis.acl_check_cmd
+if not (may(PUBLISH, channel, '') and may('APPEND', KEYS[2], '')) then
   return 0
 end
 

@@ -1,0 +1,212 @@
+import { randomUUID } from "node:crypto";
+import t, { type Test } from "tap";
+import { createClient } from "redis";
+import { WebSocket } from "ws";
+import { connect, type Emitter } from "@inthon/emitter";
+import { parseOffset } from "@inthon/emitter/protocol";
+import { socketIo, type ClassroomSocket } from "../helpers/clients/clients.js";
+import { Inbox } from "../helpers/clients/inbox.js";
+import { eventually } from "../helpers/eventually.js";
+import { startCluster } from "../helpers/processes/cluster.js";
+
+/** Redis comes back with less than it had: its history stood at 8, and stands at 5. */
+const KEPT = 5;
+const LOST = [6, 7, 8];
+
+interface Heard {
+  readonly note: string;
+  readonly offset: string;
+}
+
+/** The stock client, which comes back by itself, with what it was told of coming back. */
+class Stayer {
+  readonly heard = new Inbox<Heard>();
+  /** `socket.recovered` of each connection. */
+  readonly recovered = new Inbox<boolean>();
+  readonly #socket: ClassroomSocket;
+
+  constructor(url: string, session: string) {
+    this.#socket = socketIo({ url, session, role: "student", kind: "websocket" });
+    this.#socket.on("connected", () => {
+      this.recovered.add(this.#socket.recovered);
+    });
+    this.#socket.onAny((_name: string, { note }: { note?: string }, offset: string) => {
+      if (note !== undefined) this.heard.add({ note, offset });
+    });
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+/** What a plain client hears that comes back with the place that it has seen last. */
+async function comeBack(t: Test, url: string, session: string, offset: string) {
+  const target = `${url.replace("http", "ws")}/ws/session/${session}/student/?offset=${offset}`;
+  const inbox = new Inbox<Record<string, string>>();
+  const socket = new WebSocket(target);
+  t.teardown(() => {
+    socket.terminate();
+  });
+  socket.on("error", () => undefined);
+  socket.on("message", (data) => {
+    inbox.add(JSON.parse((data as Buffer).toString()) as Record<string, string>);
+  });
+  const connected = await inbox.next(({ event }) => event === "connected");
+  return { isRecovered: connected["offset"] === offset, inbox };
+}
+
+const notes = (inbox: Inbox<Record<string, string>>) =>
+  inbox.items.flatMap(({ note }) => (note === undefined ? [] : [note]));
+
+async function open(t: Test, redis: { appendOnly?: boolean; args?: string[] }) {
+  const cluster = await startCluster({ replicas: 2, redis });
+  t.teardown(() => cluster.stop());
+  const [first = "", second = ""] = cluster.replicas.map(({ url }) => url);
+  const session = randomUUID();
+  const emitter = await connect(cluster.redisUrl);
+  t.teardown(() => emitter.close());
+  const stayer = new Stayer(first, session);
+  t.teardown(() => {
+    stayer.close();
+  });
+  await stayer.recovered.next();
+  const say = async (by: Emitter, note: string) => {
+    const { offsets } = await by.emit(session, "important", { note, capture_url: null });
+    return offsets.student ?? "";
+  };
+  const offsets: string[] = [];
+  for (let n = 1; n <= KEPT; n++) offsets.push(await say(emitter, `old ${String(n)}`));
+  const admin = createClient({ url: cluster.redisUrl });
+  admin.on("error", () => undefined);
+  await admin.connect();
+  if (redis.appendOnly !== true) await admin.sendCommand(["SAVE"]);
+  admin.destroy();
+  for (const n of LOST) offsets.push(await say(emitter, `old ${String(n)}`));
+  await stayer.heard.until(({ length }) => length === KEPT + LOST.length);
+  t.strictSame(
+    offsets.map((offset) => parseOffset(offset)?.n),
+    [1, 2, 3, 4, 5, 6, 7, 8],
+  );
+  /** Redis dies, and is back. */
+  const restart = async () => {
+    cluster.redis.kill("SIGKILL");
+    await cluster.redis.exited;
+    await cluster.redis.restart();
+  };
+  const isReady = () =>
+    eventually(async () => {
+      const answers = await Promise.all(
+        [first, second].map(async (url) => (await fetch(`${url}/readyz`)).status),
+      );
+      return answers.every((status) => status === 200);
+    });
+  return { cluster, first, second, session, emitter, stayer, say, offsets, restart, isReady };
+}
+
+type Opened = Awaited<ReturnType<typeof open>>;
+
+/** Three events after the loss, by an emitter that knew Redis before. */
+async function sayNew({ say, emitter }: Opened): Promise<string[]> {
+  const offsets: string[] = [];
+  for (const n of LOST) offsets.push(await say(emitter, `new ${String(n)}`));
+  return offsets;
+}
+
+async function checkLoss(t: Test, opened: Opened, fresh: readonly string[]): Promise<void> {
+  const { second, session, stayer, offsets } = opened;
+  t.notOk(
+    fresh.some((offset) => offsets.includes(offset)),
+    "no number is given twice",
+  );
+  await stayer.recovered.until(({ length }) => length > 1);
+  t.equal(stayer.recovered.items[1], false, "who had stayed is told that something was lost");
+
+  const atLost = await comeBack(t, second, session, offsets.at(-1) ?? "");
+  t.notOk(atLost.isRecovered, "who comes back from a lost place is told so");
+  const atKept = await comeBack(t, second, session, offsets[KEPT - 1] ?? "");
+  t.ok(atKept.isRecovered, "who comes back from a place that was kept goes on there");
+  await atKept.inbox.next(({ note }) => note === "new 8");
+  t.strictSame(notes(atKept.inbox), ["new 6", "new 7", "new 8"]);
+}
+
+void t.test("a publisher comes first to a Redis that came back older", async (t) => {
+  const opened = await open(t, {});
+  for (const replica of opened.cluster.replicas) replica.pause();
+  await opened.restart();
+  const fresh = await sayNew(opened);
+  for (const replica of opened.cluster.replicas) replica.resume();
+  await checkLoss(t, opened, fresh);
+});
+
+void t.test("a replica comes first to a Redis that came back older", async (t) => {
+  const opened = await open(t, {});
+  await opened.restart();
+  await opened.isReady();
+  await opened.stayer.recovered.until(({ length }) => length > 1);
+  const fresh = await sayNew(opened);
+  await checkLoss(t, opened, fresh);
+  await opened.stayer.heard.next(({ note }) => note === "new 8");
+});
+
+void t.test("a client comes first to a Redis that came back older", async (t) => {
+  const opened = await open(t, {});
+  const { second, session, offsets } = opened;
+  await opened.restart();
+  const client = await comeBack(t, second, session, offsets.at(-1) ?? "");
+  t.notOk(client.isRecovered);
+  const fresh = await sayNew(opened);
+  await client.inbox.next(({ note }) => note === "new 8");
+  t.strictSame(notes(client.inbox), ["new 6", "new 7", "new 8"]);
+  await checkLoss(t, opened, fresh);
+});
+
+void t.test("where nothing was lost, everybody goes on, over any number of restarts", async (t) => {
+  const opened = await open(t, { appendOnly: true, args: ["--appendfsync", "always"] });
+  const { second, session, stayer, offsets, emitter } = opened;
+  const said = [...offsets];
+  for (const round of [1, 2, 3]) {
+    await opened.restart();
+    said.push(await opened.say(emitter, `after restart ${String(round)}`));
+  }
+  t.equal(new Set(said).size, said.length);
+  t.strictSame(
+    said.map((offset) => parseOffset(offset)?.n),
+    said.map((_, i) => i + 1),
+    "numbers count on",
+  );
+  t.equal(new Set(said.map((offset) => parseOffset(offset)?.epoch)).size, 4);
+  await stayer.heard.until(({ length }) => length === said.length);
+  t.strictSame(
+    stayer.heard.items.map(({ offset }) => offset),
+    said,
+    "who had stayed has heard all of it, once, in order",
+  );
+  t.notOk(stayer.recovered.items.slice(1).includes(false));
+  for (const [i, offset] of said.entries()) {
+    const { isRecovered, inbox } = await comeBack(t, second, session, offset);
+    t.ok(isRecovered, `from ${offset}`);
+    await inbox.until(({ length }) => length >= said.length - i);
+    t.strictSame(
+      inbox.items.slice(1).map((event) => event["offset"]),
+      said.slice(i + 1),
+    );
+  }
+});
+
+void t.test("a call that was not answered is not published again after a restart", async (t) => {
+  const { session, emitter, restart, stayer } = await open(t, {
+    appendOnly: true,
+    args: ["--appendfsync", "always"],
+  });
+  const emit = (note: string, idempotencyKey: string) =>
+    emitter.emit(session, "important", { note, capture_url: null }, { idempotencyKey });
+  const before = await emit("once", "given");
+  await restart();
+  // Another event begins the new epoch.
+  await emit("another", "other");
+  const after = await emit("once", "given");
+  t.strictSame(after, { ...before, duplicate: true });
+  await stayer.heard.next(({ note }) => note === "another");
+  t.equal(stayer.heard.items.filter(({ note }) => note === "once").length, 1);
+});
