@@ -65,7 +65,7 @@ async function openRoom(n: number) {
   const sessionId = parseSessionId("lecture");
   if (!sessionId) throw new Error("a session id");
   const name = roomName(sessionId, "student");
-  const options = { historyLimit: 100, log: createLogger("silent", "test") };
+  const options = { historyLimit: 1_000, log: createLogger("silent", "test") };
   const room = new Room(name, broker, listener, options);
   /** Answers the reading with this number, from 0, once it is there. */
   const answer = async (index: number, page: HistoryPage) => {
@@ -149,4 +149,61 @@ void t.test("a room goes live again whoever asks while it catches up", async (t)
   t.strictSame(await Promise.all(asking), [true, true]);
   broker.receive(at(EPOCH, 4));
   t.strictSame(told.items, ["1000-2", "1000-3", "1000-4"]);
+});
+
+void t.test("a new epoch goes on with the history that is known", async (t) => {
+  const { broker, room, told, answer } = await openRoom(5);
+  broker.receive(at(EPOCH, 6));
+  // What Redis kept of the epoch before can only be read: it may have forgotten the sixth.
+  broker.receive(at(LATER_EPOCH, 7));
+  t.strictSame(told.items, ["1000-6"]);
+  await answer(1, {
+    head: { epoch: LATER_EPOCH, n: 7 },
+    ends: [{ epoch: EPOCH, n: 6 }],
+    events: [at(LATER_EPOCH, 7)],
+  });
+  await told.until(({ length }) => length === 2);
+  broker.receive(at(LATER_EPOCH, 8));
+  t.strictSame(told.items.slice(2), [`${String(LATER_EPOCH)}-8`]);
+  t.equal(await room.reachBackTo({ epoch: EPOCH, n: 6 }), true);
+  t.strictSame(
+    room.eventsSince({ epoch: EPOCH, n: 6 })?.map(({ position }) => position.n),
+    [7, 8],
+  );
+  t.equal(await room.reachBackTo({ epoch: EPOCH, n: 7 }), false);
+  t.equal(broker.readings.items.length, 2, "what is lost is not looked for");
+});
+
+void t.test("a new epoch in which an earlier one ended too soon is a loss", async (t) => {
+  const { broker, told, answer } = await openRoom(5);
+  broker.receive(at(EPOCH, 6));
+  broker.receive(at(LATER_EPOCH, 7));
+  await answer(1, {
+    head: { epoch: LATER_EPOCH, n: 7 },
+    ends: [{ epoch: EPOCH, n: 5 }],
+    events: [at(LATER_EPOCH, 7)],
+  });
+  await told.until(({ length }) => length === 2);
+  t.strictSame(told.items, ["1000-6", "loss"]);
+});
+
+void t.test("a history that is trimmed while it is read is joined without a hole", async (t) => {
+  for (const isTrimmed of [true, false]) {
+    const { room, answer } = await openRoom(1_000);
+    const head = { epoch: EPOCH, n: 1_000 };
+    const page = (from: number, to: number) => ({
+      head,
+      ends: [],
+      events: Array.from({ length: to - from + 1 }, (_, i) => at(EPOCH, from + i)),
+    });
+    const reaches = [600, 800].map((n) => room.reachBackTo({ epoch: EPOCH, n }));
+    await answer(1, page(101, 600));
+    await answer(2, isTrimmed ? page(701, 1_000) : page(601, 1_000));
+    t.strictSame(await Promise.all(reaches), [!isTrimmed, true]);
+    t.strictSame(
+      room.eventsSince({ epoch: EPOCH, n: 800 })?.map(({ position }) => position.n),
+      Array.from({ length: 200 }, (_, i) => 801 + i),
+    );
+    t.equal(room.eventsSince({ epoch: EPOCH, n: 600 }) === undefined, isTrimmed);
+  }
 });
