@@ -3,11 +3,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connect, type Emitter } from "@inthon/emitter";
 import { historyKey, parseSessionId, ROLES, roomName } from "@inthon/emitter/protocol";
 import { startCluster, type Cluster } from "../helpers/processes/cluster.js";
-import { startClient } from "./clients.js";
-import { Findings } from "./findings.js";
-import { withRedis } from "./history.js";
-import { Track } from "./track.js";
-import { Truth } from "./truth.js";
+import { startClient } from "./world/clients.js";
+import { Findings } from "./judge/findings.js";
+import { withRedis } from "./judge/history.js";
+import { Track } from "./judge/track.js";
+import { Truth } from "./judge/truth.js";
 
 const SESSION = "bounded";
 const ROWS = 10;

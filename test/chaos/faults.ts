@@ -4,10 +4,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster } from "../helpers/processes/cluster.js";
 import type { RedisServer } from "../helpers/processes/redis-server.js";
 import type { ServerProcess } from "../helpers/processes/server-process.js";
-import type { ChaosClient } from "./clients.js";
-import { readHistories, withRedis } from "./history.js";
+import type { ChaosClient } from "./world/clients.js";
+import { readHistories, withRedis } from "./judge/history.js";
 import type { Fault, FaultKind, Plan } from "./plan.js";
-import type { Truth } from "./truth.js";
+import type { Truth } from "./judge/truth.js";
 
 const READY_WITHIN_MS = 30_000;
 const READY_PAUSE_MS = 50;
@@ -106,14 +106,17 @@ export class Faults {
         let at = Date.now();
         await this.#restart("Redis", cluster.redis, fault.ms, {
           // For the judgement: afterwards nobody can be asked.
-          before: () => readHistories(cluster.redisUrl, truth).catch(() => undefined),
+          before: () =>
+            readHistories(cluster.redisUrl, truth, { kind: "look" }).catch(() => undefined),
           whileDown: async () => {
             const file = join(this.#options.redisDir, "appendonlydir");
             await rm(file, { recursive: true, force: true });
             at = Date.now();
           },
         });
-        truth.forgets.push({ at, back: Date.now() });
+        const back = Date.now();
+        for (const room of truth.rooms) room.read([], { kind: "rollback", at });
+        truth.losses.push({ at, back });
         break;
       }
     }
@@ -159,12 +162,12 @@ export class Faults {
     const { cluster, truth } = this.#options;
     let at = Date.now();
     try {
-      at = await readHistories(cluster.redisUrl, truth, "flush");
+      at = await readHistories(cluster.redisUrl, truth, { kind: "flush" });
     } catch (error) {
       // Whether it has forgotten is not known: a client that is told so is believed.
       this.#note(`FLUSHALL was not answered: ${String(error)}`);
     }
-    truth.forgets.push({ at, back: at });
+    truth.losses.push({ at, back: at });
   }
 
   /** One command over a connection of its own; where Redis is away just then, there is nothing to break. */

@@ -1,10 +1,10 @@
 import type { Faults } from "./faults.js";
-import type { Finding } from "./findings.js";
+import type { Finding } from "./judge/findings.js";
 import type { ChaosOptions } from "./options.js";
 import type { Plan } from "./plan.js";
-import type { Publishers } from "./publishers.js";
-import type { Track } from "./track.js";
-import type { Truth } from "./truth.js";
+import type { Publishers } from "./world/publishers.js";
+import type { Track } from "./judge/track.js";
+import type { Truth } from "./judge/truth.js";
 
 /** What came of a run. */
 export interface Report {
@@ -51,8 +51,11 @@ export function makeReport(outcome: Outcome): Report {
     ["lost", findings.count("lost")],
     ["doubled", findings.count("doubled")],
     ["out of order", findings.count("out of order")],
+    ["falsely recovered", findings.count("falsely recovered")],
+    ["numbers given twice", findings.count("given twice")],
+    ["dropped from history, though Redis still had it", findings.count("dropped")],
     ["contradictions", findings.count("contradiction")],
-    ["leaked from a lost history", findings.count("leaked")],
+    ["of a lost history", findings.count("stale")],
     ["hung", findings.count("hung")],
     ["broken", findings.count("broken")],
   ];
@@ -70,8 +73,8 @@ export function makeReport(outcome: Outcome): Report {
 
 /** How long after a loss of memory clients had something of the new history: they were told, or got an event. */
 function flowAgain(truth: Truth, tracks: readonly Track[]): [string, string][] {
-  const delays = truth.forgets
-    .flatMap((forget) => tracks.flatMap((track) => track.timeToNewHistory(forget) ?? []))
+  const delays = truth.losses
+    .flatMap((loss) => tracks.flatMap((track) => track.timeToNewHistory(loss) ?? []))
     .sort((a, b) => a - b);
   const at = (share: number) => `${delays[Math.floor((delays.length - 1) * share)] ?? 0} ms`;
   const histories = truth.rooms.reduce((total, room) => total + room.epochs, 0);

@@ -4,22 +4,23 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseSessionId } from "@inthon/emitter/protocol";
 import { startCluster, type Cluster } from "../helpers/processes/cluster.js";
-import { startClient, type ChaosClient } from "./clients.js";
+import { startClient, type ChaosClient } from "./world/clients.js";
 import { Faults } from "./faults.js";
-import { Findings } from "./findings.js";
-import { readHistories } from "./history.js";
-import type { Target } from "./line.js";
+import { Findings } from "./judge/findings.js";
+import { readHistories } from "./judge/history.js";
+import type { Target } from "./world/line.js";
 import type { ChaosOptions } from "./options.js";
 import { makePlan, type Plan } from "./plan.js";
-import { Publishers } from "./publishers.js";
+import { Publishers } from "./world/publishers.js";
 import { randomFrom } from "./random.js";
 import { makeReport, type Report } from "./report.js";
-import { Track } from "./track.js";
-import { Truth } from "./truth.js";
+import { Track } from "./judge/track.js";
+import { Truth } from "./judge/truth.js";
 
 /** How long a client may take to the last event after all faults: noticing a dead connection alone takes 20 s. */
 const PATIENCE_MS = 60_000;
 const LOOK_EVERY_MS = 50;
+const EMITTERS = 4;
 const PROGRESS_MS = 5_000;
 const SWALLOWED = 0.01;
 /** What comes a second time comes soon. */
@@ -70,7 +71,8 @@ async function runOn(cluster: Cluster, setting: Setting): Promise<Report> {
   const clients = new Map<number, ChaosClient>();
   const faults = new Faults({ cluster, redisDir, truth, clients });
   const publishers = await Publishers.start({
-    redisUrl: cluster.redisUrl,
+    redisUrls: Array.from({ length: EMITTERS }, () => cluster.redisUrl),
+    swallowingUrl: cluster.redisUrl,
     historyLimit,
     sessions,
     rate: options.rate,
@@ -96,8 +98,8 @@ async function runOn(cluster: Cluster, setting: Setting): Promise<Report> {
     await publishers.finish();
     const tracks = [...clients.values()].map(({ track }) => track);
     await settle(tracks);
-    await readHistories(cluster.redisUrl, truth);
-    for (const track of tracks) track.finish();
+    await readHistories(cluster.redisUrl, truth, { kind: "look" });
+    for (const track of tracks) track.finish(track.room.order());
     return makeReport({ ...setting, truth, tracks, faults, publishers });
   } finally {
     clearInterval(progress);

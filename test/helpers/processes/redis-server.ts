@@ -14,6 +14,8 @@ export interface RedisOptions {
   readonly dir?: string;
   /** More arguments, such as `["--maxmemory", "10mb"]`. */
   readonly args?: readonly string[];
+  /** Arguments of the first start alone. */
+  readonly first?: readonly string[];
   /** Words in front of the program, such as `["taskset", "-c", "0"]`. */
   readonly launcher?: readonly string[];
 }
@@ -26,8 +28,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   try {
     return await onPort(options.port, async (port) => {
       const args = argumentsOf(options, port, dir);
-      const { launcher = [] } = options;
-      const process = await run(file, args, launcher);
+      const { launcher = [], first = [] } = options;
+      const process = await run(file, [...args, ...first], launcher);
       return new RedisServer({ port, file, args, launcher, ownDir, process });
     });
   } catch (error) {
@@ -86,11 +88,21 @@ export class RedisServer {
     this.kill("SIGCONT");
   }
 
-  /** Starts it again, if need be after it has stopped, with the same port and directory. */
-  async restart(): Promise<void> {
+  /** Ends it by a signal, and resolves when it has ended: what its directory holds may then be changed. */
+  async end(signal: NodeJS.Signals): Promise<void> {
+    this.kill(signal);
+    await this.exited;
+  }
+
+  /**
+   * Starts it again, if need be after it has stopped, with the same port and directory.
+   *
+   * @param once - arguments of this start alone
+   */
+  async restart(once: readonly string[] = []): Promise<void> {
     await this.#process.stop();
     const { file, args, launcher } = this.#parts;
-    this.#process = await run(file, args, launcher);
+    this.#process = await run(file, [...args, ...once], launcher);
   }
 
   async stop(): Promise<void> {

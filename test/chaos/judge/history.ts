@@ -4,9 +4,11 @@ import {
   parseOffset,
   parseSessionId,
   roomName,
+  type Position,
   type RoomName,
 } from "@inthon/emitter/protocol";
-import { idOf, type RoomTruth, type Truth } from "./truth.js";
+import type { RoomTruth } from "./room-truth.js";
+import { idOf, type Truth } from "./truth.js";
 
 /** Reads the histories of all rooms, and in the same moment, where asked to, has Redis forget everything; tells when. */
 const READ = `
@@ -43,26 +45,31 @@ function openClient(url: string) {
 /**
  * Adds to the truth what history holds: it also knows of events that nobody was told of.
  *
+ * @param reading - why; after a rollback, before anybody else reaches Redis
  * @returns when that was, by Redis's clock, in milliseconds since 1970
  */
-export async function readHistories(url: string, truth: Truth, then?: "flush"): Promise<number> {
+export async function readHistories(
+  url: string,
+  truth: Truth,
+  reading: { readonly kind: "look" | "flush" } | { readonly kind: "rollback"; readonly at: number },
+): Promise<number> {
   const { rooms } = truth;
   const reply = await withRedis(url, (client) =>
     client.eval(READ, {
       keys: rooms.map((room) => historyKey(nameOf(room))),
-      arguments: [then ?? ""],
+      arguments: [reading.kind],
     }),
   );
   const [[seconds, microseconds], histories] = reply as unknown as [[string, string], Entry[][]];
+  const now = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
   for (const [i, entries] of histories.entries()) {
-    for (const [id, [, json = ""]] of entries) {
+    const read = entries.flatMap(([id, [, json = ""]]): [Position, string][] => {
       const position = parseOffset(id);
-      if (position) {
-        rooms[i]?.remember(position, idOf(JSON.parse(json) as Record<string, unknown>));
-      }
-    }
+      return position ? [[position, idOf(JSON.parse(json) as Record<string, unknown>)]] : [];
+    });
+    rooms[i]?.read(read, { at: now, ...reading });
   }
-  return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
+  return now;
 }
 
 function nameOf({ session, role }: RoomTruth): RoomName {

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
 import type { Role } from "@inthon/emitter/protocol";
-import { socketIo, type ClientKind } from "../helpers/clients/clients.js";
+import { socketIo, type ClientKind } from "../../helpers/clients/clients.js";
 import { Line, type Target } from "./line.js";
-import type { Cut } from "./plan.js";
-import type { Track } from "./track.js";
-import { idOf } from "./truth.js";
+import type { Cut } from "../plan.js";
+import type { Track } from "../judge/track.js";
+import { idOf } from "../judge/truth.js";
 
 /** How long a client waits for an answer before it tries elsewhere: a frozen replica gives none. */
 const HANDSHAKE_TIMEOUT_MS = 4_000;

@@ -2,11 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connect, EmitterError, type Emitter, type PublishResult } from "@inthon/emitter";
 import { parseOffset, ROLES, type ClassroomEventInput } from "@inthon/emitter/protocol";
 import type { Target } from "./line.js";
-import type { Random } from "./random.js";
+import type { Random } from "../random.js";
 import { connectSwallowing } from "./swallow.js";
-import { idOf, type Truth } from "./truth.js";
+import { idOf, type Truth } from "../judge/truth.js";
 
-const EMITTERS = 4;
 const TICK_MS = 20;
 const MAX_BATCH = 3;
 /** Calls that wait for an answer at one time: past it publishers slow down. */
@@ -19,7 +18,10 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const RETRY_MS = { min: 50, spread: 200 };
 
 export interface PublisherOptions {
-  readonly redisUrl: string;
+  /** Where each emitter reaches Redis. */
+  readonly redisUrls: readonly string[];
+  /** Where the one whose messages are swallowed does. */
+  readonly swallowingUrl: string;
   readonly historyLimit: number;
   readonly sessions: readonly string[];
   /** Events in a second. */
@@ -47,6 +49,7 @@ export class Publishers {
   readonly #stopping = new AbortController();
   readonly #loop: Promise<void>;
   #made = 0;
+  #isPaused = false;
 
   private constructor(
     options: PublisherOptions,
@@ -60,9 +63,9 @@ export class Publishers {
   }
 
   static async start(options: PublisherOptions): Promise<Publishers> {
-    const { redisUrl, historyLimit } = options;
-    const emitters = Array.from({ length: EMITTERS }, () => connect(redisUrl, { historyLimit }));
-    const swallowing = await connectSwallowing(redisUrl, historyLimit);
+    const { redisUrls, swallowingUrl, historyLimit } = options;
+    const emitters = redisUrls.map((url) => connect(url, { historyLimit }));
+    const swallowing = await connectSwallowing(swallowingUrl, historyLimit);
     return new Publishers(options, await Promise.all(emitters), swallowing);
   }
 
@@ -75,7 +78,17 @@ export class Publishers {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#loop;
+    await this.pause();
+  }
+
+  /** Publishes nothing new for a while, and resolves when what was begun is accepted or given up. */
+  async pause(): Promise<void> {
+    this.#isPaused = true;
     while (this.#pending.size > 0) await Promise.all(this.#pending);
+  }
+
+  resume(): void {
+    this.#isPaused = false;
   }
 
   /** Publishes the last event of each session, which goes to both rooms of it. */
@@ -100,11 +113,15 @@ export class Publishers {
 
   async #run(): Promise<void> {
     const { rate, sessions, random } = this.#options;
-    const startedAt = Date.now();
+    let due = 0;
+    let before = Date.now();
     while (!this.#stopping.signal.aborted) {
-      const due = Math.floor(((Date.now() - startedAt) * rate) / 1_000);
-      while (this.#made < due && this.#pending.size < MAX_PENDING) {
-        const events = this.#makeEvents(Math.min(due - this.#made, random.between(1, MAX_BATCH)));
+      const now = Date.now();
+      if (!this.#isPaused) due = Math.min(due + ((now - before) * rate) / 1_000, rate);
+      before = now;
+      while (due >= 1 && !this.#isPaused && this.#pending.size < MAX_PENDING) {
+        const events = this.#makeEvents(Math.min(Math.floor(due), random.between(1, MAX_BATCH)));
+        due -= events.length;
         const emitter = this.#chooseEmitter();
         if (emitter === this.#swallowing.emitter) this.swallowed += events.length;
         const patienceMs = random.next() < FEW ? PATIENCE_MS.few : PATIENCE_MS.most;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import type { Cut } from "./plan.js";
+import type { Cut } from "../plan.js";
 
 /** Longer than a server waits for a sign of life: by then it has given up the half-open connection. */
 const FORGOTTEN_AFTER_MS = 25_000;

@@ -1,0 +1,140 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { Flow } from "./flow.js";
+
+/** What a connection to Redis is for. */
+export type LinkKind = "commands" | "subscriptions";
+
+/** Which way nothing flows. */
+export type Direction = "to Redis" | "from Redis" | "both";
+
+export const DIRECTIONS = ["to Redis", "from Redis", "both"] as const satisfies Direction[];
+
+const SUBSCRIBE = /\bP?SUBSCRIBE\r\n/i;
+
+interface Link {
+  readonly near: Socket;
+  readonly far: Socket;
+  readonly up: Flow;
+  readonly down: Flow;
+  /** Known by the first command that says so. */
+  kind: LinkKind;
+}
+
+/** Where somebody reaches Redis: a proxy that can be shut, slow, or silent for one kind of connections. */
+export class Gate {
+  readonly #server: Server;
+  readonly #port: () => number;
+  readonly #links = new Set<Link>();
+  readonly #holds = new Map<LinkKind, Direction>();
+  #delayMs = 0;
+  #isShut = false;
+
+  private constructor(server: Server, port: () => number) {
+    this.#server = server;
+    this.#port = port;
+    server.on("connection", (near: Socket) => {
+      this.#accept(near);
+    });
+  }
+
+  /** @param port - where Redis is, asked for each connection */
+  static async open(port: () => number): Promise<Gate> {
+    const server = createServer({ noDelay: true }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return new Gate(server, port);
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** Ends all connections and takes no new ones: Redis is away. */
+  shut(): void {
+    this.#isShut = true;
+    this.#cut();
+  }
+
+  admit(): void {
+    this.#isShut = false;
+  }
+
+  /** Nothing flows, and TCP stays open; new connections of this kind are no better. */
+  hold(kind: LinkKind, direction: Direction): void {
+    this.#holds.set(kind, direction);
+    for (const link of this.#links) this.#holdOne(link);
+  }
+
+  /** What was held flows on. */
+  release(kind: LinkKind): void {
+    this.#holds.delete(kind);
+    for (const { up, down, ...link } of this.#links) {
+      if (link.kind !== kind) continue;
+      up.release();
+      down.release();
+    }
+  }
+
+  /** From now on each direction takes this much longer. */
+  delay(ms: number): void {
+    this.#delayMs = ms;
+    for (const { up, down } of this.#links) {
+      up.delay(ms);
+      down.delay(ms);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#server.close();
+    this.#cut();
+    await once(this.#server, "close");
+  }
+
+  #cut(): void {
+    for (const { near, far } of this.#links) {
+      near.resetAndDestroy();
+      far.resetAndDestroy();
+    }
+  }
+
+  #accept(near: Socket): void {
+    near.on("error", () => undefined);
+    if (this.#isShut) {
+      near.resetAndDestroy();
+      return;
+    }
+    const far = connect({ host: "127.0.0.1", port: this.#port(), noDelay: true });
+    far.on("error", () => undefined);
+    const up = new Flow(near, far, (chunk) => {
+      if (link.kind === "subscriptions" || !SUBSCRIBE.test(chunk.toString("latin1"))) return;
+      link.kind = "subscriptions";
+      this.#holdOne(link);
+    });
+    const down = new Flow(far, near);
+    const link: Link = { near, far, up, down, kind: "commands" };
+    up.delay(this.#delayMs);
+    down.delay(this.#delayMs);
+    this.#links.add(link);
+    this.#holdOne(link);
+    for (const socket of [near, far]) {
+      socket.once("close", () => {
+        if (near.closed && far.closed) this.#links.delete(link);
+      });
+    }
+  }
+
+  #holdOne({ up, down, kind }: Link): void {
+    const direction = this.#holds.get(kind);
+    if (direction === undefined) {
+      up.release();
+      down.release();
+      return;
+    }
+    if (direction !== "from Redis") up.hold();
+    if (direction !== "to Redis") down.hold();
+  }
+}

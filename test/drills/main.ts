@@ -1,0 +1,28 @@
+/** `npm run drill -- rollback --races 50`: one kind of fault, again and again, judged and measured. */
+import { OptionError } from "../chaos/options.js";
+import { runRollback } from "./rollback/main.js";
+
+/** Each drill reads its own options, prints what it finds, and tells whether all was well. */
+type Drill = (args: readonly string[], print: (line: string) => void) => Promise<boolean>;
+
+const DRILLS: Readonly<Record<string, Drill>> = {
+  rollback: runRollback,
+};
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+const [name = "", ...args] = process.argv.slice(2);
+const drill = Object.hasOwn(DRILLS, name) ? DRILLS[name] : undefined;
+if (!drill) {
+  process.stderr.write(`The drills are: ${Object.keys(DRILLS).join(", ")}\n`);
+  process.exit(1);
+}
+try {
+  process.exit((await drill(args, print)) ? 0 : 1);
+} catch (error) {
+  if (!(error instanceof OptionError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+}
