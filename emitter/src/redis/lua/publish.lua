@@ -68,7 +68,7 @@ local incarnation, epoch, ends = epochsOf(epochsKey)
 --- What is remembered beside a history that is gone belongs to that one.
 local isThere = call('EXISTS', history) == 1
 
---- The epoch in which a number of this history was given.
+--- The epoch in which a number of this history was given. Another one may have given it before, and lost it.
 local function epochAt(n)
   for earlier, last in string.gmatch(ends, ' (%d+):(%d+)') do
     if n <= tonumber(last) then
@@ -90,7 +90,7 @@ local function find(kind, key)
     return n and epochAt(n) .. '-' .. string.format('%.0f', n)
   end
   logs = logs or { call('GET', log) or '', call('GET', older) or '' }
-  return noted[key] or offsetInLogs(logs, key)
+  return noted[key] or offsetInLogs(logs, key, epochAt)
 end
 
 local function add(id, json, version)
@@ -191,7 +191,8 @@ for i = FIRST_EVENT, #ARGV, 4 do
 end
 
 if mark ~= '' then
-  note(log, older, mark .. ' ' .. epoch .. '-0\n')
+  local newestEpoch, n = newestPlaceOf(history)
+  note(log, older, mark .. ' ' .. newestEpoch .. '-' .. string.format('%.0f', n) .. '\n')
 end
 -- Some at once: each removal costs as much as an event.
 if call('ZCARD', once) > MAX_KEYS * 1.01 then

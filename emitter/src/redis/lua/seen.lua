@@ -19,15 +19,19 @@ local function note(log, older, line)
 end
 
 --- @param logs the two logs
+--- @param epochAt the epoch in which a number was given: what the history has lost, its keys have not seen
 --- @return the offset that a key has in one of them, or nil
-local function offsetInLogs(logs, key)
+local function offsetInLogs(logs, key, epochAt)
   for _, lines in ipairs(logs) do
     local from = string.find(lines, key .. ' ', 1, true)
-    if from then
+    while from do
       local line = string.match(lines, '[^\n]*', from)
       local epoch, last = string.match(line, ' (%d+)%-(%d+)$')
-      local _, spaces = string.gsub(line, ' ', ' ')
-      return epoch .. '-' .. string.format('%.0f', tonumber(last) - (spaces - 1))
+      if epoch and epochAt(tonumber(last)) == epoch then
+        local _, spaces = string.gsub(line, ' ', ' ')
+        return epoch .. '-' .. string.format('%.0f', tonumber(last) - (spaces - 1))
+      end
+      from = string.find(lines, key .. ' ', from + 1, true)
     end
   end
 end

@@ -13,6 +13,7 @@ import {
   type RoomName,
 } from "@inthon/emitter/protocol";
 import type { Broker, HistoryPage, RoomEvent } from "../ports.js";
+import { isInHistory } from "../standing.js";
 import type { RedisClient } from "./client.js";
 import { loadScript, runScript } from "./scripts/script.js";
 import type { RoomSubscriptions } from "./room-subscriptions.js";
@@ -77,14 +78,19 @@ export class RedisBroker implements Broker {
       ],
       [after ? formatOffset(after) : "", String(limit), String(this.#limits.historyTtlMs)],
     );
-    const [head, ends, entries] = reply as [string, string, [string, string[]][]];
-    return {
-      head: toPosition(head),
-      ends: ends
+    const [newest, ended, entries] = reply as [string, string, [string, string[]][]];
+    const standing = {
+      head: toPosition(newest),
+      ends: ended
         .split(" ")
-        .flatMap((end) => (end === "" ? [] : [toPosition(end.replace(":", "-"))])),
-      events: entries.map(toRoomEvent),
+        .flatMap((end) => (end === "" ? [] : toPosition(end.replace(":", "-")))),
     };
+    // Redis can bring back what it had forgotten, and whose numbers another epoch has given since: where the end of its
+    // append-only file was cut off within a transaction, it does so when it starts for the second time after that.
+    const events = entries
+      .map(toRoomEvent)
+      .filter(({ position }) => isInHistory(standing, position));
+    return { ...standing, events };
   }
 }
 
