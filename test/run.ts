@@ -1,6 +1,6 @@
 /**
- * `npm test`, `npm test -- test/one.test.ts`: installs the programs that the tests need, runs the
- * tests, and ends with the line "N passed, N failed".
+ * `npm test`, `npm test -- test/one.test.ts`: installs the programs that these tests need, runs
+ * the tests, and ends with the line "N passed, N failed". Where a program cannot be installed, the tests that use it fail.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,7 +8,8 @@ import { mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from "node
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type EventLog, Parser, type Result } from "tap-parser";
-import { ensureTool, findTool } from "./helpers/processes/tools.js";
+import { installTools } from "./helpers/processes/tools.js";
+import { toolsNeededBy } from "./helpers/processes/needed-tools.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const tap = join(root, "node_modules/.bin/tap");
@@ -97,32 +98,15 @@ function describe(names: readonly string[], result: Result): string {
 }
 
 async function main(args: readonly string[]): Promise<TestCount> {
-  const missing = await installTools();
-  if (missing.length > 0) return { passed: 0, failed: 0, faults: missing };
-
   const files = args.some((arg) => !arg.startsWith("-")) ? [] : allTestFiles();
   // Without a file tap would look for tests in places of its own.
   if (args.length + files.length === 0) return { passed: 0, failed: 0, faults: ["No test file"] };
+  await installTools(toolsNeededBy([...args, ...files], root), print);
   const exitCode = await runTap([...args, ...files]);
   const { passed, failed, faults } = countTests(readOutput());
   if (exitCode === 0 || failed > 0) return { passed, failed, faults };
   const fault = `tap ended with exit code ${exitCode}, though no test failed`;
   return { passed, failed: 1, faults: [...faults, fault] };
-}
-
-/** Installs what is missing; what could not be installed comes back, one line each. */
-async function installTools(): Promise<readonly string[]> {
-  const balancer = findTool("haproxy") ?? findTool("nginx");
-  const missing: string[] = [];
-  for (const tool of ["redis-server", "haproxy", "chromium", "kubectl"] as const) {
-    if (tool === "haproxy" && balancer !== undefined) continue;
-    try {
-      await ensureTool(tool, { onInstall: print });
-    } catch (error) {
-      missing.push(error instanceof Error ? error.message : String(error));
-    }
-  }
-  return missing;
 }
 
 function allTestFiles(): readonly string[] {

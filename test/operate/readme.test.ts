@@ -91,6 +91,7 @@ void t.test("the README", async (t) => {
     child.waitForLine((line) => (line.includes(text) ? line : undefined));
 
   await t.test("first screen: two students print what curl publishes", async (t) => {
+    await ensureTool("curl");
     const students = await node(await script("students", "students.mjs"));
     const hears = heardBy(students);
     await Promise.all([hears("Socket.IO: connected"), hears('WebSocket: {"event":"connected"')]);
@@ -143,6 +144,7 @@ void t.test("the README", async (t) => {
   });
 
   await t.test("the other commands over HTTP work as shown", async (t) => {
+    await ensureTool("curl");
     t.match(block("curlWithKey").text, KEY);
     t.match((await bash(block("curlWithKey").text)).stdout, '"duplicate":false');
     const [session = "", history = ""] = block("read").text.trim().split("\n");
@@ -152,6 +154,7 @@ void t.test("the README", async (t) => {
 
   await t.test("npm run cluster brings the whole thing up, and Ctrl-C ends it", async (t) => {
     t.equal(block("cluster").text.trim(), "npm run cluster");
+    await Promise.all([ensureTool("redis-server"), ensureTool("haproxy")]);
     const clusterPort = await freePort();
     const cluster = await Launched.start("npm", ["run", "cluster"], {
       env: { ...minimalEnvironment(), PORT: String(clusterPort) },

@@ -112,11 +112,12 @@ test("a server that ends before it listens is an error with its output", async (
   await t.rejects(startServer({ main, env: { FAIL: "PORT is odd" } }), { message: /PORT is odd/ });
 });
 
-for (const kind of ["haproxy", "nginx"] as const) {
-  // nginx is the second choice, and its test is here for those who have it.
-  if (kind === "nginx" && findTool("nginx") === undefined) continue;
-
+for (const [kind, installed] of [
+  ["haproxy", () => ensureTool("haproxy")],
+  ["nginx", () => ensureTool("nginx")],
+] as const) {
   test(`${kind} keeps polling with one replica, and spreads everything else`, async (t) => {
+    await installed();
     const { replicas, balancer } = await startBalanced(t, kind);
     const paths = Array.from({ length: 24 }, (_, i) => `/ws/session/s${i}/student/`);
 
@@ -157,6 +158,7 @@ for (const kind of ["haproxy", "nginx"] as const) {
   });
 
   test(`${kind} passes on streams at once, and the client's true address`, async (t) => {
+    await installed();
     const { balancer } = await startBalanced(t, kind);
     const headers = { "X-Forwarded-For": "203.0.113.9" };
     const { body } = await request({ port: balancer.port, path: "/address", headers });

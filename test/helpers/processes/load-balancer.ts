@@ -23,9 +23,7 @@ export interface LoadBalancerOptions {
 
 /** Starts a load balancer, and resolves when it answers for a replica that is ready. */
 export async function startLoadBalancer(options: LoadBalancerOptions): Promise<LoadBalancer> {
-  const kind =
-    options.kind ??
-    (findTool("haproxy") === undefined && findTool("nginx") !== undefined ? "nginx" : "haproxy");
+  const kind = options.kind ?? (await installedKind());
   const file = await ensureTool(kind);
   const dir = await mkdtemp(join(tmpdir(), "inthon-balancer-"));
   try {
@@ -42,6 +40,12 @@ export async function startLoadBalancer(options: LoadBalancerOptions): Promise<L
     await rm(dir, { recursive: true, force: true });
     throw error;
   }
+}
+
+async function installedKind(): Promise<"haproxy" | "nginx"> {
+  if (findTool("haproxy") === undefined && findTool("nginx") !== undefined) return "nginx";
+  await ensureTool("haproxy");
+  return "haproxy";
 }
 
 /** A load balancer in front of the replicas, as DESIGN.md, "Behind a load balancer", has it. */

@@ -11,12 +11,14 @@ const startTimeoutMs = 30_000;
 const stopTimeoutMs = 10_000;
 const maxOutputLength = 256 * 1024;
 
-/** What `npm start` runs: node's options, and the server as it was built. */
+/** What `npm start` runs, in the place of its shell: node's options, and the server as it was built. */
 export const START_COMMAND: readonly string[] = (
   JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
     scripts: { start: string };
   }
-).scripts.start.split(" ");
+).scripts.start
+  .replace(/^exec /, "")
+  .split(" ");
 const OUR_PROGRAM = [
   ...START_COMMAND.slice(1, -1),
   fileURLToPath(new URL(`../../../${START_COMMAND.at(-1) ?? ""}`, import.meta.url)),

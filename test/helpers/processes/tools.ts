@@ -1,11 +1,10 @@
-import { execFile } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { promisify } from "node:util";
+import { aptInstall } from "./apt.js";
 
-/** A program that is not an npm package, and that the tests need. */
-export type Tool = "redis-server" | "haproxy" | "nginx" | "chromium" | "kubectl";
+/** The programs that are not npm packages, and that tests need. */
+export const TOOLS = ["redis-server", "haproxy", "nginx", "chromium", "kubectl", "curl"] as const;
+export type Tool = (typeof TOOLS)[number];
 
 interface ToolSource {
   readonly binaries: readonly [string, ...string[]];
@@ -28,7 +27,14 @@ const sources: Record<Tool, ToolSource> = {
     package: "chromium",
   },
   kubectl: { binaries: ["kubectl"], package: "kubernetes-client" },
+  curl: { binaries: ["curl"], package: "curl" },
 };
+
+/**
+ * Which tools could not be installed, and why, as JSON: the test runner has tried it for all of its test files, which
+ * then need not try it each.
+ */
+const MISSING_TOOLS = "INTHON_MISSING_TOOLS";
 
 /** Directories of daemons, which the PATH of an ordinary user often leaves out. */
 const daemonDirectories = ["/usr/sbin", "/usr/local/sbin"];
@@ -43,77 +49,73 @@ export interface EnsureToolOptions {
   readonly onInstall?: (line: string) => void;
 }
 
+/** A program is not there. The message is one line: what is missing, why, and what to do. */
+export class MissingToolError extends Error {
+  override readonly name = "MissingToolError";
+  readonly reason: string;
+
+  constructor(tool: Tool, reason: string, cause?: unknown) {
+    const { package: name, binaries } = sources[tool];
+    super(
+      `${tool} ${reason}: run \`apt-get install ${name}\`, or put ${binaries[0]} on the PATH`,
+      { cause },
+    );
+    this.reason = reason;
+  }
+}
+
 /**
  * Finds the program, or installs it where that is possible without asking (root, with apt-get).
- * Otherwise rejects with one line that says what to install.
+ *
+ * @throws MissingToolError
  */
-export async function ensureTool(name: Tool, options: EnsureToolOptions = {}): Promise<string> {
-  const found = findTool(name);
+export async function ensureTool(tool: Tool, options: EnsureToolOptions = {}): Promise<string> {
+  const found = findTool(tool);
   if (found !== undefined) return found;
 
-  const source = sources[name];
-  const advice = `run \`apt-get install ${source.package}\`, or put ${source.binaries[0]} on the PATH`;
+  const knownReason = missingTools()[tool];
+  if (knownReason !== undefined) throw new MissingToolError(tool, knownReason);
   if (process.getuid?.() !== 0 || findProgram(["apt-get"]) === undefined) {
-    throw new Error(`${name} is not installed: ${advice}`);
+    throw new MissingToolError(tool, "is not installed");
   }
 
-  options.onInstall?.(`${name} is not installed: installing the package ${source.package}`);
-  const installation = lastInstallation.then(() => install(source));
-  lastInstallation = installation.catch(() => undefined);
+  const { package: name, binaries, service } = sources[tool];
+  options.onInstall?.(`${tool} is not installed: installing the package ${name}`);
   try {
-    await installation;
+    await aptInstall({ name, binary: binaries[0], service }, searchPath());
   } catch (cause) {
-    throw new Error(`${name} could not be installed: ${advice}`, { cause });
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new MissingToolError(tool, `could not be installed (${why})`, cause);
   }
-
-  const installed = findTool(name);
-  if (installed === undefined) {
-    throw new Error(`${name} is not in the package ${source.package}: ${advice}`);
-  }
+  const installed = findTool(tool);
+  if (installed === undefined) throw new MissingToolError(tool, `is not in the package ${name}`);
   return installed;
 }
 
-/** Installations of this process, one after the other; the lock file orders those of several. */
-let lastInstallation: Promise<unknown> = Promise.resolve();
-let listsAreFresh = false;
-
-async function install(source: ToolSource): Promise<void> {
-  const lockFile = join(tmpdir(), "inthon-install.lock");
-  await promisify(execFile)("flock", [lockFile, "sh", "-c", installScript], {
-    env: {
-      PATH: searchPath().join(delimiter),
-      DEBIAN_FRONTEND: "noninteractive",
-      BINARY: source.binaries[0],
-      PACKAGE: source.package,
-      SERVICE: source.service ?? "",
-      UPDATE: listsAreFresh ? "" : "yes",
-    },
-    maxBuffer: 16 * 1024 * 1024,
-  });
-  listsAreFresh = true;
+/**
+ * Installs what is missing of the tools. What cannot be installed is remembered, for this process and those that it
+ * starts with its environment: {@link ensureTool} then throws at once.
+ *
+ * @param print - told one line for each tool that is installed, or that cannot be
+ */
+export async function installTools(
+  tools: readonly Tool[],
+  print: (line: string) => void,
+): Promise<void> {
+  for (const tool of tools) {
+    try {
+      await ensureTool(tool, { onInstall: print });
+    } catch (error) {
+      if (!(error instanceof MissingToolError)) throw error;
+      print(error.message);
+      process.env[MISSING_TOOLS] = JSON.stringify({ ...missingTools(), [tool]: error.reason });
+    }
+  }
 }
 
-/**
- * Debian starts a daemon as soon as its package is installed, and again at each boot: here it
- * would hold the port that somebody else wants. A policy-rc.d that forbids it is Debian's way to
- * prevent the first; it is taken away again, and one that is already there stays as it is.
- */
-const installScript = `
-set -e
-if command -v "$BINARY" >/dev/null; then exit 0; fi # another process was faster
-policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
-  trap 'rm -f "$policy"' EXIT
-  trap 'exit 1' HUP INT TERM
-  printf '#!/bin/sh\\nexit 101\\n' >"$policy"
-  chmod 755 "$policy"
-fi
-if [ -n "$UPDATE" ]; then apt-get update || echo "The package lists may be old" >&2; fi
-apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$PACKAGE"
-if [ -n "$SERVICE" ] && command -v systemctl >/dev/null; then
-  systemctl disable "$SERVICE" || true
-fi
-`;
+function missingTools(): Partial<Record<Tool, string>> {
+  return JSON.parse(process.env[MISSING_TOOLS] ?? "{}") as Partial<Record<Tool, string>>;
+}
 
 /** Finds the first of the named programs that the PATH leads to. */
 export function findProgram(names: readonly string[]): string | undefined {

@@ -1,8 +1,8 @@
 /** `npm run cluster`: Redis, three replicas and a load balancer on this machine, until Ctrl-C. */
 import { createConnection } from "node:net";
-import { type Cluster, startCluster } from "./cluster.js";
-import { isFree } from "./ports.js";
-import { ensureTool, findTool } from "./tools.js";
+import { type Cluster, startCluster } from "./helpers/processes/cluster.js";
+import { isFree } from "./helpers/processes/ports.js";
+import { ensureTool, findTool } from "./helpers/processes/tools.js";
 
 const defaultRedisPort = 6379;
 const warnLevel = 40;
