@@ -6,7 +6,7 @@ import { Classroom } from "./classroom/classroom.js";
 import type { ClassroomServer } from "./classroom/connection.js";
 import { Presence } from "./classroom/presence.js";
 import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
-import { within } from "./cluster/retry.js";
+import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config.js";
 import { forgetHandshake, shortenHandshakes } from "./edge/engine-io/handshake.js";
 import { createHttp } from "./edge/http/fastify.js";
@@ -37,7 +37,7 @@ const MAX_CLIENT_FRAME_BYTES = 64 * 1024;
 /** What a leaving replica waits for changes of presence that are under way. */
 const PRESENCE_CLOSE_TIMEOUT_MS = 3_000;
 
-/** What a reader over HTTP waits for Redis. */
+/** What a reader over HTTP waits for Redis, to answer or to be back. */
 const READ_TIMEOUT_MS = 3_000;
 
 /** Puts the parts together and listens. This is the only place that knows them all. */
@@ -96,8 +96,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     emitter,
     authorize,
     describe: async (sessionId) => {
-      const [teacherOnline, connections] = await within(
-        READ_TIMEOUT_MS,
+      const [teacherOnline, connections] = await untilDoneWithin(READ_TIMEOUT_MS, () =>
         Promise.all([presence.isOnline(sessionId), counts.read(sessionId)]),
       );
       return { teacherOnline, connections };

@@ -27,6 +27,26 @@ export async function untilDone<T>(
   }
 }
 
+/**
+ * Repeats `attempt` with growing pauses until it succeeds, for as long as somebody waits for the answer.
+ *
+ * @throws what the last attempt failed by, once `timeoutMs` are over
+ */
+export async function untilDoneWithin<T>(timeoutMs: number, attempt: () => Promise<T>): Promise<T> {
+  const over = new AbortController();
+  let lastError: unknown;
+  const repeated = untilDone(attempt, over.signal, (error) => {
+    lastError = error;
+  });
+  try {
+    return await within(timeoutMs, repeated);
+  } catch (timedOut) {
+    throw lastError ?? timedOut;
+  } finally {
+    over.abort();
+  }
+}
+
 /** Waits before the next attempt, or until the signal aborts: 50 ms, doubled with each failure up to 1 s. */
 export async function pause(failures: number, signal: AbortSignal): Promise<void> {
   const limit = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10));

@@ -6,11 +6,12 @@ import {
   type Offset,
   type Position,
   type Role,
+  type RoomName,
   type SessionId,
 } from "@inthon/emitter/protocol";
 import type { FastifyRequest } from "fastify";
 import type { Broker, RoomEvent } from "../../../cluster/ports.js";
-import { within } from "../../../cluster/retry.js";
+import { untilDoneWithin } from "../../../cluster/retry.js";
 import { isInHistory } from "../../../cluster/standing.js";
 import type { Http } from "../fastify.js";
 import { HttpProblem } from "../problems.js";
@@ -18,6 +19,7 @@ import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1_000;
+/** What a reader waits for Redis, to answer or to be back. */
 const READ_TIMEOUT_MS = 3_000;
 /** Before every event of every epoch. */
 const THE_BEGINNING: Position = { epoch: 0, n: 0 };
@@ -57,12 +59,9 @@ export function historyRoutes(
       const { role, after, limit } = readQuery(request.query);
       const room = roomName(sessionId, role);
       try {
-        const read = (from: Position) => within(READ_TIMEOUT_MS, broker.read(room, from, limit));
-        let page = await read(after ?? THE_BEGINNING);
-        const isReachable = !after || isInHistory(page, after);
-        if (!isReachable) page = await read(THE_BEGINNING);
-        const { head, events } = page;
-        const from = isReachable && after ? after : THE_BEGINNING;
+        const { head, from, isReachable, events } = await untilDoneWithin(READ_TIMEOUT_MS, () =>
+          readAfter(broker, room, after, limit),
+        );
         const next = events[0]?.position.n ?? head.n + 1;
         return {
           session_id: sessionId,
@@ -76,6 +75,20 @@ export function historyRoutes(
       }
     },
   );
+}
+
+/** What comes after a position; where the history does not reach back to it, all that there is. */
+async function readAfter(
+  broker: Broker,
+  room: RoomName,
+  after: Position | undefined,
+  limit: number,
+) {
+  let page = await broker.read(room, after ?? THE_BEGINNING, limit);
+  const isReachable = !after || isInHistory(page, after);
+  if (!isReachable) page = await broker.read(room, THE_BEGINNING, limit);
+  const from = isReachable && after ? after : THE_BEGINNING;
+  return { head: page.head, events: page.events, from, isReachable };
 }
 
 function readQuery(query: HistoryQuery): {
