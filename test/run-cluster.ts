@@ -7,6 +7,8 @@ import { ensureTool, findTool } from "./helpers/processes/tools.js";
 const defaultRedisPort = 6379;
 const warnLevel = 40;
 const pingTimeoutMs = 1000;
+/** What is printed names one session, as the README and the page do. */
+const SESSION = "lecture-1";
 
 let running: Cluster | undefined;
 let stopping = false;
@@ -161,7 +163,7 @@ function stop(): void {
 function introduce(cluster: Cluster, host: string, origin: string): void {
   const url = `http://${host === "0.0.0.0" ? "127.0.0.1" : host}:${cluster.loadBalancer.port}`;
   const rows = [
-    ["Demo page", `${url}/`, `load balancer: ${cluster.loadBalancer.kind}`],
+    ["Demo page", `${url}/?session=${SESSION}`, `load balancer: ${cluster.loadBalancer.kind}`],
     ...cluster.replicas.map(({ nodeId, url, pid }) => [nodeId, url, `pid ${pid}`]),
     ["Redis", withoutPassword(cluster.redisUrl), origin],
   ];
@@ -171,9 +173,9 @@ function introduce(cluster: Cluster, host: string, origin: string): void {
     print(`  ${name.padEnd(10)}  ${address.padEnd(width)}  ${note}`);
   }
   print(`
-Send an event to the students of the session "demo":
+Send an event to the students of this page:
 
-  curl -X POST ${url}/sessions/demo/events -H 'Content-Type: application/json' \\
+  curl ${url}/sessions/${SESSION}/events -H 'Content-Type: application/json' \\
     -d '{"event":"important","note":"Hello","capture_url":null}'
 
 Ctrl-C ends all of it.

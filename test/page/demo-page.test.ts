@@ -290,13 +290,13 @@ t.test("a server with publish keys is given one, which the tab keeps", async (t)
   t.equal(desk.problems.length, 2, "the refusal, and the browser's word on it");
 });
 
-t.test("a page without a session makes one, and leads to others of the same", async (t) => {
+t.test("without a session the page shows the README's, and leads to its other tabs", async (t) => {
   const desk = openDesk(t, { permissions: ["clipboard-read", "clipboard-write"] });
   const page = await desk.blank();
   await page.goto("/");
   await isConnected(viewOf(page, "student"));
-  const session = new URL(page.url()).searchParams.get("session") ?? "";
-  t.match(session, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  const session = "lecture-1";
+  t.equal(new URL(page.url()).search, `?session=${session}`);
 
   await page.getByRole("button", { name: "Copy link" }).click();
   await page.getByText("Copied.").waitFor();
@@ -311,6 +311,11 @@ t.test("a page without a session makes one, and leads to others of the same", as
   t.equal(await second.locator("[data-view]").count(), 1);
   await viewOf(page, "teacher").send("important");
   await viewOf(second, "student").event("important").waitFor();
+
+  await page.getByRole("link", { name: "New session" }).click();
+  await isConnected(viewOf(page, "student"));
+  const another = new URL(page.url()).searchParams.get("session") ?? "";
+  t.match(another, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   t.same(desk.problems, []);
 });
 
