@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type Browser, type BrowserContextOptions, chromium } from "playwright-core";
 import t, { type Test } from "tap";
 import type { Role } from "@inthon/emitter/protocol";
-import { startCluster } from "../helpers/processes/cluster.js";
+import { type Cluster, startCluster } from "../helpers/processes/cluster.js";
 import {
   isConnected,
   openDesk as openDeskOf,
@@ -76,23 +76,27 @@ const lecture: readonly {
   },
 ];
 
-const executablePath = await ensureTool("chromium");
-const cluster = await startCluster({ replicas: 3, loadBalancer: true });
-t.teardown(async () => cluster.stop());
-const browser: Browser = await chromium.launch({
-  executablePath,
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
+let cluster: Cluster;
+let browser: Browser;
+t.before(async () => {
+  const executablePath = await ensureTool("chromium");
+  cluster = await startCluster({ replicas: 3, loadBalancer: true });
+  t.teardown(async () => cluster.stop());
+  browser = await chromium.launch({
+    executablePath,
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+  t.teardown(async () => browser.close());
 });
-t.teardown(async () => browser.close());
 
 const openDesk = (test: Test, options: BrowserContextOptions & { url?: string } = {}) =>
   openDeskOf(browser, test, { url: cluster.loadBalancer.url, ...options });

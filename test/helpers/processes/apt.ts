@@ -28,7 +28,10 @@ export async function aptInstall(aptPackage: AptPackage, path: readonly string[]
   await installation;
 }
 
-async function install({ name, binary, service }: AptPackage, path: readonly string[]): Promise<void> {
+async function install(
+  { name, binary, service }: AptPackage,
+  path: readonly string[],
+): Promise<void> {
   const lockFile = join(tmpdir(), "inthon-install.lock");
   try {
     await promisify(execFile)("flock", [lockFile, "sh", "-c", installScript], {

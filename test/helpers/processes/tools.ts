@@ -56,10 +56,9 @@ export class MissingToolError extends Error {
 
   constructor(tool: Tool, reason: string, cause?: unknown) {
     const { package: name, binaries } = sources[tool];
-    super(
-      `${tool} ${reason}: run \`apt-get install ${name}\`, or put ${binaries[0]} on the PATH`,
-      { cause },
-    );
+    super(`${tool} ${reason}: run \`apt-get install ${name}\`, or put ${binaries[0]} on the PATH`, {
+      cause,
+    });
     this.reason = reason;
   }
 }

@@ -1,0 +1,58 @@
+import { fileURLToPath } from "node:url";
+import { test } from "tap";
+import { reasonOf } from "../helpers/processes/apt.js";
+import { toolsNeededBy } from "../helpers/processes/needed-tools.js";
+import { ensureTool, findTool, installTools } from "../helpers/processes/tools.js";
+import { setEnv } from "../helpers/set-env.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+test("a missing program that cannot be installed is named in one line, and not tried again", async (t) => {
+  setEnv(t, "PATH", "/nonexistent");
+  setEnv(t, "INTHON_MISSING_TOOLS", "{}");
+  t.equal(findTool("kubectl"), undefined);
+  const message =
+    "kubectl is not installed: run `apt-get install kubernetes-client`, or put kubectl on the PATH";
+  await t.rejects(ensureTool("kubectl"), { message });
+
+  const printed: string[] = [];
+  await installTools(["kubectl"], (line) => printed.push(line));
+  t.same(printed, [message]);
+  t.same(JSON.parse(process.env["INTHON_MISSING_TOOLS"] ?? ""), { kubectl: "is not installed" });
+  await t.rejects(ensureTool("kubectl"), { message });
+});
+
+test("why apt could not install something is its last reason, and no consequence of one", (t) => {
+  const noNetwork = [
+    "W: Failed to fetch http://deb.debian.org/debian/dists/bookworm/InRelease  Temporary failure resolving 'deb.debian.org'",
+    "W: Some index files failed to download. They have been ignored, or old ones used instead.",
+    "E: Unable to locate package haproxy",
+  ];
+  t.equal(reasonOf(noNetwork.join("\n")), noNetwork[0]);
+  const goneFromMirror = [
+    "E: Failed to fetch http://deb.debian.org/debian/pool/main/h/haproxy/haproxy_2.6.deb  404  Not Found",
+    "E: Unable to fetch some archives, maybe run apt-get update or try with --fix-missing?",
+    "",
+  ];
+  t.equal(reasonOf(goneFromMirror.join("\n")), goneFromMirror[0]);
+  const unknown = "E: Unable to locate package haproxy";
+  t.equal(reasonOf(`Reading package lists...\n${unknown}\n`), unknown);
+  t.equal(
+    reasonOf("flock: cannot open lock file /tmp/x: Read-only file system\n")?.slice(0, 5),
+    "flock",
+  );
+  t.equal(reasonOf(""), undefined);
+  t.end();
+});
+
+test("a test file needs the tools that it, or what it imports, asks for; and no file no tool", (t) => {
+  t.same(toolsNeededBy(["test/resume/room.test.ts"], root), []);
+  t.same(toolsNeededBy(["test/page/demo-page.test.ts", "--jobs=1"], root), [
+    "redis-server",
+    "haproxy",
+    "chromium",
+  ]);
+  t.same(toolsNeededBy(["test/operate/test-runner.test.ts"], root).includes("nginx"), true);
+  t.same(toolsNeededBy(["--jobs=1", "no/such.test.ts"], root), []);
+  t.end();
+});
