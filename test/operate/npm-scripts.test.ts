@@ -40,7 +40,7 @@ test("SIGTERM to npm run cluster ends all of it", async (t) => {
 });
 
 /** A project that is laid out as this one is, of one file each. */
-async function startProject(t: Test): Promise<{ dir: string; compile(): Promise<boolean> }> {
+async function startProject(t: Test): Promise<{ dir: string; compile: () => Promise<boolean> }> {
   const tsconfig = {
     compilerOptions: { composite: true, rootDir: "src", outDir: "dist", types: [] },
     include: ["src"],
