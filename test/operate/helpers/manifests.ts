@@ -32,9 +32,7 @@ export async function render(directory: string): Promise<Manifest[]> {
   const kubectl = await ensureTool("kubectl");
   const run = promisify(execFile)(kubectl, ["kustomize", join(root, directory)]);
   const { stdout } = await run.catch((cause: unknown) => {
-    // Debian 12 has a kubectl of 2021, whose Kustomize does not know half of these fields.
-    const hint = String(cause).includes("unknown field") ? ": is kubectl older than 1.27?" : "";
-    throw new Error(`${kubectl} cannot render ${directory}${hint}`, { cause });
+    throw new Error(`${kubectl} cannot render ${directory}`, { cause });
   });
   return parseAllDocuments(stdout).map((document) => {
     const [error] = document.errors;
