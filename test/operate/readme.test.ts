@@ -159,7 +159,9 @@ void t.test("the README", async (t) => {
     const cluster = await Launched.start("npm", ["run", "cluster"], {
       env: { ...minimalEnvironment(), PORT: String(clusterPort) },
     });
-    await cluster.waitForLine((line) => (line.includes("curl") ? line : undefined));
+    await cluster.waitForLine((line) =>
+      line.includes("/sessions/lecture-1/events") ? line : undefined,
+    );
     const response = await fetch(`http://127.0.0.1:${String(clusterPort)}/readyz`);
     t.equal(response.status, 200);
     await interrupt(cluster);
