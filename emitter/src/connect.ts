@@ -1,8 +1,7 @@
-import { createClient } from "redis";
 import { EmitterError } from "./errors.js";
 import { Emitter } from "./emitter.js";
 import { HttpPublisher } from "./http/http-publisher.js";
-import { closeRedisClient, reconnectDelayMs } from "./redis/client.js";
+import { connectRedis, refuseDatabase } from "./redis/connect-redis.js";
 import type { RedisCommands } from "./redis/publish-script.js";
 import { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 
@@ -14,19 +13,25 @@ export interface ConnectOptions {
   readonly historyLimit?: number;
   /** Redis only: how long a room's history outlives its newest event, in seconds. Default 21,600; use the server's. */
   readonly historyTtlS?: number;
-  /** How long to wait for the first connection, in milliseconds. Default 5,000. */
+  /** Redis only: how long to wait for the first connection, in milliseconds. Default 5,000. */
   readonly connectTimeoutMs?: number;
+  /**
+   * Redis only: how long a connection that is open and does not answer may go unnoticed, in milliseconds. It is then
+   * made anew, and so is an attempt to connect that takes longer. Default 5,000, which is 10 s to service at most.
+   */
+  readonly linkTimeoutMs?: number;
   /** Told of connection errors while the emitter reconnects by itself. Default: nobody. */
   readonly onError?: (error: Error) => void;
 }
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
+const DEFAULT_LINK_TIMEOUT_MS = 5_000;
 
 /**
  * Connects to what carries the events: Redis, or a server's HTTP API.
  *
  * @param target - `redis://`, `rediss://`, `http://` or `https://` URL, or an existing client of the `redis` package
- *   (which stays yours: `close` leaves it open)
+ *   (which stays yours: `close` leaves it open, and that it does not hang is yours to see to)
  * @throws EmitterError `invalid_option` for a bad target or option, `unavailable` where nothing answers in time
  */
 export async function connect(
@@ -44,6 +49,7 @@ export async function connect(
       1_000,
   };
   if (typeof target !== "string" && !(target instanceof URL)) {
+    refuseDatabase(target);
     return new Emitter(new RedisPublisher(target, limits, () => Promise.resolve()));
   }
   const url = parseTarget(target);
@@ -53,8 +59,17 @@ export async function connect(
       return new Emitter(new HttpPublisher(url, options.key));
     case "redis:":
     case "rediss:": {
-      const { client, close } = await connectRedis(url, options);
-      return new Emitter(new RedisPublisher(client, limits, close));
+      const { onError } = options;
+      const { commands, close } = await connectRedis(url, {
+        connectTimeoutMs: wholeNumber(
+          "connectTimeoutMs",
+          options.connectTimeoutMs,
+          DEFAULT_CONNECT_TIMEOUT_MS,
+        ),
+        linkTimeoutMs: wholeNumber("linkTimeoutMs", options.linkTimeoutMs, DEFAULT_LINK_TIMEOUT_MS),
+        ...(onError && { onError }),
+      });
+      return new Emitter(new RedisPublisher(commands, limits, close));
     }
     default:
       throw new EmitterError(
@@ -71,58 +86,6 @@ function parseTarget(target: string | URL): URL {
     throw new EmitterError("invalid_option", "the target is not a URL");
   }
   return new URL(target);
-}
-
-async function connectRedis(url: URL, options: ConnectOptions) {
-  const timeoutMs = wholeNumber(
-    "connectTimeoutMs",
-    options.connectTimeoutMs,
-    DEFAULT_CONNECT_TIMEOUT_MS,
-  );
-  const client = createRedis({
-    url: url.href,
-    // A command that could not be sent fails at once and is retried by `emit` as long as its caller still waits.
-    disableOfflineQueue: true,
-    // None: `emit` has a time limit of its own, and the client's, an AbortSignal for each command, costs more than the rest.
-    commandOptions: { timeout: 0 },
-    socket: {
-      connectTimeout: timeoutMs,
-      reconnectStrategy: reconnectDelayMs,
-    },
-  });
-  let lastError: unknown;
-  client.on("error", (error: Error) => {
-    lastError = error;
-    options.onError?.(error);
-  });
-  const connected = client.connect();
-  let timer: NodeJS.Timeout | undefined;
-  const timedOut = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error("timed out"));
-    }, timeoutMs);
-  });
-  try {
-    await Promise.race([connected, timedOut]);
-  } catch {
-    connected.catch(() => undefined);
-    client.destroy();
-    throw new EmitterError("unavailable", `no Redis answered within ${String(timeoutMs)} ms`, {
-      cause: lastError,
-    });
-  } finally {
-    clearTimeout(timer);
-  }
-  return { client, close: () => closeRedisClient(client) };
-}
-
-function createRedis(options: Parameters<typeof createClient>[0]) {
-  try {
-    return createClient(options);
-  } catch (cause) {
-    // The cause may hold a password, but no more than the caller gave.
-    throw new EmitterError("invalid_option", "the target is not a Redis URL", { cause });
-  }
 }
 
 function wholeNumber(name: string, value: number | undefined, fallback: number): number {

@@ -8,7 +8,9 @@ export { Emitter, MAX_BATCH_EVENTS, type EmitArguments, type EmitOptions } from 
 export { EmitterError, type EmitterErrorCode, type Fault } from "./errors.js";
 export { MAX_EVENT_BYTES, parseEvent } from "./parse-event.js";
 export { MAX_IDEMPOTENCY_KEYS } from "./idempotency-keys.js";
-export { closeRedisClient, reconnectDelayMs } from "./redis/client.js";
+export { isReadOnly, isReply, type RedisClient } from "./redis/client.js";
+export { Link, type InTime, type LinkOptions } from "./redis/link.js";
+export { toEmitterError } from "./redis/redis-errors.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 export { STANDING_LUA, type HistoryLimits, type RedisCommands } from "./redis/publish-script.js";
 export type { Publication, Publisher, PublishResult } from "./publisher.js";

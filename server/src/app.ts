@@ -89,7 +89,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   });
 
   const http = createHttp(log, allowedOrigins);
-  healthRoutes(http, nodeId, () => cluster.ping());
+  healthRoutes(http, nodeId, () => {
+    cluster.check();
+  });
   const authorize = requireKey(config.publishKeys);
   historyRoutes(http, broker, authorize);
   sessionRoutes(http, {
@@ -127,8 +129,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 }
 
 function openCluster(config: Config, log: Logger): Cluster {
-  const { nodeId, historyLimit, historyTtlMs, leaseMs } = config;
-  const options = { nodeId, limits: { historyLimit, historyTtlMs }, leaseMs, log };
+  const { nodeId, historyLimit, historyTtlMs, leaseMs, redisLinkTimeoutMs: linkTimeoutMs } = config;
+  const options = { nodeId, limits: { historyLimit, historyTtlMs }, leaseMs, linkTimeoutMs, log };
   switch (config.cluster.kind) {
     case "memory":
       return memoryCluster(options);

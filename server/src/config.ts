@@ -11,6 +11,8 @@ export interface Config {
   readonly nodeId: string;
   readonly logLevel: LogLevel;
   readonly cluster: ClusterConfig;
+  /** How long a connection to Redis that is open and does not work may go unnoticed. */
+  readonly redisLinkTimeoutMs: number;
   readonly historyLimit: number;
   readonly historyTtlMs: number;
   /** How often a client is asked for a sign of life. */
@@ -68,6 +70,7 @@ const READERS = {
     return level;
   },
   REDIS_URL: readRedisUrl,
+  REDIS_LINK_TIMEOUT_MS: wholeNumber(5_000, 500, 60_000),
   HISTORY_LIMIT: wholeNumber(DEFAULT_HISTORY_LIMITS.historyLimit, 1, 1_000_000),
   HISTORY_TTL_S: wholeNumber(DEFAULT_HISTORY_LIMITS.historyTtlMs / 1_000, 1, 365 * 86_400),
   // Together below 25 s: a connection that died without a word is noticed by then.
@@ -127,6 +130,7 @@ export function loadConfig(environment: Environment): Config {
     nodeId: read("NODE_ID"),
     logLevel: read("LOG_LEVEL"),
     cluster: read("REDIS_URL"),
+    redisLinkTimeoutMs: read("REDIS_LINK_TIMEOUT_MS"),
     historyLimit: read("HISTORY_LIMIT"),
     historyTtlMs: read("HISTORY_TTL_S") * 1_000,
     pingIntervalMs: read("PING_INTERVAL_MS"),
@@ -145,8 +149,11 @@ function readRedisUrl(text: string | undefined): ClusterConfig {
     throw new Error("names a Redis Cluster or Sentinel, which this version does not support yet");
   }
   if (!isRedisUrl(text)) {
+    throw new Error("must be redis:// or rediss://, then user and password if any, host and port");
+  }
+  if (Number(new URL(text).pathname.slice(1)) !== 0) {
     throw new Error(
-      "must be redis:// or rediss://, then user and password if any, host, port and database number",
+      "names a database number, but Pub/Sub has none, so two databases of one Redis would hear each other: leave it out, and use another Redis to keep things apart",
     );
   }
   return { kind: "redis", url: text };

@@ -1,4 +1,4 @@
-import { closeRedisClient, type HistoryLimits } from "@inthon/emitter";
+import type { HistoryLimits } from "@inthon/emitter";
 import type { Logger } from "../telemetry/log.js";
 import type { AdapterFactory } from "./lean-adapter.js";
 import { MemoryAdapter } from "./memory/adapter.js";
@@ -10,10 +10,9 @@ import { redisAdapter } from "./redis/adapter.js";
 import { NodeLease } from "./redis/node-lease.js";
 import type { Broker, ConnectionCounts, Lease, PresenceStore } from "./ports.js";
 import { RedisBroker } from "./redis/broker.js";
-import { createRedisClient } from "./redis/client.js";
 import { RedisConnectionCounts } from "./redis/connection-counts.js";
+import { RedisLinks } from "./redis/links.js";
 import { RedisPresenceStore } from "./redis/presence-store.js";
-import { within } from "./retry.js";
 import { RoomSubscriptions } from "./redis/room-subscriptions.js";
 
 /** All that crosses replicas. */
@@ -25,8 +24,12 @@ export interface Cluster {
   readonly lease: Lease;
   /** Told just before Socket.IO's adapter takes what somebody else than the publisher emitted. One listener. */
   onForeignEmit(listener: () => void): void;
-  /** Resolves when the cluster can be reached, and rejects when it cannot. */
-  ping(): Promise<void>;
+  /**
+   * Whether this replica can serve, and publish.
+   *
+   * @throws NotReady where it cannot
+   */
+  check(): void;
   close(): Promise<void>;
 }
 
@@ -34,10 +37,10 @@ export interface ClusterOptions {
   readonly nodeId: string;
   readonly limits: HistoryLimits;
   readonly leaseMs: number;
+  /** How long a connection to Redis that does not work may go unnoticed, in milliseconds. */
+  readonly linkTimeoutMs: number;
   readonly log: Logger;
 }
-
-const PING_TIMEOUT_MS = 2_000;
 
 /** A cluster of one process. */
 export function memoryCluster({ nodeId, limits }: ClusterOptions): Cluster {
@@ -51,22 +54,25 @@ export function memoryCluster({ nodeId, limits }: ClusterOptions): Cluster {
     onForeignEmit: () => {
       // Nobody else can.
     },
-    ping: () => Promise.resolve(),
+    check: () => {
+      // There is nothing that could be away.
+    },
     close: () => broker.close(),
   };
 }
 
 /** A cluster of all replicas that share one Redis. Does not wait for it: the process lives while Redis is away. */
 export function redisCluster(url: string, options: ClusterOptions): Cluster {
-  const { nodeId, limits, leaseMs, log } = options;
-  const commands = createRedisClient(url, "commands", log);
-  const subscriber = createRedisClient(url, "subscriptions", log);
-  const subscriptions = new RoomSubscriptions(subscriber, log);
+  const { nodeId, limits, leaseMs, linkTimeoutMs, log } = options;
+  const links = new RedisLinks(url, linkTimeoutMs, log);
+  const commands = links.commands.client;
+  const subscriptions = new RoomSubscriptions(links.channels, log);
   const lease = new NodeLease(commands, nodeId, leaseMs, log);
   const counts = new RedisConnectionCounts(commands, lease, log);
+  links.open();
   return {
-    adapter: redisAdapter(commands, subscriptions, log),
-    broker: new RedisBroker(commands, subscriber, subscriptions, limits),
+    adapter: redisAdapter(commands, links.subscriber.client, subscriptions, log),
+    broker: new RedisBroker(commands, links.subscriber, subscriptions, limits),
     presence: new RedisPresenceStore(commands),
     counts,
     lease: {
@@ -93,14 +99,12 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
     onForeignEmit: (listener) => {
       subscriptions.onForeignEmit(listener);
     },
-    ping: async () => {
-      if (!subscriber.isReady) throw new Error("the subscriptions to Redis are down");
-      await within(PING_TIMEOUT_MS, commands.ping());
+    check: () => {
+      links.check();
     },
     close: async () => {
       await counts.close();
-      subscriptions.close();
-      await Promise.all([closeRedisClient(subscriber), closeRedisClient(commands)]);
+      await links.close();
     },
   };
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Test } from "tap";
 import type { Emitter } from "@inthon/emitter";
 import { parseOffset, ROLES, type Role } from "@inthon/emitter/protocol";
+import { eventually } from "../../helpers/eventually.js";
 import { join } from "../../helpers/clients/clients.js";
 import { failureOf, untyped, type Target } from "./emitter-targets.js";
 import {
@@ -222,6 +223,8 @@ export async function testEmitterContract(t: Test, target: Target): Promise<void
     t.same(again, { offsets, duplicate: true });
     const { student, teacher } = offsets;
     t.strictSame([parseOffset(student)?.n, parseOffset(teacher)?.n], [1, 1]);
+    // It finds its way back by itself, perhaps later than the emitter.
+    await eventually(async () => (await fetch(`${target.server.url}/readyz`)).ok);
     for (const role of ROLES) {
       const names = await historyOf(target.server.url, session, role);
       t.strictSame(names, ["hard_alert"], `${role}: exists once`);

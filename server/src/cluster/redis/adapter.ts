@@ -1,3 +1,4 @@
+import type { RedisClient } from "@inthon/emitter";
 import { RedisAdapter } from "@socket.io/redis-adapter";
 import type { Adapter, BroadcastOptions, Session } from "socket.io-adapter";
 import type { Logger } from "../../telemetry/log.js";
@@ -9,7 +10,6 @@ import {
   type Holder,
   type SessionToPersist,
 } from "../lean-adapter.js";
-import type { RedisClient } from "./client.js";
 import type { AdapterSubClient, RoomSubscriptions } from "./room-subscriptions.js";
 
 // socket.io-adapter does not export these types.
@@ -65,15 +65,17 @@ class ClassroomRedisAdapter extends RedisAdapter {
 
 /**
  * @param commands - publishes the adapter's own requests and responses to other replicas
- * @param subscriptions - stands in for the adapter's subscriber
+ * @param subscriber - tells the adapter of its errors
+ * @param subscriptions - stands in for the adapter's subscriber otherwise
  */
 export function redisAdapter(
   commands: RedisClient,
+  subscriber: RedisClient,
   subscriptions: RoomSubscriptions,
   log: Logger,
 ): AdapterFactory {
   const pubClient = new AdapterPubClient(commands, log);
-  const subClient = subscriptions.forAdapter();
+  const subClient = subscriptions.forAdapter(subscriber);
   return class extends ClassroomRedisAdapter {
     constructor(namespace: Namespace) {
       super(namespace, pubClient, subClient, log);

@@ -1,4 +1,11 @@
-import { RedisPublisher, STANDING_LUA, type HistoryLimits, type Publisher } from "@inthon/emitter";
+import {
+  RedisPublisher,
+  STANDING_LUA,
+  type HistoryLimits,
+  type Link,
+  type Publisher,
+  type RedisClient,
+} from "@inthon/emitter";
 import {
   announcedKey,
   epochsKey,
@@ -14,7 +21,6 @@ import {
 } from "@inthon/emitter/protocol";
 import type { Broker, HistoryPage, RoomEvent } from "../ports.js";
 import { isInHistory } from "../standing.js";
-import type { RedisClient } from "./client.js";
 import { loadScript, runScript } from "./scripts/script.js";
 import type { RoomSubscriptions } from "./room-subscriptions.js";
 
@@ -24,13 +30,13 @@ const HISTORY = loadScript("history.lua", STANDING_LUA);
 export class RedisBroker implements Broker {
   readonly publisher: Publisher;
   readonly #commands: RedisClient;
-  readonly #subscriber: RedisClient;
+  readonly #subscriber: Link;
   readonly #subscriptions: RoomSubscriptions;
   readonly #limits: HistoryLimits;
 
   constructor(
     commands: RedisClient,
-    subscriber: RedisClient,
+    subscriber: Link,
     subscriptions: RoomSubscriptions,
     limits: HistoryLimits,
   ) {
@@ -42,18 +48,12 @@ export class RedisBroker implements Broker {
   }
 
   get isConnected(): boolean {
-    return this.#subscriber.isReady;
+    return this.#subscriber.isUp;
   }
 
   onConnectionChange(listener: (isConnected: boolean) => void): void {
-    // `ready` comes after the client has subscribed again to everything.
-    this.#subscriber.on("ready", () => {
-      listener(true);
-    });
-    // Not every error breaks the connection.
-    this.#subscriber.on("error", () => {
-      listener(this.isConnected);
-    });
+    // Up comes after all channels have been subscribed again.
+    this.#subscriber.onChange(listener);
   }
 
   subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void> {
@@ -61,7 +61,8 @@ export class RedisBroker implements Broker {
   }
 
   unsubscribe(room: RoomName): Promise<void> {
-    return this.#subscriptions.unsubscribe(room);
+    this.#subscriptions.unsubscribe(room);
+    return Promise.resolve();
   }
 
   async read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage> {

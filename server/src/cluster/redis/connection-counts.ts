@@ -1,3 +1,4 @@
+import type { RedisClient } from "@inthon/emitter";
 import {
   roomName,
   ROLES,
@@ -8,7 +9,6 @@ import {
 import type { Logger } from "../../telemetry/log.js";
 import { NODES_KEY, type NodeLease } from "./node-lease.js";
 import type { ConnectionCounts } from "../ports.js";
-import type { RedisClient } from "./client.js";
 
 function countsKey(node: string): string {
   return `inthon:node:{${node}}:connections`;

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import type { RedisClient } from "@inthon/emitter";
 import type { Logger } from "../../telemetry/log.js";
 import type { LeaseListener } from "../ports.js";
-import type { RedisClient } from "./client.js";
 import { loadScript, runScript } from "./scripts/script.js";
 
 /** Leases are renewed this many times in their duration; a death is noticed one renewal late at most. */

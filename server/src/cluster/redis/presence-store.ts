@@ -1,3 +1,4 @@
+import type { RedisClient } from "@inthon/emitter";
 import {
   announcedKey,
   parseSessionId,
@@ -7,7 +8,6 @@ import {
 } from "@inthon/emitter/protocol";
 import { FORGET_MS } from "./node-lease.js";
 import type { PresenceChange, PresenceState, PresenceStore, Teacher } from "../ports.js";
-import type { RedisClient } from "./client.js";
 import { loadScript, runScript } from "./scripts/script.js";
 
 const PRESENCE = loadScript("presence.lua");

@@ -1,11 +1,9 @@
 import { NAMESPACE_CHANNEL, roomChannel, type RoomName } from "@inthon/emitter/protocol";
+import type { RedisClient } from "@inthon/emitter";
 import type { Logger } from "../../telemetry/log.js";
 import type { RoomEvent } from "../ports.js";
-import type { RedisClient } from "./client.js";
+import type { ChannelSubscriptions, MessageListener } from "./channel-subscriptions.js";
 import { decodeEvent } from "./decode-event.js";
-import { untilDone } from "../retry.js";
-
-type MessageListener = (message: Buffer, channel: Buffer) => void;
 
 /**
  * The `subClient` that Socket.IO's adapter gets: its one pattern subscription, which would bring every session of the
@@ -15,37 +13,27 @@ type MessageListener = (message: Buffer, channel: Buffer) => void;
  * comes from a stock emitter and goes to the adapter as it is.
  */
 export class RoomSubscriptions {
-  readonly #client: RedisClient;
+  readonly #channels: ChannelSubscriptions;
   readonly #log: Logger;
-  readonly #closing = new AbortController();
-  readonly #rooms = new Map<RoomName, MessageListener>();
   #adapterListener: MessageListener | undefined;
   #foreignListener: (() => void) | undefined;
 
-  constructor(client: RedisClient, log: Logger) {
-    this.#client = client;
+  constructor(channels: ChannelSubscriptions, log: Logger) {
+    this.#channels = channels;
     this.#log = log;
   }
 
-  /** Resolves when Redis has acknowledged the subscription. */
-  async subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void> {
-    const onMessage: MessageListener = (message, channel) => {
+  /** Resolves when Redis has acknowledged the subscription; rejects where the room is let go before. */
+  subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void> {
+    return this.#channels.subscribe(roomChannel(room), (message, channel) => {
       const event = decodeEvent(message);
       if (event) listener(event);
       else this.#toAdapter(message, channel);
-    };
-    this.#rooms.set(room, onMessage);
-    await this.#retry(async () => {
-      if (this.#rooms.get(room) !== onMessage) return;
-      await this.#client.subscribe(roomChannel(room), onMessage, true);
     });
   }
 
-  async unsubscribe(room: RoomName): Promise<void> {
-    const onMessage = this.#rooms.get(room);
-    if (!onMessage) return;
-    this.#rooms.delete(room);
-    await this.#retry(() => this.#client.unsubscribe(roomChannel(room), onMessage, true));
+  unsubscribe(room: RoomName): void {
+    this.#channels.unsubscribe(roomChannel(room));
   }
 
   /** Told before a message goes to the adapter. One listener. */
@@ -53,41 +41,36 @@ export class RoomSubscriptions {
     this.#foreignListener = listener;
   }
 
-  close(): void {
-    this.#closing.abort();
-    this.#rooms.clear();
-  }
-
-  /** What `@socket.io/redis-adapter` calls on its `subClient`. */
-  forAdapter(): AdapterSubClient {
-    const inBackground = (attempt: () => Promise<void>) => {
-      this.#retry(attempt).catch(() => undefined);
+  /**
+   * What `@socket.io/redis-adapter` calls on its `subClient`.
+   *
+   * @param client - reports errors to the adapter
+   */
+  forAdapter(client: Pick<RedisClient, "on" | "off">): AdapterSubClient {
+    const subscribe = (channels: string | string[], listener: MessageListener) => {
+      for (const channel of [channels].flat()) {
+        // The adapter does not wait for it; it is let go when the adapter closes.
+        this.#channels.subscribe(channel, listener).catch(() => undefined);
+      }
+    };
+    const unsubscribe = (channels: string | string[]) => {
+      for (const channel of [channels].flat()) this.#channels.unsubscribe(channel);
     };
     return {
-      on: (event, listener) => this.#client.on(event, listener),
-      off: (event, listener) => this.#client.off(event, listener),
+      on: (event, listener) => client.on(event, listener),
+      off: (event, listener) => client.off(event, listener),
       pSubscribe: (_pattern, listener) => {
         this.#adapterListener = listener;
         // What goes to several rooms, or to all, comes on the namespace's own channel.
-        inBackground(() => this.#client.subscribe(NAMESPACE_CHANNEL, this.#toAdapter, true));
+        subscribe(NAMESPACE_CHANNEL, this.#toAdapter);
       },
       pUnsubscribe: () => {
         this.#adapterListener = undefined;
-        inBackground(() => this.#client.unsubscribe(NAMESPACE_CHANNEL, this.#toAdapter, true));
+        unsubscribe(NAMESPACE_CHANNEL);
       },
-      subscribe: (channels, listener) => {
-        inBackground(() => this.#client.subscribe(channels, listener, true));
-      },
-      unsubscribe: (channel, listener) => {
-        inBackground(() => this.#client.unsubscribe(channel, listener, true));
-      },
+      subscribe,
+      unsubscribe,
     };
-  }
-
-  #retry(attempt: () => Promise<void>): Promise<void> {
-    return untilDone(attempt, this.#closing.signal, (error) => {
-      this.#log.warn({ err: error }, "a subscription could not be changed, trying again");
-    });
   }
 
   readonly #toAdapter: MessageListener = (message, channel) => {

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { Fault } from "@inthon/emitter";
+import type { NotReadyCode } from "../../cluster/not-ready.js";
 
 /** An error as HTTP clients get it (RFC 9457). */
 export interface Problem {
@@ -25,11 +26,7 @@ export type ProblemCode =
   | "payload_too_large"
   | "unsupported_media_type"
   | "upgrade_required"
-  | "unavailable"
-  | "redis_full"
-  | "redis_read_only"
-  | "redis_loading"
-  | "redis_lacks_replicas"
+  | NotReadyCode
   | "internal_error";
 
 export const PROBLEM_CONTENT_TYPE = "application/problem+json; charset=utf-8";

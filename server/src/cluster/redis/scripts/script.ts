@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { RedisClient } from "../client.js";
+import type { RedisClient } from "@inthon/emitter";
 
 /** A Lua script of this folder. */
 export interface Script {

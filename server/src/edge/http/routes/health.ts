@@ -1,21 +1,21 @@
 import type { Http } from "../fastify.js";
+import { NotReady } from "../../../cluster/not-ready.js";
 import { HttpProblem } from "../problems.js";
 
 /**
- * `GET /healthz`: the process lives. `GET /readyz`: it can serve, which it cannot without Redis.
+ * `GET /healthz`: the process lives. `GET /readyz`: it can serve and publish, which it cannot without a Redis that works.
  *
- * @param ping - rejects where the cluster cannot be reached
+ * @param check - throws `NotReady` where it cannot
  */
-export function healthRoutes(http: Http, nodeId: string, ping: () => Promise<void>): void {
+export function healthRoutes(http: Http, nodeId: string, check: () => void): void {
   http.get("/healthz", () => ({ status: "ok", node: nodeId }));
-  http.get("/readyz", async () => {
+  http.get("/readyz", () => {
     try {
-      await ping();
+      check();
     } catch (cause) {
-      throw new HttpProblem(503, "unavailable", "Redis cannot be reached", {
-        headers: { "retry-after": "1" },
-        cause,
-      });
+      if (!(cause instanceof NotReady)) throw cause;
+      const headers = { "retry-after": "1" };
+      throw new HttpProblem(503, cause.code, cause.message, { headers, cause });
     }
     return { status: "ready", node: nodeId };
   });

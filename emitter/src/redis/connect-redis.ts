@@ -1,0 +1,92 @@
+import { EmitterError } from "../errors.js";
+import { isReadOnly, isReply } from "./client.js";
+import { Link, type LinkOptions } from "./link.js";
+import type { RedisCommands } from "./publish-script.js";
+
+/** Times in milliseconds, checked. */
+export interface RedisTargetOptions {
+  readonly connectTimeoutMs: number;
+  readonly linkTimeoutMs: number;
+  readonly onError?: (error: Error) => void;
+}
+
+const NO_DATABASES =
+  "the target names a database number: Pub/Sub has none, so two databases of one Redis would hear each other. Leave it out, and use another Redis to keep things apart";
+
+/**
+ * A link of the emitter's own to the Redis of a URL, once it works.
+ *
+ * @throws EmitterError `invalid_option` for a URL that is not a Redis's, or names a database; `unavailable` where none
+ *   answers in time
+ */
+export async function connectRedis(
+  url: URL,
+  options: RedisTargetOptions,
+): Promise<{ commands: RedisCommands; close: () => Promise<void> }> {
+  // Read as the client does, which says by itself what is no number.
+  const database = Number(url.pathname.slice(1));
+  if (database > 0) throw new EmitterError("invalid_option", NO_DATABASES);
+  const { connectTimeoutMs, linkTimeoutMs: timeoutMs, onError } = options;
+  const link = createLink(url, {
+    timeoutMs,
+    prove: async (inTime) => {
+      // Whatever it answers, it answers.
+      await inTime(link.client.ping()).catch((error: unknown) => {
+        if (!isReply(error)) throw error;
+      });
+    },
+    ...(onError && { onError }),
+  });
+  const up = new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const message = `no Redis answered within ${String(connectTimeoutMs)} ms`;
+      reject(new EmitterError("unavailable", message, { cause: link.trouble }));
+    }, connectTimeoutMs);
+    link.onChange((isUp) => {
+      if (!isUp) return;
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+  link.open();
+  try {
+    await up;
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
+  return { commands: leavingReplicas(link), close: () => link.close() };
+}
+
+/**
+ * Refuses a client of somebody else's that works on another database than the first, where that can be seen.
+ *
+ * @throws EmitterError `invalid_option`
+ */
+export function refuseDatabase(client: RedisCommands): void {
+  const { options } = client as { options?: { database?: unknown } | undefined };
+  if (Number(options?.database ?? 0) !== 0) throw new EmitterError("invalid_option", NO_DATABASES);
+}
+
+/** The link's commands: a primary that says it is a replica now is left for the one that has taken its name. */
+function leavingReplicas(link: Link): RedisCommands {
+  const watch = <T>(answer: Promise<T>): Promise<T> => {
+    answer.catch((error: unknown) => {
+      if (isReadOnly(error)) link.drop(error);
+    });
+    return answer;
+  };
+  return {
+    eval: (script, options) => watch(link.client.eval(script, options)),
+    evalSha: (sha1, options) => watch(link.client.evalSha(sha1, options)),
+  };
+}
+
+function createLink(url: URL, options: LinkOptions): Link {
+  try {
+    return new Link(url.href, options);
+  } catch (cause) {
+    // The cause may hold a password, but no more than the caller gave.
+    throw new EmitterError("invalid_option", "the target is not a Redis URL", { cause });
+  }
+}

@@ -1,0 +1,213 @@
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  closeRedisClient,
+  createRedisClient,
+  reconnectDelayMs,
+  type RedisClient,
+} from "./client.js";
+
+// Of the time that a connection which does not work may go unnoticed. A proof that needs an answer first, and then a
+// message, begins one interval late and takes both: 1/5 + 1/5 + 3/5.
+const PROOF_INTERVAL = 1 / 5;
+const PROOF_DEADLINE = 3 / 5;
+const CONNECT_DEADLINE = 1 / 2;
+
+/**
+ * Settles as the promise does; rejects where it takes longer than a proof may, or where the connection ends before.
+ */
+export type InTime = <T>(promise: Promise<T>) => Promise<T>;
+
+/** What a link does with each of its connections. */
+export interface LinkOptions {
+  /** How long a connection that is open and does not work may go unnoticed, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Done once for each new connection, before its first proof; rejects where it is of no use. */
+  readonly prepare?: (inTime: InTime) => Promise<void>;
+  /** Resolves when the connection has just shown that it works; rejects where another one is needed. */
+  readonly prove: (inTime: InTime) => Promise<void>;
+  /** Told of each connection that failed, and of each attempt. */
+  readonly onError?: (error: Error) => void;
+}
+
+/** Told when a link begins to work, and when it ceases to, with the cause; of an outage once. */
+export type LinkListener = (isUp: boolean, cause: Error | undefined) => void;
+
+/**
+ * A client of the `redis` package whose connection proves itself again and again.
+ *
+ * Invariant: one that does not prove itself in time is dropped, with everything that waits for an answer on it, and made
+ * anew, for ever. TCP cannot tell: behind a proxy an open connection may be silent for minutes. A connection that hangs
+ * is noticed after `timeoutMs` at the latest, and an attempt to make one takes no longer either.
+ */
+export class Link {
+  /** The same for all connections; `ready` tells of each. Its commands fail at once where there is none. */
+  readonly client: RedisClient;
+  readonly #options: LinkOptions;
+  readonly #listeners: LinkListener[] = [];
+  readonly #closing = new AbortController();
+  /** Aborted with the cause when the present connection is to end. */
+  #connection = new AbortController();
+  #isUp = false;
+  #cause: Error | undefined;
+  #proofBegan: number | undefined;
+  #droppedAt = -Infinity;
+  #mustWait = false;
+
+  /** @throws TypeError where the URL is not one of a Redis */
+  constructor(url: string, options: LinkOptions) {
+    this.#options = options;
+    this.client = createRedisClient(url, options.timeoutMs * CONNECT_DEADLINE);
+    // Not every error breaks the connection, but after each one answers may go to the wrong questions.
+    this.client.on("error", (error: unknown) => {
+      this.#connection.abort(toError(error));
+    });
+    // The client can be destroyed while it connects, and then connects all the same.
+    this.client.on("connect", () => {
+      if (this.#connection.signal.aborted) this.client.destroy();
+    });
+  }
+
+  /** Whether the connection has proved itself, and not been given up since. */
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** Why the link does not work, as far as that is known; `undefined` where it does. */
+  get trouble(): Error | undefined {
+    if (!this.#isUp) return this.#cause ?? new Error("there has been no connection yet");
+    const silentMs = this.#proofBegan === undefined ? 0 : performance.now() - this.#proofBegan;
+    return silentMs > this.#intervalMs ? silence(silentMs) : undefined;
+  }
+
+  onChange(listener: LinkListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Begins to connect, for ever. */
+  open(): void {
+    void this.#run();
+  }
+
+  /** Leaves the present connection for a new one: at once, or in a second where that has just been done. */
+  drop(cause: Error): void {
+    if (this.#connection.signal.aborted) return;
+    const now = performance.now();
+    this.#mustWait = now - this.#droppedAt < this.#options.timeoutMs;
+    this.#droppedAt = now;
+    this.#connection.abort(cause);
+  }
+
+  /** Lets what is under way end, for a second at most. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#connection.abort(new Error("the link is closed"));
+    await closeRedisClient(this.client);
+  }
+
+  get #intervalMs(): number {
+    return this.#options.timeoutMs * PROOF_INTERVAL;
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0;
+    const closing = this.#closing.signal;
+    const isClosing = () => closing.aborted;
+    while (!isClosing()) {
+      const { signal } = (this.#connection = new AbortController());
+      const connected = this.client.connect();
+      connected.catch(() => undefined);
+      try {
+        await inTime(connected, this.#options.timeoutMs, signal);
+        await this.#live(signal, () => {
+          failures = 0;
+        });
+      } catch (error) {
+        if (isClosing()) return;
+        this.#connection.abort(error);
+        this.#fail(toError(error));
+      }
+      this.client.destroy();
+      // It ends: by what was just done, or, where that comes too early, by the limit of TCP and TLS.
+      await connected.catch(() => undefined);
+      const pauseMs = reconnectDelayMs(this.#mustWait ? Infinity : failures++);
+      this.#mustWait = false;
+      await delay(pauseMs, undefined, { signal: closing }).catch(() => undefined);
+    }
+  }
+
+  /** Rejects with what ends the connection. */
+  async #live(signal: AbortSignal, onProved: () => void): Promise<never> {
+    const { timeoutMs, prepare, prove } = this.#options;
+    const soon: InTime = (promise) => inTime(promise, timeoutMs * PROOF_DEADLINE, signal);
+    try {
+      await prepare?.(soon);
+      for (;;) {
+        this.#proofBegan = performance.now();
+        await prove(soon);
+        this.#proofBegan = undefined;
+        signal.throwIfAborted();
+        onProved();
+        this.#succeed();
+        await delay(this.#intervalMs, undefined, { signal }).catch(() => undefined);
+        signal.throwIfAborted();
+      }
+    } finally {
+      this.#proofBegan = undefined;
+    }
+  }
+
+  #succeed(): void {
+    if (this.#isUp) return;
+    this.#isUp = true;
+    this.#cause = undefined;
+    for (const listener of this.#listeners) listener(true, undefined);
+  }
+
+  #fail(error: Error): void {
+    const isNews = this.#isUp || this.#cause === undefined;
+    this.#isUp = false;
+    this.#cause = error;
+    this.#options.onError?.(error);
+    if (isNews) for (const listener of this.#listeners) listener(false, error);
+  }
+}
+
+function inTime<T>(promise: Promise<T>, limitMs: number, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+    };
+    const onAbort = () => {
+      end();
+      reject(toError(signal.reason));
+    };
+    const timer = setTimeout(() => {
+      // What arrived while this process was busy or frozen is read before this, and counts.
+      setImmediate(() => {
+        end();
+        reject(silence(limitMs));
+      });
+    }, limitMs);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort);
+    promise.then(
+      (value) => {
+        end();
+        resolve(value);
+      },
+      (error: unknown) => {
+        end();
+        reject(toError(error));
+      },
+    );
+  });
+}
+
+function silence(ms: number): Error {
+  return new Error(`Redis has not answered for ${String(Math.round(ms))} ms`);
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error("the connection failed", { cause: error });
+}

@@ -1,0 +1,31 @@
+/** Why this replica is of no use for now, for programs; where publishing says why it fails, it says the same. */
+export type NotReadyCode =
+  | "unavailable"
+  | "redis_full"
+  | "redis_read_only"
+  | "redis_loading"
+  | "redis_lacks_replicas"
+  | "redis_denies_access";
+
+const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
+  unavailable: "Redis cannot be reached: see that it runs, and that REDIS_URL leads to it",
+  redis_full: "Redis has no memory left for events: raise its maxmemory, or lower HISTORY_LIMIT",
+  redis_read_only:
+    "Redis takes no events, as a replica or for want of a disk: let REDIS_URL lead to the primary, or see its log",
+  redis_loading: "Redis is loading its data: wait for it",
+  redis_lacks_replicas:
+    "Redis has fewer replicas than its min-replicas-to-write asks for: bring them back",
+  redis_denies_access:
+    "Redis denies the user of REDIS_URL what publishing needs: see the README for its keys, channels and commands",
+};
+
+/** Why a replica cannot serve. The message says what an operator can do and shows no internals; the cause is for the log. */
+export class NotReady extends Error {
+  override readonly name = "NotReady";
+  readonly code: NotReadyCode;
+
+  constructor(code: NotReadyCode, cause: unknown) {
+    super(WHAT_TO_DO[code], { cause });
+    this.code = code;
+  }
+}

@@ -1,0 +1,174 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Logger } from "../../telemetry/log.js";
+
+/** Takes a message of a channel. */
+export type MessageListener = (message: Buffer, channel: Buffer) => void;
+
+/** What is used of a client of the `redis` package. */
+export interface SubscribingClient {
+  readonly isReady: boolean;
+  subscribe(channels: string[], listener: MessageListener, bufferMode: true): Promise<void>;
+  unsubscribe(channels: string[], listener: MessageListener, bufferMode: true): Promise<void>;
+}
+
+interface Want {
+  readonly listener: MessageListener;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+const CHANNELS_PER_COMMAND = 1_000;
+const REFUSED_AGAIN_MS = 1_000;
+
+/**
+ * Subscriptions as they are wanted now.
+ *
+ * Invariant: one round of commands is under way at a time, and each begins with what is wanted at its beginning. So a
+ * channel's SUBSCRIBE and UNSUBSCRIBE never overtake each other, and none of them is repeated after it has ceased to be
+ * wanted. What a broken connection left undone is begun anew on the next. A channel that nobody wants leaves nothing.
+ */
+export class ChannelSubscriptions {
+  readonly #client: SubscribingClient;
+  readonly #log: Logger;
+  readonly #wanted = new Map<string, Want>();
+  /**
+   * What the client subscribes to by itself on a new connection: what Redis has acknowledged, and of that what it has
+   * not yet acknowledged to have let go.
+   */
+  readonly #state = new Map<string, "subscribed" | "leaving">();
+  /** Channels whose state may not be the one that is wanted. */
+  #stale = new Set<string>();
+  /** Channels that Redis has refused to change: tried again one by one, so that they keep nobody else. */
+  readonly #refused = new Set<string>();
+  #retry: NodeJS.Timeout | undefined;
+  #isDue = false;
+  #isClosed = false;
+  /** The rounds so far. */
+  #rounds: Promise<void> = Promise.resolve();
+
+  constructor(client: SubscribingClient, log: Logger) {
+    this.#client = client;
+    this.#log = log;
+  }
+
+  /** One listener for each channel. Resolves when Redis has acknowledged it; rejects where it is let go before. */
+  subscribe(channel: string, listener: MessageListener): Promise<void> {
+    this.#wanted.get(channel)?.reject(new Error("somebody else listens to the channel now"));
+    const acknowledged = new Promise<void>((resolve, reject) => {
+      this.#wanted.set(channel, { listener, resolve, reject });
+    });
+    this.#change(channel);
+    return acknowledged;
+  }
+
+  unsubscribe(channel: string): void {
+    this.#wanted.get(channel)?.reject(new Error("the channel is let go"));
+    if (this.#wanted.delete(channel)) this.#change(channel);
+  }
+
+  /** Resolves when everything that is wanted now has been asked of Redis, and answered or broken. */
+  settle(): Promise<void> {
+    this.#rounds = this.#rounds.then(() => this.#round());
+    return this.#rounds;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    for (const { reject } of this.#wanted.values()) reject(new Error("the server is closing"));
+    this.#wanted.clear();
+    this.#stale.clear();
+  }
+
+  /** How much is remembered of channels, wanted or not. */
+  get size(): number {
+    return this.#wanted.size + this.#state.size + this.#stale.size + this.#refused.size;
+  }
+
+  #change(channel: string): void {
+    this.#stale.add(channel);
+    if (this.#isDue) return;
+    this.#isDue = true;
+    // All that one turn wants goes together.
+    void nextTurn().then(() => {
+      this.#isDue = false;
+      return this.settle();
+    });
+  }
+
+  async #round(): Promise<void> {
+    // Without a connection it waits: the next one begins with a round.
+    if (this.#isClosed || !this.#client.isReady) return;
+    const stale = this.#stale;
+    this.#stale = new Set();
+    const [coming, going]: [string[], string[]] = [[], []];
+    for (const channel of stale) {
+      const want = this.#wanted.get(channel);
+      const state = this.#state.get(channel);
+      if (want && state !== "subscribed") coming.push(channel);
+      else if (!want && state) going.push(channel);
+      else this.#refused.delete(channel);
+      if (want && state === "subscribed") want.resolve();
+    }
+    await Promise.all([
+      ...this.#inPieces(coming, (channels) => this.#subscribe(channels)),
+      ...this.#inPieces(going, (channels) => this.#unsubscribe(channels)),
+    ]);
+  }
+
+  #inPieces(
+    channels: readonly string[],
+    make: (piece: string[]) => Promise<void>,
+  ): Promise<void>[] {
+    const pieces = channels.filter((channel) => this.#refused.has(channel)).map((one) => [one]);
+    const others = channels.filter((channel) => !this.#refused.has(channel));
+    for (let i = 0; i < others.length; i += CHANNELS_PER_COMMAND) {
+      pieces.push(others.slice(i, i + CHANNELS_PER_COMMAND));
+    }
+    return pieces.map(async (piece) => {
+      try {
+        await make(piece);
+        for (const channel of piece) this.#refused.delete(channel);
+      } catch (error) {
+        this.#onFailure(piece, error);
+      }
+    });
+  }
+
+  async #subscribe(channels: string[]): Promise<void> {
+    await this.#client.subscribe(channels, this.#dispatch, true);
+    for (const channel of channels) {
+      this.#state.set(channel, "subscribed");
+      // One that has been let go meanwhile is stale again.
+      this.#wanted.get(channel)?.resolve();
+    }
+  }
+
+  async #unsubscribe(channels: string[]): Promise<void> {
+    for (const channel of channels) this.#state.set(channel, "leaving");
+    await this.#client.unsubscribe(channels, this.#dispatch, true);
+    for (const channel of channels) this.#state.delete(channel);
+  }
+
+  #onFailure(channels: readonly string[], error: unknown): void {
+    if (this.#isClosed) return;
+    if (!this.#client.isReady) {
+      for (const channel of channels) this.#stale.add(channel);
+      return;
+    }
+    for (const channel of channels) this.#refused.add(channel);
+    const { length } = channels;
+    this.#log.warn({ err: error, channels: length }, "Redis refused subscriptions, trying again");
+    // At once where it may have been for one of them only.
+    const pauseMs = length > 1 ? 0 : REFUSED_AGAIN_MS;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      for (const channel of this.#refused) this.#stale.add(channel);
+      void this.settle();
+    }, pauseMs);
+  }
+
+  readonly #dispatch: MessageListener = (message, channel) => {
+    this.#wanted.get(channel.toString())?.listener(message, channel);
+  };
+}

@@ -1,0 +1,147 @@
+import { randomBytes } from "node:crypto";
+import { isReadOnly, isReply, Link, type InTime } from "@inthon/emitter";
+import { historyKey, roomChannel, type RoomName } from "@inthon/emitter/protocol";
+import type { Logger } from "../../telemetry/log.js";
+import type { NotReady } from "../not-ready.js";
+import { ChannelSubscriptions } from "./channel-subscriptions.js";
+import { notReady } from "./refusals.js";
+import { loadScript, runScript } from "./scripts/script.js";
+
+const PROOF = loadScript("proof.lua");
+/** Longer than any link may take to prove itself. */
+const PROOF_TTL_MS = 300_000;
+
+/**
+ * The two links of a replica to its Redis.
+ *
+ * Commands prove themselves by doing what publishing does, in small; the subscriber by an answer of its own, and by
+ * hearing what the commands' link has published to it. So each direction of each link is tried, and that both lead to
+ * one Redis.
+ */
+export class RedisLinks {
+  readonly commands: Link;
+  readonly subscriber: Link;
+  readonly channels: ChannelSubscriptions;
+  readonly #log: Logger;
+  // No session can have such a name, so no room is called like it; a stock adapter ignores rooms that it does not hold.
+  readonly #room = `inthon:proof:${randomBytes(8).toString("hex")}` as RoomName;
+  #proofs = 0;
+  /** Who waits to hear which proof. */
+  readonly #expected = new Map<string, () => void>();
+  /** Why Redis, which answers, does not let this replica publish. */
+  #refusal: NotReady | undefined;
+  #wasReadOnly = false;
+
+  /** @param timeoutMs - how long a connection that does not work may go unnoticed */
+  constructor(url: string, timeoutMs: number, log: Logger) {
+    this.#log = log;
+    this.commands = new Link(url, {
+      timeoutMs,
+      prove: async (inTime) => {
+        await inTime(this.#publish("proof"));
+      },
+    });
+    this.subscriber = new Link(url, {
+      timeoutMs,
+      prepare: (inTime) => inTime(this.channels.settle()),
+      prove: (inTime) => this.#hearOneself(inTime),
+    });
+    this.channels = new ChannelSubscriptions(this.subscriber.client, log);
+    this.#tell(this.commands, "commands");
+    this.#tell(this.subscriber, "subscriptions");
+  }
+
+  open(): void {
+    this.channels
+      .subscribe(roomChannel(this.#room), (message) => {
+        this.#expected.get(message.toString())?.();
+      })
+      .catch(() => undefined);
+    this.commands.open();
+    this.subscriber.open();
+  }
+
+  /** @throws NotReady where this replica cannot publish, or would not hear what is published */
+  check(): void {
+    const trouble = this.commands.trouble ?? this.subscriber.trouble;
+    if (trouble) throw notReady(trouble);
+    if (this.#refusal) throw this.#refusal;
+  }
+
+  async close(): Promise<void> {
+    this.channels.close();
+    await Promise.all([this.subscriber.close(), this.commands.close()]);
+  }
+
+  async #hearOneself(inTime: InTime): Promise<void> {
+    const proof = String(++this.#proofs);
+    const heard = new Promise<void>((resolve) => {
+      this.#expected.set(proof, resolve);
+    });
+    try {
+      await Promise.all([
+        inTime(this.subscriber.client.ping()).catch(ignoreReply),
+        // Where nobody could say it, there is nothing to be heard, and the answer must do.
+        this.#publish(proof).then(
+          (isSaid) => (isSaid ? inTime(heard) : undefined),
+          () => undefined,
+        ),
+      ]);
+    } finally {
+      this.#expected.delete(proof);
+    }
+  }
+
+  /**
+   * @returns whether it was published: what Redis refuses, while it answers, is noted
+   * @throws where the connection broke, or is left
+   */
+  async #publish(message: string): Promise<boolean> {
+    const { client } = this.commands;
+    const keys = [`inthon:proof:{${roomChannel(this.#room)}}`, historyKey(this.#room)];
+    try {
+      await runScript(client, PROOF, keys, [
+        String(PROOF_TTL_MS),
+        roomChannel(this.#room),
+        message,
+      ]);
+    } catch (error) {
+      if (isReadOnly(error)) {
+        this.#wasReadOnly = true;
+        this.commands.drop(error);
+      }
+      if (!isReply(error) || isReadOnly(error)) throw error;
+      this.#refuse(notReady(error));
+      return false;
+    }
+    this.#refuse(undefined);
+    if (this.#wasReadOnly) {
+      this.#wasReadOnly = false;
+      // It may still be with the old primary, and hear of the new one late, or with holes.
+      this.subscriber.drop(new Error("another Redis is the primary now"));
+    }
+    return true;
+  }
+
+  #refuse(refusal: NotReady | undefined): void {
+    if (refusal && refusal.code !== this.#refusal?.code) {
+      this.#log.error({ err: refusal.cause, code: refusal.code }, refusal.message);
+    } else if (!refusal && this.#refusal) {
+      this.#log.info({ code: this.#refusal.code }, "Redis lets this replica publish again");
+    }
+    this.#refusal = refusal;
+  }
+
+  #tell(link: Link, purpose: string): void {
+    let wasDown = false;
+    link.onChange((isUp, cause) => {
+      if (!isUp) this.#log.error({ err: cause, purpose }, "Redis is away, reconnecting");
+      else if (wasDown) this.#log.info({ purpose }, "Redis is back");
+      wasDown = !isUp;
+    });
+  }
+}
+
+function ignoreReply(error: unknown): void {
+  if (!isReply(error)) throw error;
+}
