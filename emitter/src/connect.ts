@@ -17,7 +17,7 @@ export interface ConnectOptions {
   readonly connectTimeoutMs?: number;
   /**
    * Redis only: how long a connection that is open and does not answer may go unnoticed, in milliseconds. It is then
-   * made anew, and so is an attempt to connect that takes longer. Default 5,000, which is 10 s to service at most.
+   * made anew; an attempt to connect is given up after half of that. Default 5,000: within 10 s it works again.
    */
   readonly linkTimeoutMs?: number;
   /** Told of connection errors while the emitter reconnects by itself. Default: nobody. */

@@ -1,11 +1,13 @@
 /** `npm run drill -- rollback --races 50`: one kind of fault, again and again, judged and measured. */
 import { OptionError } from "../chaos/options.js";
+import { runHungLinks } from "./hung-links.js";
 import { runRollback } from "./rollback/main.js";
 
 /** Each drill reads its own options, prints what it finds, and tells whether all was well. */
 type Drill = (args: readonly string[], print: (line: string) => void) => Promise<boolean>;
 
 const DRILLS: Readonly<Record<string, Drill>> = {
+  "hung-links": runHungLinks,
   rollback: runRollback,
 };
 

@@ -10,6 +10,7 @@ import {
 // message, begins one interval late and takes both: 1/5 + 1/5 + 3/5.
 const PROOF_INTERVAL = 1 / 5;
 const PROOF_DEADLINE = 3 / 5;
+/** For TCP, TLS, the handshake, and subscribing again to all channels. */
 const CONNECT_DEADLINE = 1 / 2;
 
 /**
@@ -37,7 +38,7 @@ export type LinkListener = (isUp: boolean, cause: Error | undefined) => void;
  *
  * Invariant: one that does not prove itself in time is dropped, with everything that waits for an answer on it, and made
  * anew, for ever. TCP cannot tell: behind a proxy an open connection may be silent for minutes. A connection that hangs
- * is noticed after `timeoutMs` at the latest, and an attempt to make one takes no longer either.
+ * is noticed after `timeoutMs` at the latest, an attempt to make one after half of that.
  */
 export class Link {
   /** The same for all connections; `ready` tells of each. Its commands fail at once where there is none. */
@@ -117,7 +118,7 @@ export class Link {
       const connected = this.client.connect();
       connected.catch(() => undefined);
       try {
-        await inTime(connected, this.#options.timeoutMs, signal);
+        await inTime(connected, this.#options.timeoutMs * CONNECT_DEADLINE, signal);
         await this.#live(signal, () => {
           failures = 0;
         });
