@@ -132,7 +132,9 @@ class Connection {
   }
 
   get isOpen(): boolean {
-    return Object.values(this.#ways).every(({ source }) => !source.destroyed);
+    return Object.values(this.#ways).every(
+      ({ source: { destroyed, readableEnded } }) => !destroyed && !readableEnded,
+    );
   }
 
   hang(directions: readonly Direction[]): void {

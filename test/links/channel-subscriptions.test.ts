@@ -1,0 +1,181 @@
+import t from "tap";
+import { createClient } from "redis";
+import { Link } from "@inthon/emitter";
+import { ChannelSubscriptions } from "../../server/dist/cluster/redis/channel-subscriptions.js";
+import { createLogger } from "../../server/dist/telemetry/log.js";
+import { eventually } from "../helpers/eventually.js";
+import { startRedis } from "../helpers/processes/redis-server.js";
+
+const LOG = createLogger("silent", "test");
+const SEED = 20_261_126;
+const ignore = () => undefined;
+
+interface Command {
+  readonly name: "subscribe" | "unsubscribe";
+  readonly channels: readonly string[];
+  answer(): void;
+}
+
+/** A client whose answers a test gives itself. */
+function scriptedClient() {
+  const commands: Command[] = [];
+  const send = (name: Command["name"]) => (channels: string[]) =>
+    new Promise<void>((resolve) => {
+      commands.push({ name, channels, answer: resolve });
+    });
+  return {
+    commands,
+    client: { isReady: true, subscribe: send("subscribe"), unsubscribe: send("unsubscribe") },
+  };
+}
+
+const turns = async (count: number) => {
+  for (let i = 0; i < count; i++) await new Promise(setImmediate);
+};
+
+void t.test(
+  "ten thousand rooms that are wanted in one turn are ten commands, all at once",
+  async (t) => {
+    const { client, commands } = scriptedClient();
+    const channels = new ChannelSubscriptions(client, LOG);
+    t.teardown(() => {
+      channels.close();
+    });
+    const wanted = Array.from({ length: 10_000 }, (_, i) =>
+      channels.subscribe(`room-${i}`, ignore),
+    );
+    await turns(3);
+    t.strictSame(
+      commands.map(({ name, channels }) => [name, channels.length]),
+      Array.from({ length: 10 }, () => ["subscribe", 1_000]),
+    );
+    for (const command of commands) command.answer();
+    await Promise.all(wanted);
+  },
+);
+
+void t.test(
+  "a channel's commands follow each other, and only what is wanted now is asked",
+  async (t) => {
+    const { client, commands } = scriptedClient();
+    const channels = new ChannelSubscriptions(client, LOG);
+    t.teardown(() => {
+      channels.close();
+    });
+    const letGo = channels.subscribe("room", ignore);
+    await turns(3);
+    channels.unsubscribe("room");
+    await t.rejects(letGo, "whoever waited is told");
+    const again = channels.subscribe("room", ignore);
+    again.catch(ignore);
+    await turns(3);
+    t.equal(commands.length, 1, "nothing else is sent while the first is under way");
+    commands[0]?.answer();
+    await again;
+    channels.unsubscribe("room");
+    await turns(3);
+    const back = channels.subscribe("room", ignore);
+    await turns(3);
+    t.equal(commands.length, 2);
+    commands[1]?.answer();
+    await turns(5);
+    commands[2]?.answer();
+    await back;
+    t.strictSame(
+      commands.map(({ name }) => name),
+      ["subscribe", "unsubscribe", "subscribe"],
+    );
+  },
+);
+
+void t.test(
+  "after any mixture of wishes and broken connections, Redis has what is wanted",
+  async (t) => {
+    const redis = await startRedis();
+    t.teardown(() => redis.stop());
+    const admin = createClient({ url: redis.url });
+    await admin.connect();
+    t.teardown(() => {
+      admin.destroy();
+    });
+    const link: Link = new Link(redis.url, {
+      timeoutMs: 5_000,
+      prepare: () => channels.settle(),
+      prove: async (inTime) => {
+        await inTime(link.client.ping());
+      },
+    });
+    const channels: ChannelSubscriptions = new ChannelSubscriptions(link.client, LOG);
+    link.open();
+    t.teardown(async () => {
+      channels.close();
+      await link.close();
+    });
+
+    const heard = new Map<string, number>();
+    const wanted = new Map<string, Promise<void>>();
+    let state = SEED;
+    const random = (below: number) => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return Math.floor((state / 2 ** 32) * below);
+    };
+    for (let step = 0; step < 2_000; step++) {
+      const channel = `room-${random(30)}`;
+      if (wanted.delete(channel)) {
+        channels.unsubscribe(channel);
+      } else {
+        const acknowledged = channels.subscribe(channel, () => {
+          heard.set(channel, (heard.get(channel) ?? 0) + 1);
+        });
+        acknowledged.catch(ignore);
+        wanted.set(channel, acknowledged);
+      }
+      if (random(40) === 0) void admin.sendCommand(["CLIENT", "KILL", "TYPE", "pubsub"]);
+      if (random(3) === 0) await turns(random(4));
+    }
+    await Promise.all(wanted.values());
+    const subscribed = async () =>
+      (await admin.sendCommand<string[]>(["PUBSUB", "CHANNELS"])).sort();
+    await eventually(async () => (await subscribed()).length === wanted.size);
+    t.strictSame(await subscribed(), [...wanted.keys()].sort(), `seed ${SEED}`);
+    heard.clear();
+    await Promise.all(Array.from({ length: 30 }, (_, i) => admin.publish(`room-${i}`, "hello")));
+    await eventually(() => Promise.resolve(heard.size === wanted.size));
+    t.ok([...heard.values()].every((times) => times === 1));
+
+    for (const channel of wanted.keys()) channels.unsubscribe(channel);
+    await eventually(async () => (await subscribed()).length === 0);
+    await eventually(() => Promise.resolve(channels.size === 0));
+    t.equal(channels.size, 0, "what nobody wants leaves nothing behind");
+  },
+);
+
+void t.test("a channel that Redis refuses keeps no other", async (t) => {
+  const redis = await startRedis();
+  t.teardown(() => redis.stop());
+  const admin = createClient({ url: redis.url });
+  await admin.connect();
+  t.teardown(() => {
+    admin.destroy();
+  });
+  await admin.sendCommand("ACL SETUSER app on >pw +@all ~* resetchannels &room-*".split(" "));
+  const link: Link = new Link(redis.url.replace("//", "//app:pw@"), {
+    timeoutMs: 5_000,
+    prepare: () => channels.settle(),
+    prove: async (inTime) => {
+      await inTime(link.client.ping());
+    },
+  });
+  const channels: ChannelSubscriptions = new ChannelSubscriptions(link.client, LOG);
+  t.teardown(async () => {
+    channels.close();
+    await link.close();
+  });
+  const refused = channels.subscribe("elsewhere", ignore);
+  refused.catch(ignore);
+  const wanted = Array.from({ length: 20 }, (_, i) => channels.subscribe(`room-${i}`, ignore));
+  link.open();
+  await Promise.all(wanted);
+  await admin.sendCommand("ACL SETUSER app allchannels".split(" "));
+  await refused;
+});
