@@ -9,7 +9,8 @@ import { HttpProblem } from "../problems.js";
  */
 export function healthRoutes(http: Http, nodeId: string, check: () => void): void {
   http.get("/healthz", () => ({ status: "ok", node: nodeId }));
-  http.get("/readyz", () => {
+  // It is asked all the time; what is wrong has been logged once, where it was found.
+  http.get("/readyz", { logLevel: "silent" }, () => {
     try {
       check();
     } catch (cause) {
