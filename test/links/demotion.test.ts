@@ -1,0 +1,74 @@
+import { randomUUID } from "node:crypto";
+import { createClient } from "redis";
+import t, { type Test } from "tap";
+import { connect } from "@inthon/emitter";
+import { join } from "../helpers/clients/clients.js";
+import { eventually } from "../helpers/eventually.js";
+import { post } from "../helpers/processes/environments.js";
+import { type RedisServer, startRedis } from "../helpers/processes/redis-server.js";
+import { startServer } from "../helpers/processes/server-process.js";
+import { startTcpProxy } from "../helpers/processes/tcp-proxy.js";
+
+const PATIENCE = { timeoutMs: 15_000 };
+
+async function adminOf(t: Test, redis: RedisServer) {
+  const client = createClient({ url: redis.url });
+  await client.connect();
+  t.teardown(() => {
+    client.destroy();
+  });
+  return client;
+}
+
+void t.test("a primary that was demoted is left for the one that has its name now", async (t) => {
+  const first = await startRedis();
+  t.teardown(() => first.stop());
+  const second = await startRedis({ args: ["--replicaof", "127.0.0.1", String(first.port)] });
+  t.teardown(() => second.stop());
+  const [old, next] = [await adminOf(t, first), await adminOf(t, second)];
+  await eventually(async () => (await next.info("replication")).includes("master_link_status:up"));
+
+  // As behind a Kubernetes Service: those who are connected stay where they are.
+  const name = await startTcpProxy(first.port);
+  t.teardown(() => name.stop());
+  const server = await startServer({ env: { REDIS_URL: name.url } });
+  t.teardown(() => server.stop());
+  const emitter = await connect(name.url);
+  t.teardown(() => emitter.close());
+  const session = randomUUID();
+  const student = await join({ url: server.url, session, role: "student", kind: "websocket" });
+  t.teardown(() => student.close());
+  const say = (note: string) =>
+    emitter.emit(session, "important", { note, capture_url: null }, PATIENCE);
+
+  await say("before");
+  await old.sendCommand(["WAIT", "1", "5000"]);
+  await next.sendCommand(["REPLICAOF", "NO", "ONE"]);
+  await old.sendCommand(["REPLICAOF", "127.0.0.1", String(second.port)]);
+  name.leadTo(second.port);
+
+  await say("after");
+  await eventually(async () => (await fetch(`${server.url}/readyz`)).ok);
+  const response = await post(server.url, session, {
+    event: "important",
+    note: "over HTTP",
+    capture_url: null,
+  });
+  t.equal(response.status, 202);
+  await student.inbox.next(({ object }) => object["note"] === "over HTTP");
+  t.strictSame(
+    student.inbox.items.map(({ object }) => object["note"]).filter(Boolean),
+    ["before", "after", "over HTTP"],
+    "each once, in order",
+  );
+  await eventually(async () => {
+    const list = await old.sendCommand<string>(["CLIENT", "LIST"]);
+    return !/cmd=(?!client|replconf|psync|info)/.test(
+      list
+        .split("\n")
+        .filter((line) => !/flags=[MS]/.test(line))
+        .join("\n"),
+    );
+  });
+  t.pass("nobody is left with the old one, not even to listen");
+});
