@@ -21,10 +21,12 @@ const BAD_VALUES: Readonly<Record<string, readonly [string, ...string[]]>> = {
     `redis//default:${SECRET}@localhost`,
     `redis://default:${SECRET}@localhost:port`,
     `redis://default:${SECRET}@localhost/database`,
+    `redis://default:${SECRET}@localhost/1`,
     `redis://default:${SECRET}%zz@localhost`,
     `redis+cluster://default:${SECRET}@:,:`,
     `redis+sentinel://default:${SECRET}@a,b,c`,
   ],
+  REDIS_LINK_TIMEOUT_MS: ["499", "60001", "5s"],
   HISTORY_LIMIT: ["0", "many", "-5", "1.5", "1000001"],
   HISTORY_TTL_S: ["6h", "0", "31536001"],
   PING_INTERVAL_MS: ["0", "10s"],
@@ -77,6 +79,15 @@ function messageOf(start: () => unknown, variable: string): string {
   }
 }
 
+void t.test("a database number is refused: its Pub/Sub would be every other one's too", (t) => {
+  const refusal = messageOf(() => loadConfig({ REDIS_URL: "redis://localhost/1" }), "REDIS_URL");
+  t.match(refusal, /database number.*leave it out/);
+  for (const path of ["", "/", "/0"]) {
+    t.doesNotThrow(() => loadConfig({ REDIS_URL: `redis://localhost:6379${path}` }));
+  }
+  t.end();
+});
+
 void t.test("the log never holds the password of a Redis that cannot be reached", async (t) => {
   const port = await freePort();
   const server = await Launched.start(process.execPath, [MAIN], {
@@ -102,6 +113,7 @@ void t.test("without any variable the server runs alone, in memory, on port 3000
     port: 3_000,
     logLevel: "info",
     cluster: { kind: "memory" },
+    redisLinkTimeoutMs: 5_000,
     historyLimit: 1_000,
     historyTtlMs: 21_600_000,
     pingIntervalMs: 10_000,
@@ -127,7 +139,9 @@ void t.test("good values are taken as they are", (t) => {
     ["NODE_ID", "replica-1.zone_b", { nodeId: "replica-1.zone_b" }],
     ["LOG_LEVEL", "silent", { logLevel: "silent" }],
     ["REDIS_URL", "redis://localhost:6379", redis("redis://localhost:6379")],
-    ["REDIS_URL", "rediss://u:p%40ss@host:6380/2", redis("rediss://u:p%40ss@host:6380/2")],
+    ["REDIS_URL", "rediss://u:p%40ss@host:6380/0", redis("rediss://u:p%40ss@host:6380/0")],
+    ["REDIS_LINK_TIMEOUT_MS", "500", { redisLinkTimeoutMs: 500 }],
+    ["REDIS_LINK_TIMEOUT_MS", "60000", { redisLinkTimeoutMs: 60_000 }],
     ["HISTORY_LIMIT", "1", { historyLimit: 1 }],
     ["HISTORY_LIMIT", "1000000", { historyLimit: 1_000_000 }],
     ["HISTORY_TTL_S", "1", { historyTtlMs: 1_000 }],
