@@ -8,6 +8,7 @@ import { post } from "../helpers/processes/environments.js";
 import { type RedisServer, startRedis } from "../helpers/processes/redis-server.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { startTcpProxy } from "../helpers/processes/tcp-proxy.js";
+import { isServed } from "./helpers/hung-links.js";
 
 const PATIENCE = { timeoutMs: 15_000 };
 
@@ -72,3 +73,29 @@ void t.test("a primary that was demoted is left for the one that has its name no
   });
   t.pass("nobody is left with the old one, not even to listen");
 });
+
+void t.test(
+  "subscriptions that stay with another Redis than the commands are made anew",
+  async (t) => {
+    const first = await startRedis();
+    t.teardown(() => first.stop());
+    const second = await startRedis();
+    t.teardown(() => second.stop());
+    const name = await startTcpProxy(first.port);
+    t.teardown(() => name.stop());
+    const server = await startServer({ env: { REDIS_URL: name.url } });
+    t.teardown(() => server.stop());
+    await eventually(() => isServed(server.url));
+
+    name.leadTo(second.port);
+    name.cut("commands");
+    // The old one answers every question of the subscriber, and would for ever.
+    t.equal(name.count("subscriptions"), 1);
+    await eventually(async () => (await fetch(`${server.url}/readyz`)).status === 503);
+    await eventually(() => isServed(server.url));
+    t.equal(
+      (await (await adminOf(t, first)).sendCommand<string[]>(["PUBSUB", "CHANNELS"])).length,
+      0,
+    );
+  },
+);

@@ -86,9 +86,11 @@ export class TcpProxy {
     this.#targetPort = targetPort;
   }
 
-  /** Breaks all connections, and both sides are told. */
-  cut(): void {
-    for (const connection of this.#connections) connection.destroy();
+  /** Breaks all connections, or those of one kind, and both sides are told. */
+  cut(link?: LinkKind): void {
+    for (const connection of this.#connections) {
+      if (link === undefined || connection.kind === link) connection.destroy();
+    }
   }
 
   async stop(): Promise<void> {

@@ -93,7 +93,7 @@ export async function timeHungEmitter({ hang }: HungLink): Promise<Times> {
 }
 
 /** Whether a student of a session that nobody was in joins, and hears what is published over HTTP. */
-async function isServed(url: string): Promise<boolean> {
+export async function isServed(url: string): Promise<boolean> {
   if (!(await fetch(`${url}/readyz`)).ok) return false;
   const session = randomUUID();
   const socket = new WebSocket(`${url.replace("http", "ws")}/ws/session/${session}/student/`);
