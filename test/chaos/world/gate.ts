@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { Flow } from "./flow.js";
+import { reset } from "./reset.js";
 
 /** What a connection to Redis is for. */
 export type LinkKind = "commands" | "subscriptions";
@@ -96,15 +97,15 @@ export class Gate {
 
   #cut(): void {
     for (const { near, far } of this.#links) {
-      near.resetAndDestroy();
-      far.resetAndDestroy();
+      reset(near);
+      reset(far);
     }
   }
 
   #accept(near: Socket): void {
     near.on("error", () => undefined);
     if (this.#isShut) {
-      near.resetAndDestroy();
+      reset(near);
       return;
     }
     const far = connect({ host: "127.0.0.1", port: this.#port(), noDelay: true });

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import type { Cut } from "../plan.js";
+import { reset } from "./reset.js";
 
 /** Longer than a server waits for a sign of life: by then it has given up the half-open connection. */
 const FORGOTTEN_AFTER_MS = 25_000;
@@ -67,19 +68,19 @@ export class Line {
     switch (cut) {
       case "reset":
         for (const { near, far } of this.#pairs) {
-          near.resetAndDestroy();
-          far.resetAndDestroy();
+          reset(near);
+          reset(far);
         }
         break;
       case "vanish":
-        for (const pair of this.#silence()) pair.near.resetAndDestroy();
+        for (const pair of this.#silence()) reset(pair.near);
         break;
       case "gap": {
         const pairs = this.#silence();
         this.#isDark = true;
         setTimeout(() => {
           this.#isDark = false;
-          for (const { near } of pairs) near.resetAndDestroy();
+          for (const { near } of pairs) reset(near);
         }, ms);
         break;
       }
@@ -99,7 +100,7 @@ export class Line {
   #accept(near: Socket): void {
     near.on("error", () => undefined);
     if (this.#isDark) {
-      near.resetAndDestroy();
+      reset(near);
       return;
     }
     const far = connect({ host: "127.0.0.1", port: this.#target.port, noDelay: true });
