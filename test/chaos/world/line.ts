@@ -1,7 +1,15 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import type { Cut } from "../plan.js";
 import { reset } from "./reset.js";
+
+/** How a client's connection ends without a close. */
+export type Cut =
+  /** Both sides find it broken. */
+  | "reset"
+  /** The client has gone elsewhere; the server's side stays open, and silent. */
+  | "vanish"
+  /** Nothing passes for a while, in either direction; then the client gives it up. */
+  | "gap";
 
 /** Longer than a server waits for a sign of life: by then it has given up the half-open connection. */
 const FORGOTTEN_AFTER_MS = 25_000;
