@@ -9,11 +9,11 @@ import type { RollbackKind } from "./options.js";
 
 /** Under load before Redis falls behind, while it does, while it is away, and after it is back. */
 const BEFORE_MS = { min: 150, max: 400 };
-const BEHIND_MS = { min: 20, max: 400 };
+const BEHIND_MS = { min: 10, max: 300 };
 const AWAY_MS = { min: 0, max: 200 };
-const AFTER_MS = { min: 600, max: 1_200 };
-/** How much later than the others somebody may find Redis again. */
-const LATE_MS = 500;
+const AFTER_MS = { min: 200, max: 600 };
+/** How much later than the others somebody may find Redis again: one of these. */
+const LATE_MS = [30, 300, 900];
 /** Clients that are cut off around the crash, and so come back while nobody knows of it yet. */
 const CUT_SHARE = 0.4;
 const CUT_WITHIN_MS = 1_500;
@@ -82,8 +82,8 @@ export class Race {
     const { random, kind, house, gates } = this.#options;
     const awayMs = random.between(AWAY_MS.min, AWAY_MS.max);
     if (kind !== "aof-always") {
-      const lateMs = () => random.between(0, LATE_MS);
-      await comeBackOlder(this.#options, awayMs, restart, lateMs);
+      const maxMs = random.pick(LATE_MS);
+      await comeBackOlder(this.#options, awayMs, restart, () => random.between(0, maxMs));
       return;
     }
     await house.server.end("SIGKILL");
