@@ -1,31 +1,41 @@
 import { randomInt } from "node:crypto";
 import t from "tap";
+import { FAULT_KINDS } from "./fault.js";
 import { OptionError, parseCommand } from "./options.js";
 import { makePlan } from "./plan.js";
 import { formatReport } from "./report.js";
 import { runChaos } from "./run.js";
 
-const SIZE = { seconds: 12, clients: 60, rate: 100, sessions: 4 };
-const FIXED_SEED = 20251122;
+const SIZE = { seconds: 10, clients: 50, rate: 100, sessions: 4 };
+/** Who has gone without a word is noticed soon, so that the judge need not wait for long for what he held. */
+const ENV = { PING_INTERVAL_MS: "1500", PING_TIMEOUT_MS: "1500", LEASE_MS: "3000" };
 
 // Each run has a time limit of its own for its slowest client.
 t.setTimeout(480_000);
 
 const modes = [
-  { name: "whatever dies, nothing is lost, doubled or out of order", forget: false },
+  {
+    name: "whatever dies, hangs or comes back older, nobody lacks an event without being told",
+    forget: false,
+  },
   { name: "also where Redis forgets, everybody is told and goes on", forget: true },
 ] as const;
 
 for (const { name, forget } of modes) {
-  for (const seed of [FIXED_SEED, randomInt(2 ** 32 - 1)]) {
-    void t.test(`${name}, with seed ${seed}`, async (t) => {
-      const report = await runChaos({ ...SIZE, seed, forget });
-      t.comment(formatReport(report));
-      const { isClean } = report;
-      t.ok(isClean, isClean ? "clean" : formatReport(report));
-    });
-  }
+  const seed = randomInt(2 ** 32 - 1);
+  void t.test(`${name}, with seed ${seed}`, async (t) => {
+    const report = await runChaos({ ...SIZE, env: ENV, seed, forget });
+    t.comment(formatReport(report));
+    const { isClean } = report;
+    t.ok(isClean, isClean ? "clean" : formatReport(report));
+  });
 }
+
+void t.test("a long enough plan has every fault", (t) => {
+  const { faults } = makePlan({ ...SIZE, seconds: 60, seed: 1, forget: true });
+  t.same(new Set(faults.map(({ fault }) => fault.kind)), new Set(FAULT_KINDS));
+  t.end();
+});
 
 void t.test("the same seed breaks the same things at the same time", (t) => {
   const options = { ...SIZE, seconds: 60, forget: true };
@@ -39,6 +49,7 @@ void t.test("a bad option is named in one line", (t) => {
     [["--seconds", "soon"], "--seconds must be a whole number from 1 to 3600"],
     [["--clients", "0"], "--clients must be a whole number from 1 to 2000"],
     [["--events", "1000"], "--events goes with --bounded only"],
+    [["--only", "thunder"], `--only must name parts of: ${FAULT_KINDS.join(", ")}`],
     [["--sedonds", "1"], "Unknown option '--sedonds'"],
     [["60"], "Unexpected argument '60'"],
   ] as const;

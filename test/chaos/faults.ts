@@ -1,24 +1,26 @@
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Cluster } from "../helpers/processes/cluster.js";
-import type { RedisServer } from "../helpers/processes/redis-server.js";
-import type { ServerProcess } from "../helpers/processes/server-process.js";
-import type { ChaosClient } from "./world/clients.js";
-import { readHistories, withRedis } from "./judge/history.js";
-import type { Fault, FaultKind, Plan } from "./plan.js";
+import { describe, targetOf, type Fault, type FaultKind } from "./fault.js";
 import type { Truth } from "./judge/truth.js";
+import type { Plan } from "./plan.js";
+import type { Processes } from "./processes.js";
+import { randomFrom } from "./random.js";
+import { RedisFaults } from "./redis-faults.js";
+import type { ChaosClient } from "./world/clients.js";
+import { endInFirstPacket } from "./world/first-packets.js";
+import type { Gate, LinkKind } from "./world/gate.js";
+import { targetOf as addressOf, type Replica } from "./world/replicas.js";
+import type { World } from "./world/world.js";
 
 const READY_WITHIN_MS = 30_000;
 const READY_PAUSE_MS = 50;
 
 export interface FaultsOptions {
-  readonly cluster: Cluster;
-  /** Where Redis keeps its file. */
-  readonly redisDir: string;
+  readonly world: World;
   readonly truth: Truth;
+  readonly processes: Processes;
   /** Those that have joined, by their number in the plan. */
   readonly clients: ReadonlyMap<number, ChaosClient>;
+  readonly seed: number;
 }
 
 /** Carries out the plan's faults, and puts everything right at the end. */
@@ -26,18 +28,22 @@ export class Faults {
   readonly counts = new Map<FaultKind, number>();
   /** What was done and when, for whoever looks for a cause. */
   readonly log: string[] = [];
+  /** Clients that came and ended in their first packet. */
+  firstPackets = 0;
   readonly #options: FaultsOptions;
+  readonly #redis: RedisFaults;
   readonly #underWay = new Set<Promise<void>>();
-  /** What is being done to a process: one thing after the other. */
-  readonly #turns = new Map<ServerProcess | RedisServer, Promise<void>>();
-  /** Processes that end because they are told to. */
-  readonly #doomed = new Set<ServerProcess | RedisServer>();
-  readonly #isClosing = new AbortController();
+  /** What is being done to one thing: one fault after the other. */
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(options: FaultsOptions) {
     this.#options = options;
-    for (const replica of options.cluster.replicas) this.#watch(replica.nodeId, replica);
-    this.#watch("Redis", options.cluster.redis);
+    const { world, truth, processes } = options;
+    this.#redis = new RedisFaults({ ...world, truth }, processes);
+    for (const { server } of world.replicas) processes.watch(server.nodeId, server);
+    world.house.onStart((server) => {
+      processes.watch("Redis", server);
+    });
   }
 
   /** Resolves after the last fault of the plan, when everything runs again. */
@@ -52,153 +58,127 @@ export class Faults {
     await this.#untilReady();
   }
 
-  /** From now on processes may end. */
-  close(): void {
-    this.#isClosing.abort();
-  }
-
   #begin(fault: Fault): void {
     this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1);
     this.#note(describe(fault));
-    const done = this.#make(fault)
+    const target = targetOf(fault);
+    const made = target === "" ? this.#make(fault) : this.#inTurn(target, () => this.#make(fault));
+    const done = made
       .catch((error: unknown) => {
         this.#find(describe(fault), `could not be made: ${String(error)}`);
       })
       .finally(() => {
         this.#underWay.delete(done);
-        if ("ms" in fault && fault.kind !== "clients cut off") {
-          this.#note(`over: ${describe(fault)}`);
-        }
+        if (target !== "") this.#note(`over: ${describe(fault)}`);
       });
     this.#underWay.add(done);
   }
 
   async #make(fault: Fault): Promise<void> {
-    const { cluster, clients, truth } = this.#options;
+    const { clients } = this.#options;
     switch (fault.kind) {
-      case "replica killed": {
-        const replica = cluster.replica(fault.replica);
-        await this.#restart(replica.nodeId, replica, fault.ms);
-        break;
+      case "replica killed":
+      case "replica stopped":
+        return this.#restart(this.#replica(fault.replica), fault.kind, fault.ms);
+      case "replica frozen": {
+        const { server } = this.#replica(fault.replica);
+        server.pause();
+        await delay(fault.ms);
+        server.resume();
+        return;
       }
-      case "replica frozen":
-        await this.#freeze(cluster.replica(fault.replica), fault.ms);
-        break;
-      case "Redis killed":
-        await this.#restart("Redis", cluster.redis, fault.ms);
-        break;
-      case "Redis frozen":
-        await this.#freeze(cluster.redis, fault.ms);
-        break;
       case "subscribers cut":
-        await this.#command(["CLIENT", "KILL", "TYPE", "pubsub"]);
-        break;
+        return this.#command(["CLIENT", "KILL", "TYPE", "pubsub"]);
       case "commands cut":
-        await this.#command(["CLIENT", "KILL", "TYPE", "normal"]);
-        break;
+        return this.#command(["CLIENT", "KILL", "TYPE", "normal"]);
+      case "subscriptions hung":
+        return hang(this.#replica(fault.replica).gate, "subscriptions", fault);
+      case "commands hung":
+        return hang(this.#replica(fault.replica).gate, "commands", fault);
+      case "publisher hung":
+        return hang(at(this.#options.world.emitterGates, fault.publisher), "commands", fault);
+      case "Redis killed":
+        return this.#redis.kill(fault.ms);
+      case "Redis frozen":
+        return this.#redis.freeze(fault.ms);
+      case "Redis slow":
+        return this.#redis.slow(fault.ms);
+      case "Redis full":
+        return this.#redis.fill(fault.ms);
+      case "Redis read-only":
+        return this.#redis.refuseWrites(fault.how, fault.ms);
+      case "Redis back from a snapshot":
+        return this.#redis.restoreSnapshot(fault.behindMs, fault.ms);
+      case "Redis replaced by a stale replica":
+        return this.#redis.promoteStandby(fault.behindMs, fault.ms);
+      case "Redis restarted without its file":
+        return this.#redis.restartEmpty(fault.ms);
+      case "Redis flushed":
+        return this.#redis.flush();
       case "clients cut off":
         for (const index of fault.clients) clients.get(index)?.cut(fault.cut, fault.ms);
-        break;
-      case "Redis flushed":
-        await this.#inTurn(cluster.redis, () => this.#flush());
-        break;
-      case "Redis restarted without its file": {
-        let at = Date.now();
-        await this.#restart("Redis", cluster.redis, fault.ms, {
-          // For the judgement: afterwards nobody can be asked.
-          before: () =>
-            readHistories(cluster.redisUrl, truth, { kind: "look" }).catch(() => undefined),
-          whileDown: async () => {
-            const file = join(this.#options.redisDir, "appendonlydir");
-            await rm(file, { recursive: true, force: true });
-            at = Date.now();
-          },
-        });
-        const back = Date.now();
-        for (const room of truth.rooms) room.read([], { kind: "rollback", at });
-        truth.losses.push({ at, back });
-        break;
-      }
+        return;
+      case "clients ended in their first packet":
+        return this.#endInFirstPacket(fault.replica, fault.count);
     }
   }
 
-  #restart(
-    name: string,
-    process: ServerProcess | RedisServer,
-    downMs: number,
-    also: { before?: () => Promise<unknown>; whileDown?: () => Promise<void> } = {},
+  async #restart(
+    { server }: Replica,
+    kind: "replica killed" | "replica stopped",
+    ms: number,
   ): Promise<void> {
-    return this.#inTurn(process, async () => {
-      await also.before?.();
-      this.#doomed.add(process);
-      process.kill("SIGKILL");
-      await process.exited;
-      await also.whileDown?.();
-      await delay(downMs);
-      await process.restart();
-      this.#doomed.delete(process);
-      this.#watch(name, process);
-    });
+    const { processes } = this.#options;
+    processes.doom(server);
+    if (kind === "replica killed") server.kill("SIGKILL");
+    else processes.judgeEnd(server.nodeId, server, await server.stop());
+    await delay(ms);
+    await server.restart();
+    processes.watch(server.nodeId, server);
   }
 
-  #freeze(process: ServerProcess | RedisServer, ms: number): Promise<void> {
-    return this.#inTurn(process, async () => {
-      process.pause();
-      await delay(ms);
-      process.resume();
-    });
+  async #endInFirstPacket(replica: number, count: number): Promise<void> {
+    const before = this.firstPackets;
+    this.firstPackets += count;
+    const session = (index: number) => `first-packet-${before + index}`;
+    const random = randomFrom(this.#options.seed + before);
+    await endInFirstPacket(addressOf(this.#replica(replica)), count, session, random);
   }
 
-  #inTurn(process: ServerProcess | RedisServer, work: () => Promise<void>): Promise<void> {
-    const turn = (this.#turns.get(process) ?? Promise.resolve()).then(work);
+  async #inTurn(target: string, make: () => Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(target) ?? Promise.resolve()).then(make);
     this.#turns.set(
-      process,
+      target,
       turn.catch(() => undefined),
     );
     return turn;
   }
 
-  async #flush(): Promise<void> {
-    const { cluster, truth } = this.#options;
-    let at = Date.now();
-    try {
-      at = await readHistories(cluster.redisUrl, truth, { kind: "flush" });
-    } catch (error) {
-      // Whether it has forgotten is not known: a client that is told so is believed.
-      this.#note(`FLUSHALL was not answered: ${String(error)}`);
-    }
-    truth.losses.push({ at, back: at });
-  }
-
-  /** One command over a connection of its own; where Redis is away just then, there is nothing to break. */
+  /** Where Redis is away just then, there is nothing to break. */
   async #command(args: readonly string[]): Promise<void> {
     try {
-      await withRedis(this.#options.cluster.redisUrl, (client) => client.sendCommand(args));
+      await this.#options.world.house.command(args);
     } catch (error) {
       this.#note(`${args.join(" ")} had no effect: ${String(error)}`);
     }
   }
 
-  #watch(name: string, process: ServerProcess | RedisServer): void {
-    const { exited } = process;
-    void exited.then(({ code, signal }) => {
-      if (this.#isClosing.signal.aborted || this.#doomed.has(process)) return;
-      const output = process.output().split("\n").slice(-20).join("\n");
-      this.#find(name, `ended by itself: ${signal ?? `exit code ${code}`}\n${output}`);
-    });
-  }
-
   async #untilReady(): Promise<void> {
     const giveUpAt = Date.now() + READY_WITHIN_MS;
-    for (const { nodeId, url } of this.#options.cluster.replicas) {
-      while (!(await isReady(url))) {
+    for (const { server } of this.#options.world.replicas) {
+      while (!(await isReady(server.url))) {
         if (Date.now() > giveUpAt) {
-          this.#find(nodeId, `is not ready ${READY_WITHIN_MS / 1_000} s after the last fault`);
+          const after = `${READY_WITHIN_MS / 1_000} s after the last fault`;
+          this.#find(server.nodeId, `is not ready ${after}`);
           break;
         }
         await delay(READY_PAUSE_MS);
       }
     }
+  }
+
+  #replica(index: number): Replica {
+    return at(this.#options.world.replicas, index);
   }
 
   #find(whose: string, what: string): void {
@@ -210,28 +190,27 @@ export class Faults {
   }
 }
 
-async function isReady(url: string): Promise<boolean> {
-  try {
-    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) })).ok;
-  } catch {
-    return false;
-  }
+async function hang(
+  gate: Gate,
+  kind: LinkKind,
+  { direction, ms }: Extract<Fault, { readonly direction: unknown }>,
+): Promise<void> {
+  gate.hang(kind, direction);
+  await delay(ms);
+  gate.heal(kind);
 }
 
-function describe(fault: Fault): string {
-  switch (fault.kind) {
-    case "replica killed":
-    case "replica frozen":
-      return `replica-${fault.replica + 1} ${fault.kind.slice("replica ".length)} for ${fault.ms} ms`;
-    case "clients cut off":
-      return `${fault.clients.length} clients cut off: ${fault.cut}`;
-    case "Redis killed":
-    case "Redis frozen":
-    case "Redis restarted without its file":
-      return `${fault.kind}, ${fault.ms} ms`;
-    case "subscribers cut":
-    case "commands cut":
-    case "Redis flushed":
-      return fault.kind;
+function at<T>(items: readonly T[], index: number): T {
+  const item = items[index];
+  if (item === undefined) throw new Error(`there is no number ${index}`);
+  return item;
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    const init = { headers: { connection: "close" }, signal: AbortSignal.timeout(2_000) };
+    return (await fetch(`${url}/readyz`, init)).ok;
+  } catch {
+    return false;
   }
 }

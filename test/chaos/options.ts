@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
+import { FAULT_KINDS } from "./fault.js";
 
 /** What to run. */
 export interface ChaosOptions {
@@ -7,14 +8,18 @@ export interface ChaosOptions {
   readonly seconds: number;
   /** Decides on the faults, on when clients join, and on what is published. */
   readonly seed: number;
-  /** Redis also loses its memory. */
+  /** Redis also loses all of its memory. */
   readonly forget: boolean;
   readonly clients: number;
   /** Events published in a second, over all sessions. */
   readonly rate: number;
   readonly sessions: number;
+  /** Only the faults whose names contain one of these. */
+  readonly only?: readonly string[];
   /** The program of the replicas; by default the built server. */
   readonly main?: string;
+  /** Added to the environment of the replicas: shorter times make a shorter run. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Told every few seconds how it goes. */
   readonly onProgress?: (line: string) => void;
 }
@@ -57,9 +62,17 @@ export function parseCommand(args: readonly string[]): Command {
     clients: whole("clients", 300, 1, 2_000),
     rate: whole("rate", 300, 1, 5_000),
     sessions: whole("sessions", 10, 1, 1_000),
+    ...(values.only !== undefined && { only: readOnly(values.only) }),
     ...(values.main !== undefined && { main: values.main }),
   };
   return { kind: "chaos", options };
+}
+
+function readOnly(text: string): string[] {
+  const parts = text.split(",").filter((part) => part !== "");
+  const unknown = parts.find((part) => !FAULT_KINDS.some((kind) => kind.includes(part)));
+  if (parts.length > 0 && unknown === undefined) return parts;
+  throw new OptionError(`--only must name parts of: ${FAULT_KINDS.join(", ")}`);
 }
 
 function readValues(args: readonly string[]) {
@@ -73,6 +86,7 @@ function readValues(args: readonly string[]) {
         clients: { type: "string" },
         rate: { type: "string" },
         sessions: { type: "string" },
+        only: { type: "string" },
         main: { type: "string" },
         bounded: { type: "boolean" },
         events: { type: "string" },

@@ -1,35 +1,17 @@
 import { CLIENT_KINDS, type ClientKind } from "../helpers/clients/clients.js";
 import type { Role } from "@inthon/emitter/protocol";
+import {
+  durationOf,
+  FAULT_KINDS,
+  FORGETTING,
+  targetOf,
+  WEIGHTS,
+  type Fault,
+  type FaultKind,
+} from "./fault.js";
 import type { ChaosOptions } from "./options.js";
 import { randomFrom, type Random } from "./random.js";
-
-/** How a client's connection ends without a close. */
-export type Cut =
-  /** Both sides find it broken. */
-  | "reset"
-  /** The client has gone elsewhere; the server's side stays open, and silent. */
-  | "vanish"
-  /** Nothing passes for a while, in either direction; then the client gives it up. */
-  | "gap";
-
-/** Something that breaks, and for how long. */
-export type Fault =
-  | { readonly kind: "replica killed"; readonly replica: number; readonly ms: number }
-  | { readonly kind: "replica frozen"; readonly replica: number; readonly ms: number }
-  | { readonly kind: "subscribers cut" }
-  | { readonly kind: "commands cut" }
-  | { readonly kind: "Redis killed"; readonly ms: number }
-  | { readonly kind: "Redis frozen"; readonly ms: number }
-  | {
-      readonly kind: "clients cut off";
-      readonly clients: readonly number[];
-      readonly cut: Cut;
-      readonly ms: number;
-    }
-  | { readonly kind: "Redis flushed" }
-  | { readonly kind: "Redis restarted without its file"; readonly ms: number };
-
-export type FaultKind = Fault["kind"];
+import { DIRECTIONS } from "./world/gate.js";
 
 /** A client to come. */
 export interface PlannedClient {
@@ -48,7 +30,10 @@ export interface Plan {
   readonly faults: readonly { readonly atMs: number; readonly fault: Fault }[];
 }
 
-const REPLICAS = 3;
+export const REPLICAS = 3;
+/** Services that publish by an emitter on Redis. */
+export const EMITTERS = 4;
+
 const LATE_SHARE = 0.2;
 const TEACHER_SHARE = 0.2;
 /** Polling costs both sides most: a real class has few of them. */
@@ -57,21 +42,6 @@ const PAUSE_MS = { min: 200, max: 1_800 };
 /** What a killed process needs to be back, on a busy machine, before it is hit again. */
 const REPLICA_START_MS = 3_000;
 const REDIS_START_MS = 1_000;
-
-/** The frequency of each fault; those that make Redis forget come with `--forget` only. */
-const WEIGHTS: readonly (readonly [FaultKind, number])[] = [
-  ["clients cut off", 6],
-  ["replica killed", 3],
-  ["replica frozen", 3],
-  ["subscribers cut", 3],
-  ["commands cut", 2],
-  ["Redis killed", 2],
-  ["Redis frozen", 1],
-];
-const FORGETTING: typeof WEIGHTS = [
-  ["Redis flushed", 2],
-  ["Redis restarted without its file", 2],
-];
 
 /** Decides on everything that chance decides on, ahead of the run. */
 export function makePlan(options: ChaosOptions): Plan {
@@ -91,10 +61,14 @@ function planClients({ clients, sessions, seconds }: ChaosOptions, random: Rando
 }
 
 function planFaults(options: ChaosOptions, random: Random): Plan["faults"] {
-  const weights = options.forget ? [...WEIGHTS, ...FORGETTING] : WEIGHTS;
-  const kinds = weights.flatMap(([kind, weight]) => Array<FaultKind>(weight).fill(kind));
+  const possible = FAULT_KINDS.filter(
+    (kind) =>
+      (options.forget || !FORGETTING.includes(kind)) &&
+      (options.only?.some((part) => kind.includes(part)) ?? true),
+  );
+  const kinds = possible.flatMap((kind) => Array<FaultKind>(WEIGHTS[kind]).fill(kind));
   // First one of each kind, so that a short run has them all; then by weight.
-  const hand = random.shuffled(weights.map(([kind]) => kind));
+  const hand = random.shuffled(possible);
   // What is broken until when: a process that is away cannot be broken again.
   const busyUntil = new Map<string, number>();
   const faults: { atMs: number; fault: Fault }[] = [];
@@ -108,22 +82,44 @@ function planFaults(options: ChaosOptions, random: Random): Plan["faults"] {
     if (dealt >= 0) hand.splice(dealt, 1);
     const target = targetOf(fault);
     const startMs = target === "Redis" ? REDIS_START_MS : REPLICA_START_MS;
-    if (target !== "") busyUntil.set(target, atMs + ("ms" in fault ? fault.ms : 0) + startMs);
+    if (target !== "") busyUntil.set(target, atMs + durationOf(fault) + startMs);
   }
   return faults;
 }
 
 function planFault(kind: FaultKind, { clients }: ChaosOptions, random: Random): Fault {
+  const replica = random.between(0, REPLICAS - 1);
   switch (kind) {
     case "replica killed":
-      return { kind, replica: random.between(0, REPLICAS - 1), ms: random.between(0, 3_000) };
+    case "replica stopped":
+      return { kind, replica, ms: random.between(0, 3_000) };
     case "replica frozen":
-      return { kind, replica: random.between(0, REPLICAS - 1), ms: random.between(1_000, 8_000) };
+      return { kind, replica, ms: random.between(1_000, 8_000) };
+    case "subscriptions hung":
+    case "commands hung":
+      return { kind, replica, direction: random.pick(DIRECTIONS), ms: random.between(0, 4_000) };
+    case "publisher hung":
+      return {
+        kind,
+        publisher: random.between(0, EMITTERS - 1),
+        direction: random.pick(DIRECTIONS),
+        ms: random.between(0, 4_000),
+      };
     case "Redis killed":
     case "Redis restarted without its file":
       return { kind, ms: random.between(0, 2_500) };
     case "Redis frozen":
+    case "Redis full":
       return { kind, ms: random.between(1_000, 4_000) };
+    case "Redis slow":
+      return { kind, ms: random.between(1_000, 8_000) };
+    case "Redis read-only": {
+      const how = random.pick(["as a replica", "for want of replicas"] as const);
+      return { kind, how, ms: random.between(500, 3_000) };
+    }
+    case "Redis back from a snapshot":
+    case "Redis replaced by a stale replica":
+      return { kind, behindMs: random.between(20, 1_000), ms: random.between(0, 1_000) };
     case "clients cut off":
       return {
         kind,
@@ -131,27 +127,11 @@ function planFault(kind: FaultKind, { clients }: ChaosOptions, random: Random): 
         cut: random.pick(["reset", "vanish", "gap"] as const),
         ms: random.between(500, 4_000),
       };
+    case "clients ended in their first packet":
+      return { kind, count: random.between(5, 20), replica };
     case "subscribers cut":
     case "commands cut":
     case "Redis flushed":
       return { kind };
-  }
-}
-
-/** The process that a fault takes away; an empty string where it takes none. */
-function targetOf(fault: Fault): string {
-  switch (fault.kind) {
-    case "replica killed":
-    case "replica frozen":
-      return `replica ${fault.replica}`;
-    case "Redis killed":
-    case "Redis frozen":
-    case "Redis restarted without its file":
-    case "Redis flushed":
-      return "Redis";
-    case "subscribers cut":
-    case "commands cut":
-    case "clients cut off":
-      return "";
   }
 }

@@ -3,6 +3,7 @@ import type { Finding } from "./judge/findings.js";
 import type { ChaosOptions } from "./options.js";
 import type { Plan } from "./plan.js";
 import type { Publishers } from "./world/publishers.js";
+import type { RoomTruth } from "./judge/room-truth.js";
 import type { Track } from "./judge/track.js";
 import type { Truth } from "./judge/truth.js";
 
@@ -29,7 +30,8 @@ interface Outcome {
 
 export function makeReport(outcome: Outcome): Report {
   const { options, plan, truth, tracks, faults, publishers, logs } = outcome;
-  const { findings } = truth;
+  const { findings, rooms } = truth;
+  const goneOf = (total: number, room: RoomTruth) => total + room.gone(room.order());
   const sum = (value: (track: Track) => number) =>
     tracks.reduce((total, track) => total + value(track), 0);
   const late = plan.clients.filter(({ joinAtMs }) => joinAtMs > 0).length;
@@ -43,11 +45,14 @@ export function makeReport(outcome: Outcome): Report {
     ["deliveries", sum(({ deliveries }) => deliveries)],
     ["faults", [...faults.counts.values()].reduce((a, b) => a + b, 0)],
     ...[...faults.counts].map(([kind, count]): [string, number] => [`  ${kind}`, count]),
+    ["clients that ended in their first packet", faults.firstPackets],
     ["reconnects", sum(({ connections }) => Math.max(0, connections - 1))],
     ["  recovered", sum(({ recovered }) => recovered)],
     ["  not recovered", sum(({ notRecovered }) => notRecovered)],
     ["  not recovered, though history could serve", findings.count("wrongly not recovered")],
-    ...(options.forget ? flowAgain(truth, tracks) : []),
+    ...(truth.losses.length > 0 ? flowAgain(truth, tracks) : []),
+    ["places promised to publishers", rooms.reduce((total, room) => total + room.promised, 0)],
+    ["  gone with a loss of Redis, and told", rooms.reduce(goneOf, 0)],
     ["lost", findings.count("lost")],
     ["doubled", findings.count("doubled")],
     ["out of order", findings.count("out of order")],
@@ -56,6 +61,7 @@ export function makeReport(outcome: Outcome): Report {
     ["dropped from history, though Redis still had it", findings.count("dropped")],
     ["contradictions", findings.count("contradiction")],
     ["of a lost history", findings.count("stale")],
+    ["leaked", findings.count("leaked")],
     ["hung", findings.count("hung")],
     ["broken", findings.count("broken")],
   ];
@@ -84,17 +90,17 @@ function flowAgain(truth: Truth, tracks: readonly Track[]): [string, string][] {
   ];
 }
 
-/** The report as a table, then what is wrong, in detail. */
-export function formatReport({ rows, findings, faultLog }: Report): string {
+/** The report as a table, then what is wrong, in detail, and the verdict. */
+export function formatReport({ isClean, rows, findings, faultLog }: Report): string {
   const width = Math.max(...rows.map(([name]) => name.length));
   const table = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
-  if (findings.length === 0) return table.join("\n");
+  const verdict = ["", isClean ? "Clean." : "NOT CLEAN."];
+  if (findings.length === 0) return [...table, ...verdict].join("\n");
   const details = findings.flatMap(({ kind, whose, what, story }) => [
     "",
     `${kind}: ${whose}: ${what}`,
     ...story.map((line) => `    ${line}`),
   ]);
-  return [...table, ...details, "", "The faults:", ...faultLog.map((line) => `    ${line}`)].join(
-    "\n",
-  );
+  const log = ["", "The faults:", ...faultLog.map((line) => `    ${line}`)];
+  return [...table, ...details, ...log, ...verdict].join("\n");
 }

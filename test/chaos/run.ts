@@ -1,26 +1,26 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { parseSessionId } from "@inthon/emitter/protocol";
-import { startCluster, type Cluster } from "../helpers/processes/cluster.js";
-import { startClient, type ChaosClient } from "./world/clients.js";
+import { parseSessionId, ROLES } from "@inthon/emitter/protocol";
 import { Faults } from "./faults.js";
 import { Findings } from "./judge/findings.js";
 import { readHistories } from "./judge/history.js";
-import type { Target } from "./world/line.js";
-import type { ChaosOptions } from "./options.js";
-import { makePlan, type Plan } from "./plan.js";
-import { Publishers } from "./world/publishers.js";
-import { randomFrom } from "./random.js";
-import { makeReport, type Report } from "./report.js";
+import { judgeLeaks } from "./judge/leaks.js";
 import { Track } from "./judge/track.js";
 import { Truth } from "./judge/truth.js";
+import type { ChaosOptions } from "./options.js";
+import { EMITTERS, makePlan, REPLICAS, type Plan } from "./plan.js";
+import { Processes } from "./processes.js";
+import { randomFrom } from "./random.js";
+import { makeReport, type Report } from "./report.js";
+import { startClient, type ChaosClient } from "./world/clients.js";
+import type { Target } from "./world/line.js";
+import { Publishers } from "./world/publishers.js";
+import { targetOf } from "./world/replicas.js";
+import { startWorld, type World } from "./world/world.js";
 
 /** How long a client may take to the last event after all faults: noticing a dead connection alone takes 20 s. */
 const PATIENCE_MS = 60_000;
 const LOOK_EVERY_MS = 50;
-const EMITTERS = 4;
+const MAX_LOG_LINES = 20_000;
 const PROGRESS_MS = 5_000;
 const SWALLOWED = 0.01;
 /** What comes a second time comes soon. */
@@ -30,58 +30,45 @@ const JOIN_MS = 2_000;
 
 /** A run of clients, publishers and faults on a cluster of its own, judged. */
 export async function runChaos(options: ChaosOptions): Promise<Report> {
-  const plan = makePlan(options);
-  const redisDir = await mkdtemp(join(tmpdir(), "inthon-chaos-"));
   const logs: string[] = [];
   const historyLimit = historyLimitFor(options);
-  let cluster: Cluster | undefined;
+  const world = await startWorld({
+    replicas: REPLICAS,
+    emitters: EMITTERS,
+    historyLimit,
+    ...(options.main !== undefined && { main: options.main }),
+    ...(options.env && { env: options.env }),
+    onLine: (node, line) => {
+      logs.push(`${node} ${line}`);
+      if (logs.length > MAX_LOG_LINES) logs.shift();
+    },
+  });
   try {
-    cluster = await startCluster({
-      replicas: 3,
-      redis: { appendOnly: true, dir: redisDir, args: ["--appendfsync", "always"] },
-      env: { HISTORY_LIMIT: String(historyLimit) },
-      ...(options.main !== undefined && { main: options.main }),
-      onLine: (node, line) => {
-        logs.push(`${node} ${line}`);
-        if (logs.length > 20_000) logs.shift();
-      },
-    });
-    return await runOn(cluster, { options, plan, redisDir, logs, historyLimit });
+    return await runOn(world, { options, plan: makePlan(options), logs, historyLimit });
   } finally {
-    await cluster?.stop();
-    await rm(redisDir, { recursive: true, force: true });
+    await world.stop();
   }
 }
 
 interface Setting {
   readonly options: ChaosOptions;
   readonly plan: Plan;
-  readonly redisDir: string;
   readonly logs: string[];
   readonly historyLimit: number;
 }
 
-async function runOn(cluster: Cluster, setting: Setting): Promise<Report> {
-  const { options, plan, redisDir, historyLimit } = setting;
+async function runOn(world: World, setting: Setting): Promise<Report> {
+  const { options, plan } = setting;
   const truth = new Truth(new Findings());
-  const targets = cluster.replicas.map(({ nodeId, port }): Target => ({ name: nodeId, port }));
-  const random = randomFrom(options.seed + 1);
-  const choose = () => random.pick(targets);
+  const processes = new Processes(truth.findings);
   const sessions = Array.from({ length: options.sessions }, (_, i) => `chaos-${i + 1}`);
+  for (const session of sessions) for (const role of ROLES) truth.room(session, role);
+  const random = randomFrom(options.seed + 1);
+  const targets = world.replicas.map(targetOf);
+  const choose = () => random.pick(targets);
   const clients = new Map<number, ChaosClient>();
-  const faults = new Faults({ cluster, redisDir, truth, clients });
-  const publishers = await Publishers.start({
-    redisUrls: Array.from({ length: EMITTERS }, () => cluster.redisUrl),
-    swallowingUrl: cluster.redisUrl,
-    historyLimit,
-    sessions,
-    rate: options.rate,
-    random,
-    truth,
-    // What Pub/Sub swallows is found in history, unless that is lost next: then nobody could know of it.
-    swallowed: options.forget ? 0 : SWALLOWED,
-    choose,
-  });
+  const faults = new Faults({ world, truth, processes, clients, seed: options.seed });
+  const publishers = await startPublishers(world, setting, truth, sessions);
   const progress = setInterval(() => {
     const connected = [...clients.values()].filter(({ track }) => track.isConnected).length;
     const { accepted, pending } = publishers;
@@ -90,6 +77,14 @@ async function runOn(cluster: Cluster, setting: Setting): Promise<Report> {
         `${accepted} events accepted, ${pending} calls pending`,
     );
   }, PROGRESS_MS);
+  let hasLeft = false;
+  const leave = async () => {
+    if (hasLeft) return;
+    hasLeft = true;
+    clearInterval(progress);
+    await Promise.all([...clients.values()].map((client) => client.close()));
+    await publishers.close();
+  };
   try {
     const joined = joinAll(plan, sessions, truth, choose, clients);
     await faults.run(plan.faults, options.seconds * 1_000);
@@ -98,15 +93,55 @@ async function runOn(cluster: Cluster, setting: Setting): Promise<Report> {
     await publishers.finish();
     const tracks = [...clients.values()].map(({ track }) => track);
     await settle(tracks);
-    await readHistories(cluster.redisUrl, truth, { kind: "look" });
-    for (const track of tracks) track.finish(track.room.order());
+    await readHistories(world.house.url, truth, { kind: "look" });
+    judge(truth, tracks);
+    await leave();
+    await judgeLeaks(world.house.url, world.replicas, truth.findings);
+    await endInOrder(world, processes);
     return makeReport({ ...setting, truth, tracks, faults, publishers });
   } finally {
-    clearInterval(progress);
-    faults.close();
-    await Promise.all([...clients.values()].map((client) => client.close()));
-    await publishers.close();
+    processes.release();
+    await leave();
   }
+}
+
+async function startPublishers(
+  world: World,
+  { options, historyLimit }: Setting,
+  truth: Truth,
+  sessions: readonly string[],
+): Promise<Publishers> {
+  const random = randomFrom(options.seed + 2);
+  const targets = world.replicas.map(targetOf);
+  return Publishers.start({
+    redisUrls: world.emitterGates.map(({ url }) => url),
+    swallowingUrl: world.swallowingGate.url,
+    historyLimit,
+    sessions,
+    rate: options.rate,
+    random,
+    truth,
+    // What Pub/Sub swallows is found in history, unless that is flushed next: then nobody could know of it.
+    swallowed: options.forget ? 0 : SWALLOWED,
+    choose: () => random.pick(targets),
+  });
+}
+
+function judge(truth: Truth, tracks: readonly Track[]): void {
+  const orders = new Map(truth.rooms.map((room) => [room, room.order()]));
+  for (const track of tracks) {
+    const order = orders.get(track.room);
+    if (order) track.finish(order);
+  }
+}
+
+/** As Kubernetes ends them: none may lose its temper over it. */
+async function endInOrder({ replicas }: World, processes: Processes): Promise<void> {
+  const ends = replicas.map(async ({ server }) => {
+    processes.doom(server);
+    processes.judgeEnd(server.nodeId, server, await server.stop());
+  });
+  await Promise.all(ends);
 }
 
 /** Enough that history serves whoever comes back, however late: then each `recovered === false` is a fault. */

@@ -2,8 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
 import type { Role } from "@inthon/emitter/protocol";
 import { socketIo, type ClientKind } from "../../helpers/clients/clients.js";
-import { Line, type Target } from "./line.js";
-import type { Cut } from "../plan.js";
+import { Line, type Cut, type Target } from "./line.js";
 import type { Track } from "../judge/track.js";
 import { idOf } from "../judge/truth.js";
 

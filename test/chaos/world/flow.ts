@@ -1,13 +1,13 @@
 import type { Socket } from "node:net";
 
-/** One direction of a connection that passes through us: what comes in goes out, later, or not at all for a while. */
+/** One direction of a connection that passes through us: what comes in goes out, later, or not at all any more. */
 export class Flow {
   readonly #from: Socket;
   readonly #to: Socket;
   readonly #waiting: { readonly dueAt: number; readonly chunk: Buffer }[] = [];
   #timer: NodeJS.Timeout | undefined;
   #delayMs = 0;
-  #isHeld = false;
+  #isHung = false;
   #hasEnded = false;
 
   /** @param onData - sees what comes in */
@@ -16,6 +16,7 @@ export class Flow {
     this.#to = to;
     from.on("data", (chunk: Buffer) => {
       onData?.(chunk);
+      if (this.#isHung) return;
       this.#waiting.push({ dueAt: Date.now() + this.#delayMs, chunk });
       this.#pump();
     });
@@ -24,34 +25,27 @@ export class Flow {
       this.#pump();
     });
     to.on("drain", () => {
-      if (!this.#isHeld) from.resume();
+      from.resume();
     });
     to.once("close", () => {
       clearTimeout(this.#timer);
     });
   }
 
-  /** Nothing passes any more, and nobody is told: also not of an end. What comes is kept, where it is. */
-  hold(): void {
-    this.#isHeld = true;
-    this.#from.pause();
-  }
-
-  release(): void {
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
+  /** From now on nothing passes, also no end, and nobody is told: what comes is taken, as by a proxy that hangs. */
+  hang(): void {
+    this.#isHung = true;
+    this.#waiting.length = 0;
     this.#from.resume();
-    this.#pump();
   }
 
-  /** From now on everything takes this much longer. */
+  /** From now on everything takes this much longer, in milliseconds. */
   delay(ms: number): void {
     this.#delayMs = ms;
   }
 
   #pump(): void {
     clearTimeout(this.#timer);
-    if (this.#isHeld) return;
     for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
       const waitMs = first.dueAt - Date.now();
       if (waitMs > 0) {
@@ -63,6 +57,6 @@ export class Flow {
       this.#waiting.shift();
       if (this.#to.writable && !this.#to.write(first.chunk)) this.#from.pause();
     }
-    if (this.#hasEnded) this.#to.destroySoon();
+    if (this.#hasEnded && !this.#isHung) this.#to.destroySoon();
   }
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { Flow } from "./flow.js";
+import { reset } from "./reset.js";
 
 /** What a connection to Redis is for. */
 export type LinkKind = "commands" | "subscriptions";
@@ -10,6 +11,8 @@ export type Direction = "to Redis" | "from Redis" | "both";
 
 export const DIRECTIONS = ["to Redis", "from Redis", "both"] as const satisfies Direction[];
 
+/** How long the half of a hung connection stays that nobody holds any more. */
+const HALF_OPEN_MS = 3_000;
 const SUBSCRIBE = /\bP?SUBSCRIBE\r\n/i;
 
 interface Link {
@@ -21,12 +24,12 @@ interface Link {
   kind: LinkKind;
 }
 
-/** Where somebody reaches Redis: a proxy that can be shut, slow, or silent for one kind of connections. */
+/** Where somebody reaches Redis: a proxy that can be shut, slow, or hang for one kind of connections. */
 export class Gate {
   readonly #server: Server;
   readonly #port: () => number;
   readonly #links = new Set<Link>();
-  readonly #holds = new Map<LinkKind, Direction>();
+  readonly #hangs = new Map<LinkKind, Direction>();
   #delayMs = 0;
   #isShut = false;
 
@@ -53,6 +56,11 @@ export class Gate {
     return `redis://127.0.0.1:${this.port}`;
   }
 
+  /** Connections that are open, as far as the one who made them knows. */
+  get connections(): number {
+    return [...this.#links].filter(({ near }) => !near.closed).length;
+  }
+
   /** Ends all connections and takes no new ones: Redis is away. */
   shut(): void {
     this.#isShut = true;
@@ -63,20 +71,18 @@ export class Gate {
     this.#isShut = false;
   }
 
-  /** Nothing flows, and TCP stays open; new connections of this kind are no better. */
-  hold(kind: LinkKind, direction: Direction): void {
-    this.#holds.set(kind, direction);
-    for (const link of this.#links) this.#holdOne(link);
+  /**
+   * From now on nothing flows on connections of this kind, and TCP stays open: for good on those that are there and
+   * those that are made until {@link Gate.heal}.
+   */
+  hang(kind: LinkKind, direction: Direction): void {
+    this.#hangs.set(kind, direction);
+    for (const link of this.#links) this.#hangOne(link);
   }
 
-  /** What was held flows on. */
-  release(kind: LinkKind): void {
-    this.#holds.delete(kind);
-    for (const { up, down, ...link } of this.#links) {
-      if (link.kind !== kind) continue;
-      up.release();
-      down.release();
-    }
+  /** New connections of this kind work again. */
+  heal(kind: LinkKind): void {
+    this.#hangs.delete(kind);
   }
 
   /** From now on each direction takes this much longer. */
@@ -96,15 +102,15 @@ export class Gate {
 
   #cut(): void {
     for (const { near, far } of this.#links) {
-      near.resetAndDestroy();
-      far.resetAndDestroy();
+      reset(near);
+      reset(far);
     }
   }
 
   #accept(near: Socket): void {
     near.on("error", () => undefined);
     if (this.#isShut) {
-      near.resetAndDestroy();
+      reset(near);
       return;
     }
     const far = connect({ host: "127.0.0.1", port: this.#port(), noDelay: true });
@@ -112,29 +118,29 @@ export class Gate {
     const up = new Flow(near, far, (chunk) => {
       if (link.kind === "subscriptions" || !SUBSCRIBE.test(chunk.toString("latin1"))) return;
       link.kind = "subscriptions";
-      this.#holdOne(link);
+      this.#hangOne(link);
     });
     const down = new Flow(far, near);
     const link: Link = { near, far, up, down, kind: "commands" };
     up.delay(this.#delayMs);
     down.delay(this.#delayMs);
     this.#links.add(link);
-    this.#holdOne(link);
-    for (const socket of [near, far]) {
-      socket.once("close", () => {
-        if (near.closed && far.closed) this.#links.delete(link);
-      });
-    }
+    this.#hangOne(link);
+    const forget = () => {
+      if (near.closed && far.closed) this.#links.delete(link);
+    };
+    near.once("close", () => {
+      // The other side of one that hangs is not told, and does not stay for ever either.
+      setTimeout(() => far.destroy(), HALF_OPEN_MS).unref();
+      forget();
+    });
+    far.once("close", forget);
   }
 
-  #holdOne({ up, down, kind }: Link): void {
-    const direction = this.#holds.get(kind);
-    if (direction === undefined) {
-      up.release();
-      down.release();
-      return;
-    }
-    if (direction !== "from Redis") up.hold();
-    if (direction !== "to Redis") down.hold();
+  #hangOne({ up, down, kind }: Link): void {
+    const direction = this.#hangs.get(kind);
+    if (direction === undefined) return;
+    if (direction !== "from Redis") up.hang();
+    if (direction !== "to Redis") down.hang();
   }
 }

@@ -1,6 +1,15 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import type { Cut } from "../plan.js";
+import { reset } from "./reset.js";
+
+/** How a client's connection ends without a close. */
+export type Cut =
+  /** Both sides find it broken. */
+  | "reset"
+  /** The client has gone elsewhere; the server's side stays open, and silent. */
+  | "vanish"
+  /** Nothing passes for a while, in either direction; then the client gives it up. */
+  | "gap";
 
 /** Longer than a server waits for a sign of life: by then it has given up the half-open connection. */
 const FORGOTTEN_AFTER_MS = 25_000;
@@ -67,19 +76,19 @@ export class Line {
     switch (cut) {
       case "reset":
         for (const { near, far } of this.#pairs) {
-          near.resetAndDestroy();
-          far.resetAndDestroy();
+          reset(near);
+          reset(far);
         }
         break;
       case "vanish":
-        for (const pair of this.#silence()) pair.near.resetAndDestroy();
+        for (const pair of this.#silence()) reset(pair.near);
         break;
       case "gap": {
         const pairs = this.#silence();
         this.#isDark = true;
         setTimeout(() => {
           this.#isDark = false;
-          for (const { near } of pairs) near.resetAndDestroy();
+          for (const { near } of pairs) reset(near);
         }, ms);
         break;
       }
@@ -99,7 +108,7 @@ export class Line {
   #accept(near: Socket): void {
     near.on("error", () => undefined);
     if (this.#isDark) {
-      near.resetAndDestroy();
+      reset(near);
       return;
     }
     const far = connect({ host: "127.0.0.1", port: this.#target.port, noDelay: true });

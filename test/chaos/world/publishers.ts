@@ -3,6 +3,7 @@ import { connect, EmitterError, type Emitter, type PublishResult } from "@inthon
 import { parseOffset, ROLES, type ClassroomEventInput } from "@inthon/emitter/protocol";
 import type { Target } from "./line.js";
 import type { Random } from "../random.js";
+import { Poster } from "./poster.js";
 import { connectSwallowing } from "./swallow.js";
 import { idOf, type Truth } from "../judge/truth.js";
 
@@ -45,6 +46,7 @@ export class Publishers {
   readonly #options: PublisherOptions;
   readonly #emitters: readonly Emitter[];
   readonly #swallowing: Awaited<ReturnType<typeof connectSwallowing>>;
+  readonly #poster = new Poster();
   readonly #pending = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   readonly #loop: Promise<void>;
@@ -108,6 +110,7 @@ export class Publishers {
   async close(): Promise<void> {
     this.#stopping.abort();
     const emitters = [...this.#emitters, this.#swallowing];
+    this.#poster.close();
     await Promise.all(emitters.map((emitter) => emitter.close()));
   }
 
@@ -160,18 +163,21 @@ export class Publishers {
     const key = `chaos-${ids[0] ?? ""}`;
     try {
       const results = emitter
-        ? await emitter.emitAll(session, events, { idempotencyKey: key, timeoutMs: patienceMs })
+        ? await this.#emit(emitter, session, events, key, patienceMs)
         : await this.#post(session, events, key, patienceMs);
       if (!results) {
         this.givenUp += events.length;
+        if (patienceMs === PATIENCE_MS.most) {
+          const what = `${key} was not accepted within ${patienceMs} ms`;
+          this.#options.truth.findings.add("hung", 1, `publishing to ${session}`, what);
+        }
         return undefined;
       }
       this.accepted += events.length;
       for (const [i, id] of ids.entries()) this.#note(session, id, results[i]);
       return results;
     } catch (error) {
-      if (error instanceof EmitterError && error.retryable) this.givenUp += events.length;
-      else this.#complain(session, key, String(error));
+      this.#complain(session, key, String(error));
       return undefined;
     }
   }
@@ -187,6 +193,26 @@ export class Publishers {
     }
   }
 
+  /** Repeats what Redis refuses for a while: full, read-only, loading. */
+  async #emit(
+    emitter: Emitter,
+    session: string,
+    events: readonly ClassroomEventInput[],
+    key: string,
+    patienceMs: number,
+  ): Promise<readonly PublishResult[] | undefined> {
+    const giveUpAt = Date.now() + patienceMs;
+    for (let leftMs = patienceMs; leftMs > 0; leftMs = giveUpAt - Date.now()) {
+      try {
+        return await emitter.emitAll(session, events, { idempotencyKey: key, timeoutMs: leftMs });
+      } catch (error) {
+        if (!(error instanceof EmitterError) || !error.retryable) throw error;
+      }
+      await delay(RETRY_MS.min + Math.random() * RETRY_MS.spread);
+    }
+    return undefined;
+  }
+
   /** As a service in any language does it: the same request again, under the same key, until it is answered. */
   async #post(
     session: string,
@@ -198,16 +224,15 @@ export class Publishers {
     while (Date.now() < giveUpAt) {
       const { name, port } = this.#options.choose();
       try {
-        const response = await fetch(`http://127.0.0.1:${port}/sessions/${session}/events`, {
-          method: "POST",
-          headers: { "content-type": "application/json", "idempotency-key": key },
-          body: JSON.stringify(events),
-          signal: AbortSignal.timeout(Math.min(REQUEST_TIMEOUT_MS, giveUpAt - Date.now())),
-        });
-        const body: unknown = await response.json();
-        if (response.status === 202) return body as PublishResult[];
-        if (response.status < 500) {
-          this.#complain(session, key, `${name} answered ${response.status}`);
+        const { status, body } = await this.#poster.post(
+          `http://127.0.0.1:${port}/sessions/${session}/events`,
+          { "idempotency-key": key },
+          events,
+          Math.min(REQUEST_TIMEOUT_MS, giveUpAt - Date.now()),
+        );
+        if (status === 202) return body as PublishResult[];
+        if (status < 500) {
+          this.#complain(session, key, `${name} answered ${status}`);
           return undefined;
         }
       } catch {

@@ -26,31 +26,26 @@ const AT_REST = ["aof_enabled:1", "aof_rewrite_in_progress:0", "aof_rewrite_sche
 /** One Redis, whoever is it just now, and the ways in which it comes back older than it was. */
 export class RedisHouse {
   readonly #persistence: Persistence;
-  readonly #onStart: (server: RedisServer) => void;
+  #onStart: (server: RedisServer) => void = () => undefined;
   #server: RedisServer;
   #dir: string;
 
-  private constructor(
-    persistence: Persistence,
-    onStart: (server: RedisServer) => void,
-    server: RedisServer,
-    dir: string,
-  ) {
+  private constructor(persistence: Persistence, server: RedisServer, dir: string) {
     this.#persistence = persistence;
-    this.#onStart = onStart;
     this.#server = server;
     this.#dir = dir;
-    onStart(server);
   }
 
-  /** @param onStart - told of each process, when it has started */
-  static async start(
-    persistence: Persistence,
-    onStart: (server: RedisServer) => void = () => undefined,
-  ): Promise<RedisHouse> {
+  static async start(persistence: Persistence): Promise<RedisHouse> {
     const dir = await mkdtemp(join(tmpdir(), "inthon-redis-house-"));
     const server = await startRedis({ dir, ...settingsOf(persistence) });
-    return new RedisHouse(persistence, onStart, server, dir);
+    return new RedisHouse(persistence, server, dir);
+  }
+
+  /** Told of each process, from the present one on. One listener. */
+  onStart(listener: (server: RedisServer) => void): void {
+    this.#onStart = listener;
+    listener(this.#server);
   }
 
   /** Past all gates. */
@@ -87,7 +82,7 @@ export class RedisHouse {
 
   /** To be gone back to by {@link RedisHouse.restartFromSnapshot}. */
   async takeSnapshot(): Promise<void> {
-    await this.#command(["SAVE"]);
+    await this.command(["SAVE"]);
   }
 
   /** Starts it again with the last snapshot: everything later is lost. */
@@ -108,7 +103,12 @@ export class RedisHouse {
   async restartWithoutTail(bytes: number): Promise<void> {
     await this.#server.end("SIGKILL");
     await truncate(await this.#file(), Math.max(0, (await this.fileLength()) - bytes));
-    await this.restart();
+    await this.#server.restart();
+    // Where the cut is within a transaction, Redis 7.0 does not load its beginning, but leaves it in the file, and loads
+    // it at the next start, with all that was written behind it: another fault, and not ours to judge.
+    await this.command(["BGREWRITEAOF"]);
+    await this.#untilAtRest();
+    this.#onStart(this.#server);
   }
 
   /** Starts a replica, and lets it fall behind from when this resolves on. */
@@ -121,7 +121,7 @@ export class RedisHouse {
       "--repl-diskless-sync-delay",
       "0",
     ];
-    await this.#command(["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
+    await this.command(["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
     const settings = settingsOf(this.#persistence);
     // It is a primary when it is started again.
     const standby = await startRedis({
@@ -142,7 +142,7 @@ export class RedisHouse {
       await discard();
       throw error;
     }
-    line.hold("commands", "both");
+    line.hang("commands", "both");
     const promote = async () => {
       const primary = this.#server;
       const primaryDir = this.#dir;
@@ -150,7 +150,7 @@ export class RedisHouse {
       await line.close();
       this.#server = standby;
       this.#dir = dir;
-      await this.#command(["REPLICAOF", "NO", "ONE"]);
+      await this.command(["REPLICAOF", "NO", "ONE"]);
       await this.#persist();
       this.#onStart(standby);
       await rm(primaryDir, { recursive: true, force: true });
@@ -161,7 +161,12 @@ export class RedisHouse {
   /** The one after a start without: what it holds is in the file when this resolves. */
   async #persist(): Promise<void> {
     if (this.#persistence === "nothing") return;
-    await this.#command(["CONFIG", "SET", "appendonly", "yes"]);
+    await this.command(["CONFIG", "SET", "appendonly", "yes"]);
+    await this.#untilAtRest();
+  }
+
+  /** Resolves when the append-only file holds all, and nothing that was before. */
+  async #untilAtRest(): Promise<void> {
     await until(async () => {
       const text = await info(this.url, "persistence");
       return AT_REST.every((line) => text.includes(line));
@@ -180,8 +185,9 @@ export class RedisHouse {
     return join(dir, name);
   }
 
-  async #command(args: readonly string[]): Promise<void> {
-    await withRedis(this.url, (client) => client.sendCommand(args));
+  /** One command over a connection of its own. */
+  async command(args: readonly string[]): Promise<unknown> {
+    return withRedis(this.url, (client) => client.sendCommand(args));
   }
 }
 

@@ -15,6 +15,8 @@ export interface ReplicasOptions {
   readonly historyLimit: number;
   /** The program to run instead of the built server. */
   readonly main?: string;
+  /** Added to the environment of each. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly onLine?: (nodeId: string, line: string) => void;
 }
 
@@ -44,14 +46,14 @@ export function targetOf({ server }: Replica): Target {
 }
 
 async function startOne(
-  { redisPort, historyLimit, main, onLine }: ReplicasOptions,
+  { redisPort, historyLimit, main, env, onLine }: ReplicasOptions,
   index: number,
 ): Promise<Replica> {
   const gate = await Gate.open(redisPort);
   const nodeId = `replica-${index + 1}`;
   try {
     const server = await startServer({
-      env: { NODE_ID: nodeId, REDIS_URL: gate.url, HISTORY_LIMIT: String(historyLimit) },
+      env: { ...env, NODE_ID: nodeId, REDIS_URL: gate.url, HISTORY_LIMIT: String(historyLimit) },
       ...(main !== undefined && { main }),
       ...(onLine && {
         onLine: (line) => {

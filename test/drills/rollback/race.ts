@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { readHistories } from "../../chaos/judge/history.js";
 import type { Truth } from "../../chaos/judge/truth.js";
 import type { Random } from "../../chaos/random.js";
+import { comeBackOlder } from "../../chaos/rollback.js";
 import type { ChaosClient } from "../../chaos/world/clients.js";
 import type { Gate } from "../../chaos/world/gate.js";
 import { chooseTail, type RedisHouse } from "../../chaos/world/redis-house.js";
@@ -9,11 +9,11 @@ import type { RollbackKind } from "./options.js";
 
 /** Under load before Redis falls behind, while it does, while it is away, and after it is back. */
 const BEFORE_MS = { min: 150, max: 400 };
-const BEHIND_MS = { min: 20, max: 400 };
+const BEHIND_MS = { min: 10, max: 300 };
 const AWAY_MS = { min: 0, max: 200 };
-const AFTER_MS = { min: 600, max: 1_200 };
-/** How much later than the others somebody may find Redis again. */
-const LATE_MS = 500;
+const AFTER_MS = { min: 200, max: 600 };
+/** How much later than the others somebody may find Redis again: one of these. */
+const LATE_MS = [30, 300, 900];
 /** Clients that are cut off around the crash, and so come back while nobody knows of it yet. */
 const CUT_SHARE = 0.4;
 const CUT_WITHIN_MS = 1_500;
@@ -63,7 +63,7 @@ export class Race {
         return () => this.#kill(() => house.restartFromSnapshot());
       case "failover": {
         const { promote } = await house.startStandby();
-        return () => this.#kill(promote);
+        return () => this.#kill(() => promote());
       }
       case "aof-tail": {
         const before = await house.fileLength();
@@ -79,24 +79,17 @@ export class Race {
   }
 
   async #kill(restart: () => Promise<void>): Promise<void> {
-    const { house, gates, truth, random, kind } = this.#options;
-    const at = Date.now();
-    // First Redis, so that nobody is told of a link that breaks before it has gone.
+    const { random, kind, house, gates } = this.#options;
+    const awayMs = random.between(AWAY_MS.min, AWAY_MS.max);
+    if (kind !== "aof-always") {
+      const maxMs = random.pick(LATE_MS);
+      await comeBackOlder(this.#options, awayMs, restart, () => random.between(0, maxMs));
+      return;
+    }
     await house.server.end("SIGKILL");
     for (const gate of gates) gate.shut();
-    await delay(random.between(AWAY_MS.min, AWAY_MS.max));
+    await delay(awayMs);
     await restart();
-    if (kind !== "aof-always") {
-      await readHistories(house.url, truth, { kind: "rollback", at });
-      truth.losses.push({ at, back: Date.now() });
-    }
-    for (const gate of gates) {
-      setTimeout(
-        () => {
-          gate.admit();
-        },
-        random.between(0, LATE_MS),
-      );
-    }
+    for (const gate of gates) gate.admit();
   }
 }
