@@ -9,6 +9,7 @@ import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js"
 import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config.js";
 import { forgetHandshake, shortenHandshakes } from "./edge/engine-io/handshake.js";
+import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
 import { laneTo } from "./edge/delivery-lanes.js";
 import { requireKey } from "./edge/gate/api-keys.js";
@@ -88,7 +89,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     onDeath: (node) => teachers.sweep(node),
   });
 
+  const closing = new AbortController();
   const http = createHttp(log, allowedOrigins);
+  refuseWhenClosing(http, closing.signal);
   healthRoutes(http, nodeId, () => cluster.ping());
   const authorize = requireKey(config.publishKeys);
   historyRoutes(http, broker, authorize);
@@ -104,7 +107,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   });
   pollingRoutes(http, engineIo);
   pageRoutes(http);
-  routeUpgrades(http.server, { engineIo, plain }, checkOrigin(allowedOrigins));
+  routeUpgrades(http.server, { engineIo, plain }, checkOrigin(allowedOrigins), closing.signal);
   if (!config.publishKeys) {
     log.warn("PUBLISH_KEYS is not set: anyone who reaches this server may publish");
   }
@@ -113,11 +116,12 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   return {
     url: urlOf(config.host, http.server.address() as AddressInfo),
     close: async () => {
+      // In this turn, so that nobody comes in behind those who are sent away.
+      closing.abort();
       teachers.drain();
       plain.close();
       engineIo.close();
-      await http.close();
-      await teachers.close(PRESENCE_CLOSE_TIMEOUT_MS);
+      await Promise.all([closeHttp(http), teachers.close(PRESENCE_CLOSE_TIMEOUT_MS)]);
       await lease.stop(teachers.isEmpty);
       classroom.close();
       await emitter.close();

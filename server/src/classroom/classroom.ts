@@ -100,7 +100,6 @@ export class Classroom implements RoomListener {
       return;
     }
     answerPings(socket);
-    socket.on("disconnect", onDisconnect);
     const { offset, missed } = begin;
     if (missed.length === 0) {
       lane.write(this.#welcomes.batch(room, identity, offset));
@@ -114,11 +113,6 @@ export class Classroom implements RoomListener {
     void socket.join(room.name);
     socket.data = {};
   }
-}
-
-/** The namespace is all there is: a connection without it would only wait for its time-out. */
-function onDisconnect(this: ClassroomSocket, reason: string): void {
-  if (reason === "client namespace disconnect") this.conn.close();
 }
 
 function isRoleRoom(name: string): name is RoomName {

@@ -8,6 +8,7 @@ import {
 import type { Logger } from "../../telemetry/log.js";
 import { NODES_KEY, type NodeLease } from "./node-lease.js";
 import type { ConnectionCounts } from "../ports.js";
+import { within } from "../retry.js";
 import type { RedisClient } from "./client.js";
 
 function countsKey(node: string): string {
@@ -16,6 +17,7 @@ function countsKey(node: string): string {
 
 /** Counts are told together, this much later: ten thousand clients that come back at once are a few commands. */
 const TELL_AFTER_MS = 100;
+const CLOSE_TIMEOUT_MS = 1_000;
 
 /** {@link ConnectionCounts} in one hash for each node, which expires with the node's lease. */
 export class RedisConnectionCounts implements ConnectionCounts {
@@ -74,7 +76,10 @@ export class RedisConnectionCounts implements ConnectionCounts {
 
   async close(): Promise<void> {
     clearTimeout(this.#flush);
-    if (this.#commands.isReady) await this.#commands.del(countsKey(this.#lease.node));
+    if (!this.#commands.isReady) return;
+    // Where Redis does not answer, they expire with the lease.
+    const forget = this.#commands.del(countsKey(this.#lease.node));
+    await within(CLOSE_TIMEOUT_MS, forget).catch(() => undefined);
   }
 
   #tell(): void {

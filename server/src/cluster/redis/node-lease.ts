@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../../telemetry/log.js";
 import type { LeaseListener } from "../ports.js";
 import type { RedisClient } from "./client.js";
+import { within } from "../retry.js";
 import { loadScript, runScript } from "./scripts/script.js";
 
 /** Leases are renewed this many times in their duration; a death is noticed one renewal late at most. */
@@ -15,6 +16,7 @@ const SETTLE_PART = 0.5;
 /** Longer than a cluster is ever down: the nodes that died with it are swept by the first one that is back. */
 export const FORGET_MS = 7 * 24 * 60 * 60 * 1_000;
 const MAX_DEAD = 16;
+const STOP_TIMEOUT_MS = 1_000;
 
 export const NODES_KEY = "inthon:nodes";
 
@@ -77,9 +79,13 @@ export class NodeLease {
   async stop(holdsNothing: boolean): Promise<void> {
     this.#closing.abort();
     this.#wake.abort();
-    await this.#running;
-    if (!holdsNothing || !this.#commands.isReady) return;
-    await this.#commands.zRem(NODES_KEY, this.#node).catch(() => undefined);
+    // A Redis that hangs does not hold up the end of the process: then the lease runs out by itself.
+    const giveUp = async () => {
+      await this.#running;
+      if (!holdsNothing || !this.#commands.isReady) return;
+      await this.#commands.zRem(NODES_KEY, this.#node);
+    };
+    await within(STOP_TIMEOUT_MS, giveUp()).catch(() => undefined);
   }
 
   #newName(): string {
@@ -90,14 +96,17 @@ export class NodeLease {
     const isStopping = () => this.#closing.signal.aborted;
     while (!isStopping()) {
       this.#wake = new AbortController();
-      const next = delay(this.#leaseMs / RENEWALS, undefined, { signal: this.#wake.signal });
+      // Handled from the start: it is woken up also while a renewal is under way, when nobody awaits it yet.
+      const next = delay(this.#leaseMs / RENEWALS, undefined, { signal: this.#wake.signal }).catch(
+        () => undefined,
+      );
       try {
         if (this.#commands.isReady) await this.#tick(listener);
       } catch (error) {
         if (!isStopping()) this.#log.warn({ err: error }, "the lease could not be renewed");
       }
       // Early after a reconnection: the lease may be about to run out.
-      await next.catch(() => undefined);
+      await next;
     }
   }
 
