@@ -60,7 +60,10 @@ void t.test("SIGTERM at any moment ends a replica in order", async (t) => {
     ending.abort();
     await Promise.all(publishers);
     t.match(exit, { code: 0, signal: null }, `after ${String(momentMs)} ms`);
-    t.strictSame([...new Set(statuses)].filter((status) => status !== 202 && status !== 503), []);
+    t.strictSame(
+      [...new Set(statuses)].filter((status) => status !== 202 && status !== 503),
+      [],
+    );
     // A history keeps more than these are.
     const room = roomName(session as SessionId, "teacher");
     const confirmed = statuses.filter((status) => status === 202).length;
