@@ -4,7 +4,8 @@ import { Encoder } from "socket.io-parser";
 import { Emitter } from "@inthon/emitter";
 import { Classroom } from "./classroom/classroom.js";
 import type { ClassroomServer } from "./classroom/connection.js";
-import { Presence } from "./classroom/presence.js";
+import { Presence } from "./classroom/presence/presence.js";
+import { PresenceUpkeep } from "./classroom/presence/upkeep.js";
 import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
 import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config.js";
@@ -79,12 +80,16 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     forgetHandshake(socket);
   });
   const emitter = new Emitter(broker.publisher);
+  const upkeep = new PresenceUpkeep(presence, lease, teachers, classroom.beliefs, log);
   lease.start({
     onNewName: () => {
       teachers.claimAll();
     },
     onSettled: () => {
-      teachers.checkAll(classroom.toldOfTeachers());
+      upkeep.checkAll();
+    },
+    onRenewed: () => {
+      upkeep.onRenewed();
     },
     onDeath: (node) => teachers.sweep(node),
   });

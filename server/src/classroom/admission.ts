@@ -9,7 +9,7 @@ import type { Lane } from "./batch.js";
 import type { ClassroomSocket, ConnectionData } from "./connection.js";
 import { identify } from "./identify.js";
 import { LimitedWait } from "./limited-wait.js";
-import type { Presence } from "./presence.js";
+import type { Presence } from "./presence/presence.js";
 import { makePid, prepareStart, resumeRequest, setPid, type Start } from "./resume.js";
 
 /** A client that gets no answer in this time is sent away, to try again. Below Socket.IO's own limit of 45 s. */
@@ -122,7 +122,8 @@ export class Admission {
       return isOpen(socket) ? start : undefined;
     } catch (error) {
       // Either it has gone, or it is sent away to try again, with nothing to say that would help it.
-      if (!wait.signal.aborted && isOpen(socket)) this.#log.error({ err: error }, "a client was not admitted");
+      if (!wait.signal.aborted && isOpen(socket))
+        this.#log.error({ err: error }, "a client was not admitted");
       conn.close();
       return undefined;
     } finally {

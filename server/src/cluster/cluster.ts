@@ -67,7 +67,7 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
   return {
     adapter: redisAdapter(commands, subscriptions, log),
     broker: new RedisBroker(commands, subscriber, subscriptions, limits),
-    presence: new RedisPresenceStore(commands),
+    presence: new RedisPresenceStore(commands, leaseMs),
     counts,
     lease: {
       get node() {
@@ -76,12 +76,15 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
       stop: (holdsNothing) => lease.stop(holdsNothing),
       start: (listener) => {
         lease.start({
-          onNewName: () => {
-            counts.onNewName();
-            listener.onNewName();
+          onNewName: (former) => {
+            counts.onNewName(former);
+            listener.onNewName(former);
+          },
+          onHeld: () => {
+            counts.onRenewed();
           },
           onRenewed: () => {
-            counts.onRenewed();
+            listener.onRenewed();
           },
           onSettled: () => {
             listener.onSettled();
