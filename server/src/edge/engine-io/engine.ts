@@ -104,8 +104,10 @@ export class TolerantEngine extends EngineServer {
         }
         webSocket.on("error", untilThereIsATransport);
         (request as RequestSeam).websocket = webSocket;
-        void this.handshake(transport, engineRequest, () => {
+        this.handshake(transport, engineRequest, () => {
           webSocket.close(PROTOCOL_ERROR);
+        }).catch(() => {
+          webSocket.terminate();
         });
       });
     });
