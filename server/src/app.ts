@@ -4,11 +4,13 @@ import { Encoder } from "socket.io-parser";
 import { Emitter } from "@inthon/emitter";
 import { Classroom } from "./classroom/classroom.js";
 import type { ClassroomServer } from "./classroom/connection.js";
-import { Presence } from "./classroom/presence.js";
+import { Presence } from "./classroom/presence/presence.js";
+import { PresenceUpkeep } from "./classroom/presence/upkeep.js";
 import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
 import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config.js";
 import { forgetHandshake, shortenHandshakes } from "./edge/engine-io/handshake.js";
+import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
 import { laneTo } from "./edge/delivery-lanes.js";
 import { requireKey } from "./edge/gate/api-keys.js";
@@ -78,17 +80,23 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     forgetHandshake(socket);
   });
   const emitter = new Emitter(broker.publisher);
+  const upkeep = new PresenceUpkeep(presence, lease, teachers, classroom.beliefs, log);
   lease.start({
     onNewName: () => {
       teachers.claimAll();
     },
     onSettled: () => {
-      teachers.checkAll(classroom.toldOfTeachers());
+      upkeep.checkAll();
+    },
+    onRenewed: () => {
+      upkeep.onRenewed();
     },
     onDeath: (node) => teachers.sweep(node),
   });
 
+  const closing = new AbortController();
   const http = createHttp(log, allowedOrigins);
+  refuseWhenClosing(http, closing.signal);
   healthRoutes(http, nodeId, () => {
     cluster.check();
   });
@@ -106,7 +114,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   });
   pollingRoutes(http, engineIo);
   pageRoutes(http);
-  routeUpgrades(http.server, { engineIo, plain }, checkOrigin(allowedOrigins));
+  routeUpgrades(http.server, { engineIo, plain }, checkOrigin(allowedOrigins), closing.signal);
   if (!config.publishKeys) {
     log.warn("PUBLISH_KEYS is not set: anyone who reaches this server may publish");
   }
@@ -115,11 +123,12 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   return {
     url: urlOf(config.host, http.server.address() as AddressInfo),
     close: async () => {
+      // In this turn, so that nobody comes in behind those who are sent away.
+      closing.abort();
       teachers.drain();
       plain.close();
       engineIo.close();
-      await http.close();
-      await teachers.close(PRESENCE_CLOSE_TIMEOUT_MS);
+      await Promise.all([closeHttp(http), teachers.close(PRESENCE_CLOSE_TIMEOUT_MS)]);
       await lease.stop(teachers.isEmpty);
       classroom.close();
       await emitter.close();

@@ -22,14 +22,16 @@ const config = readConfig();
 const log = createLogger(config.logLevel, config.nodeId);
 
 try {
-  const app = await startApp(config, log);
-  log.info({ url: app.url, cluster: config.cluster.kind }, "listening");
+  const starting = startApp(config, log);
+  // Before anybody is told that it listens: who asks it to end at once is heard.
   closeWithGrace({ delay: CLOSE_TIMEOUT_MS, logger: false }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, "ending after an unexpected error");
     else log.info({ signal }, "closing");
-    await app.close();
+    await (await starting).close();
     log.info("closed");
   });
+  const { url } = await starting;
+  log.info({ url, cluster: config.cluster.kind }, "listening");
 } catch (error) {
   log.fatal({ err: error }, "the server could not start");
   process.exitCode = 1;

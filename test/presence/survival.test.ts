@@ -145,7 +145,7 @@ void t.test(
     const [member = ""] = await redis.sMembers(`session:${session}:teachers`);
     const script = await readScript("presence.lua");
     const keys = [`session:${session}:teachers`, `inthon:presence:{session:${session}:teachers}`];
-    await redis.eval(script, { keys, arguments: ["leave", member, "60000"] });
+    await redis.eval(script, { keys, arguments: ["leave", member, "60000", "0"] });
     t.equal(await card(session), 0);
 
     await Promise.all(students.map(({ inbox }) => inbox.next(hears(false))));

@@ -1,7 +1,7 @@
 import { roomName } from "@inthon/emitter/protocol";
 import type { PresenceStore } from "../cluster/ports.js";
 import type { HeldRooms } from "../cluster/held-rooms.js";
-import { untilDone } from "../cluster/retry.js";
+import { unlessAborted, untilDone } from "../cluster/retry.js";
 import type { Room } from "../cluster/room.js";
 import type { Logger } from "../telemetry/log.js";
 import type { Identity } from "./address.js";
@@ -9,7 +9,7 @@ import type { Lane } from "./batch.js";
 import type { ClassroomSocket, ConnectionData } from "./connection.js";
 import { identify } from "./identify.js";
 import { LimitedWait } from "./limited-wait.js";
-import type { Presence } from "./presence.js";
+import type { Presence } from "./presence/presence.js";
 import { makePid, prepareStart, resumeRequest, setPid, type Start } from "./resume.js";
 
 /** A client that gets no answer in this time is sent away, to try again. Below Socket.IO's own limit of 45 s. */
@@ -43,9 +43,15 @@ export class Admission {
   /**
    * A middleware of Socket.IO: what was got ready is in `socket.data`, or nothing where the connection has been closed.
    *
+   * @param next - called in any case, for Socket.IO to forget who has ended
    * @throws AdmissionError
    */
   admit(socket: ClassroomSocket, next: (error?: Error) => void): void {
+    // It may have ended in the packet in which it came: nobody would tell its end any more.
+    if (!isOpen(socket)) {
+      next();
+      return;
+    }
     const { url, auth, query } = socket.handshake;
     const identity = identify({ url, auth, query });
     const room = this.#hold(socket, identity);
@@ -65,13 +71,24 @@ export class Admission {
       .catch(next);
   }
 
-  /** Holds the connection's room as long as it lives: so the listener holds nothing but what it needs. */
+  /**
+   * Holds what the connection needs until it ends or leaves the namespace. This is the one place that lets go, once,
+   * however early or late that is: so whoever is not open any more must not come here.
+   */
   #hold(socket: ClassroomSocket, { sessionId, role }: Identity): Room {
+    const { conn, id } = socket;
     const room = this.#rooms.hold(roomName(sessionId, role));
-    socket.conn.on("close", () => {
+    let isHeld = true;
+    const letGo = (reason: string) => {
+      // The namespace is all there is: a connection without it would only wait for its time-out.
+      if (reason === "client namespace disconnect") conn.close();
+      if (!isHeld) return;
+      isHeld = false;
       this.#rooms.release(room.name);
-      if (role === "teacher") this.#presence.leave(sessionId, socket.id);
-    });
+      if (role === "teacher") this.#presence.leave(sessionId, id);
+    };
+    conn.on("close", letGo);
+    socket.on("disconnect", letGo);
     return room;
   }
 
@@ -91,7 +108,7 @@ export class Admission {
     room: Room,
     offset: unknown,
   ): Promise<Start | undefined> {
-    const { conn, id } = socket;
+    const { conn } = socket;
     const wait = new LimitedWait(ADMISSION_TIMEOUT_MS, () => {
       this.#log.warn({ room: room.name }, "a client was sent away: the cluster did not answer");
       conn.close();
@@ -101,10 +118,12 @@ export class Admission {
     };
     conn.on("close", abandon);
     try {
-      return await this.#prepareStart(id, identity, room, offset, wait.signal);
+      const start = await this.#prepareStart(socket, identity, room, offset, wait.signal);
+      return isOpen(socket) ? start : undefined;
     } catch (error) {
       // Either it has gone, or it is sent away to try again, with nothing to say that would help it.
-      if (!wait.signal.aborted) this.#log.error({ err: error }, "a client was not admitted");
+      if (!wait.signal.aborted && isOpen(socket))
+        this.#log.error({ err: error }, "a client was not admitted");
       conn.close();
       return undefined;
     } finally {
@@ -114,20 +133,27 @@ export class Admission {
   }
 
   async #prepareStart(
-    socketId: string,
+    socket: ClassroomSocket,
     { sessionId, role }: Identity,
     room: Room,
     offset: unknown,
     signal: AbortSignal,
   ): Promise<Start> {
     const retry = <T>(task: () => Promise<T>) => untilDone(task, signal, () => undefined);
-    await room.opened;
+    await unlessAborted(signal, room.opened);
     const start = await retry(() => prepareStart(room, offset));
     if (role === "teacher") {
-      await this.#presence.join(sessionId, socketId, () => !signal.aborted);
+      // A connection that is being closed has ended, also where its client has not been told yet.
+      const isWanted = () => !signal.aborted && isOpen(socket);
+      await unlessAborted(signal, this.#presence.join(sessionId, socket.id, isWanted));
     } else {
       await retry(() => room.learnPresence(() => this.#announced.isAnnounced(sessionId)));
     }
     return start;
   }
+}
+
+/** Whether a connection lives, as far as this server is concerned. */
+function isOpen({ conn }: ClassroomSocket): boolean {
+  return conn.readyState === "open";
 }

@@ -1,4 +1,4 @@
-import { parseRoomName, type RoomName, type SessionId } from "@inthon/emitter/protocol";
+import { parseRoomName, roomName, type RoomName, type SessionId } from "@inthon/emitter/protocol";
 import type { Cluster } from "../cluster/cluster.js";
 import { HeldRooms } from "../cluster/held-rooms.js";
 import type { RoomEvent } from "../cluster/ports.js";
@@ -10,7 +10,8 @@ import type { ClassroomServer, ClassroomSocket } from "./connection.js";
 import { FanOut } from "./fan-out.js";
 import type { AdmissionError } from "./identify.js";
 import { answerPings } from "./pings.js";
-import type { Presence } from "./presence.js";
+import type { Presence } from "./presence/presence.js";
+import type { Beliefs } from "./presence/upkeep.js";
 import { beginAt } from "./resume.js";
 import { connected, Welcomes } from "./welcome.js";
 
@@ -76,16 +77,25 @@ export class Classroom implements RoomListener {
     }
   }
 
-  /** The sessions whose students this node holds, and what they believe of their teacher. */
-  *toldOfTeachers(): Iterable<readonly [SessionId, boolean]> {
-    for (const room of this.#rooms.all()) {
-      const { role, sessionId } = parseRoomName(room.name) ?? {};
-      if (role === "student" && sessionId) yield [sessionId, room.teacherOnline];
-    }
-  }
+  /** What students that this node holds believe of their teachers. */
+  readonly beliefs: Beliefs = {
+    sessions: () => this.#studentSessions(),
+    of: (sessionId) => {
+      const room = this.#rooms.find(roomName(sessionId, "student"));
+      // While it does not hear what is announced, what it was told may be old.
+      return room?.isReady && room.isLive ? room.teacherOnline : undefined;
+    },
+  };
 
   close(): void {
     this.#rooms.close();
+  }
+
+  *#studentSessions(): Iterable<SessionId> {
+    for (const { name } of this.#rooms.all()) {
+      const { role, sessionId } = parseRoomName(name) ?? {};
+      if (role === "student" && sessionId) yield sessionId;
+    }
   }
 
   /** Tells a connection where it stands, then what it missed, and makes it a member: nothing falls between. */
@@ -100,7 +110,6 @@ export class Classroom implements RoomListener {
       return;
     }
     answerPings(socket);
-    socket.on("disconnect", onDisconnect);
     const { offset, missed } = begin;
     if (missed.length === 0) {
       lane.write(this.#welcomes.batch(room, identity, offset));
@@ -114,11 +123,6 @@ export class Classroom implements RoomListener {
     void socket.join(room.name);
     socket.data = {};
   }
-}
-
-/** The namespace is all there is: a connection without it would only wait for its time-out. */
-function onDisconnect(this: ClassroomSocket, reason: string): void {
-  if (reason === "client namespace disconnect") this.conn.close();
 }
 
 function isRoleRoom(name: string): name is RoomName {

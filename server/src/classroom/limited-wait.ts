@@ -5,7 +5,10 @@ export class LimitedWait {
 
   /** @param onEnd - told when it has taken `limitMs` */
   constructor(limitMs: number, onEnd: () => void) {
-    this.#timer = setTimeout(onEnd, limitMs);
+    this.#timer = setTimeout(() => {
+      onEnd();
+      this.#gone.abort();
+    }, limitMs);
   }
 
   /** Aborts when nobody waits any more. */

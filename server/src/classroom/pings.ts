@@ -17,10 +17,21 @@ function onPing(this: ClassroomSocket, ...args: unknown[]): void {
 }
 
 function onMessage(this: ClassroomSocket, ...args: unknown[]): void {
-  const [message] = args;
-  const isPing =
+  if (isPing(args[0])) onPing.apply(this, args);
+}
+
+/** Whether what a client sends is the contract's ping. */
+export function isPing(message: unknown): boolean {
+  return (
     typeof message === "object" &&
     message !== null &&
-    (message as { type?: unknown }).type === "ping";
-  if (isPing) onPing.apply(this, args);
+    (message as { type?: unknown }).type === "ping"
+  );
+}
+
+/** Whether the arguments of a Socket.IO event, its name first, are a ping in either form. */
+export function isPingEvent(data: unknown): boolean {
+  if (!Array.isArray(data)) return false;
+  const [name, message] = data as readonly unknown[];
+  return name === "ping" || (name === "message" && isPing(message));
 }

@@ -73,7 +73,7 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
   return {
     adapter: redisAdapter(commands, links.subscriber.client, subscriptions, log),
     broker: new RedisBroker(commands, links.subscriber, subscriptions, limits),
-    presence: new RedisPresenceStore(commands),
+    presence: new RedisPresenceStore(commands, leaseMs),
     counts,
     lease: {
       get node() {
@@ -82,12 +82,15 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
       stop: (holdsNothing) => lease.stop(holdsNothing),
       start: (listener) => {
         lease.start({
-          onNewName: () => {
-            counts.onNewName();
-            listener.onNewName();
+          onNewName: (former) => {
+            counts.onNewName(former);
+            listener.onNewName(former);
+          },
+          onHeld: () => {
+            counts.onRenewed();
           },
           onRenewed: () => {
-            counts.onRenewed();
+            listener.onRenewed();
           },
           onSettled: () => {
             listener.onSettled();

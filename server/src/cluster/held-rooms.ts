@@ -57,6 +57,11 @@ export class HeldRooms {
     }, LINGER_MS).unref();
   }
 
+  /** A room, if it is held. */
+  find(name: RoomName): Room | undefined {
+    return this.#held.get(name)?.room;
+  }
+
   /** All rooms that are held. */
   *all(): Iterable<Room> {
     for (const { room } of this.#held.values()) yield room;

@@ -77,6 +77,17 @@ export interface Teacher {
 
 export type PresenceChange = "join" | "leave";
 
+/** What there is to see of a session's presence. */
+export interface PresenceView {
+  readonly sessionId: SessionId;
+  /** Whether a teacher is there; `undefined` where all who seem to be were held by nodes that do not live. */
+  readonly isOnline: boolean | undefined;
+  /** Teachers in the set whose node is in no list of nodes, live or dead: nobody else will take them out. */
+  readonly abandoned: readonly Teacher[];
+  /** The newest version that students have been told, as far as that is known. */
+  readonly announced: number | undefined;
+}
+
 /** Who teaches, over the whole cluster. */
 export interface PresenceStore {
   /**
@@ -84,27 +95,47 @@ export interface PresenceStore {
    * settled, so that nothing is forgotten when a node dies half-way.
    */
   change(teacher: Teacher, change: PresenceChange): Promise<PresenceState>;
-  /** The state as it is. */
-  check(sessionId: SessionId): Promise<PresenceState>;
+  /**
+   * The state as it is.
+   *
+   * @param newerThan - a version that is known to be no good any more: the answer's is newer
+   */
+  check(sessionId: SessionId, newerThan?: number): Promise<PresenceState>;
   /** The teacher has left, and that has been announced. */
   settle(teacher: Teacher): Promise<void>;
   /** The teachers that a node holds, or held when it died. */
   heldBy(node: string): Promise<Teacher[]>;
+  /** Those of a node's teachers that the store has forgotten. They are in {@link PresenceStore.heldBy} again. */
+  forgotten(node: string, teachers: readonly Teacher[]): Promise<readonly Teacher[]>;
+  /** Looks at sessions without changing anything. */
+  view(node: string, sessionIds: readonly SessionId[]): Promise<readonly PresenceView[]>;
   /** Whether the session has a live teacher connection. */
   isOnline(sessionId: SessionId): Promise<boolean>;
   /** What the session's students were last told; where that was never or is forgotten, whether a teacher is there. */
   isAnnounced(sessionId: SessionId): Promise<boolean>;
+  /** What the students are said to have been told is wrong: whatever is announced next is news. */
+  forgetAnnounced(sessionId: SessionId): Promise<void>;
 }
 
 /** What a node's lease tells its holder. */
 export interface LeaseListener {
-  /** The node has a new name, the first one included: whatever it holds must be claimed under it. */
-  onNewName(): void;
+  /**
+   * The node has a new name, the first one included: whatever it holds must be claimed under it. It gets one when its
+   * lease has run out, and with each new incarnation of Redis, which may have come back with less than it had.
+   *
+   * @param before - the name it had, which nobody uses any more
+   */
+  onNewName(before: string | undefined): void;
   /** The lease has just been renewed, and every other node has had the time to claim what it holds. Once per name. */
   onSettled(): void;
+  /** The lease has been renewed, and was settled before. {@link RENEWALS} times in a lease. */
+  onRenewed(): void;
   /** Takes out what a dead node held. Called again, by this node or another, until it resolves. */
   onDeath(node: string): Promise<void>;
 }
+
+/** Leases are renewed this many times in their duration; a death is noticed one renewal late at most. */
+export const RENEWALS = 10;
 
 /** A node's claim to be alive. */
 export interface Lease {

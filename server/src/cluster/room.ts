@@ -76,6 +76,11 @@ export class Room {
     return this.#isOpen && this.#announced !== undefined;
   }
 
+  /** Whether what arrives next is what follows: members have been told all that was published. */
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
   /** What members have been told of the teacher; `false` until {@link Room.learnPresence}. */
   get teacherOnline(): boolean {
     return this.#announced ?? false;

@@ -3,8 +3,12 @@ import type { Duplex } from "node:stream";
 import { parseAddress } from "../classroom/address.js";
 import type { OriginCheck } from "./gate/origins.js";
 import { gatherWrites } from "./wire/gather-writes.js";
+import { goingAway } from "./http/closing.js";
 import { HttpProblem, NOTHING_HERE, PROBLEM_CONTENT_TYPE } from "./http/problems.js";
 import { prepareQuery } from "./request-query.js";
+
+/** What a client that is refused has to read why, and to close its connection. */
+const REFUSAL_TIMEOUT_MS = 1_000;
 
 /** Takes over a connection that asked to become a WebSocket. */
 export interface UpgradeHandler {
@@ -14,11 +18,14 @@ export interface UpgradeHandler {
 /**
  * Listens to the one `upgrade` event of the process, and hands each connection to the engine that speaks its protocol:
  * with `EIO` in its query it is a Socket.IO client, else a plain WebSocket.
+ *
+ * @param closing - aborts when nobody is let in any more
  */
 export function routeUpgrades(
   server: Server,
   engines: { engineIo: UpgradeHandler; plain: UpgradeHandler },
   isOriginAllowed: OriginCheck,
+  closing: AbortSignal,
 ): void {
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A connection that breaks before it is handed over has nobody else to listen.
@@ -27,7 +34,9 @@ export function routeUpgrades(
     const address = parseAddress(url);
     const query = prepareQuery(request);
     const isEngineIo = query["EIO"] !== undefined;
-    if (!address || (address.kind === "default" && !isEngineIo)) {
+    if (closing.aborted) {
+      refuse(socket, goingAway());
+    } else if (!address || (address.kind === "default" && !isEngineIo)) {
       refuse(socket, new HttpProblem(404, "not_found", NOTHING_HERE));
     } else if (!isOriginAllowed(request)) {
       refuse(socket, new HttpProblem(403, "origin_not_allowed", "this origin may not connect"));
@@ -44,13 +53,19 @@ function destroy(this: Duplex): void {
   this.destroy();
 }
 
-function refuse(socket: Duplex, { problem }: HttpProblem): void {
+function refuse(socket: Duplex, { problem, headers }: HttpProblem): void {
   const body = JSON.stringify(problem);
   const head = [
     `HTTP/1.1 ${String(problem.status)} ${problem.title}`,
-    "Connection: close",
+    ...Object.entries({ ...headers, connection: "close" }).map(([k, v]) => `${k}: ${v}`),
     `Content-Type: ${PROBLEM_CONTENT_TYPE}`,
     `Content-Length: ${String(Buffer.byteLength(body))}`,
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+  // Nobody reads it any more, so nobody would notice that the client has closed it; and a client may never do so.
+  socket.resume();
+  const giveUp = setTimeout(() => socket.destroy(), REFUSAL_TIMEOUT_MS).unref();
+  socket.once("close", () => {
+    clearTimeout(giveUp);
+  });
 }

@@ -136,11 +136,23 @@ async function startReplicas(
   const results = await Promise.allSettled(starts);
   const replicas = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
   // As one entry: they drain side by side, not each for 10 s after the other.
-  opened.push({ stop: async () => Promise.all(replicas.map(async (replica) => replica.stop())) });
+  opened.push({ stop: async () => allOf(replicas.map(async (replica) => replica.stop())) });
   for (const result of results) if (result.status === "rejected") throw result.reason;
   return replicas;
 }
 
+/** Stops each part after those behind it, all of them, whatever becomes of any. */
 async function stopAll(opened: readonly Stoppable[]): Promise<void> {
-  for (const part of [...opened].reverse()) await part.stop();
+  const stopped: Promise<unknown>[] = [];
+  for (const part of [...opened].reverse()) {
+    stopped.push(part.stop());
+    await Promise.allSettled(stopped);
+  }
+  await allOf(stopped);
+}
+
+/** Waits for all, and rejects with the first error only then. */
+async function allOf(promises: readonly Promise<unknown>[]): Promise<void> {
+  await Promise.allSettled(promises);
+  await Promise.all(promises);
 }

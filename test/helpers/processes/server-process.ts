@@ -10,6 +10,7 @@ import { findProgram } from "./tools.js";
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 10_000;
 const maxOutputLength = 256 * 1024;
+const faultLines = 20;
 
 /** What `npm start` runs, in the place of its shell: node's options, and the server as it was built. */
 export const START_COMMAND: readonly string[] = (
@@ -56,6 +57,7 @@ export class Launched {
   readonly #command: string;
   readonly #lines = new EventEmitter();
   #output = "";
+  #hadToBeKilled = false;
 
   private constructor(
     child: ChildProcess,
@@ -108,6 +110,11 @@ export class Launched {
     return new Launched(child, child.pid, [file, ...args].join(" "), options.onLine);
   }
 
+  /** Whether {@link Launched.stop} lost its patience. */
+  get hadToBeKilled(): boolean {
+    return this.#hadToBeKilled;
+  }
+
   /** The newest 256 KB of its stdout and stderr. */
   output(): string {
     return this.#output;
@@ -150,6 +157,7 @@ export class Launched {
     this.kill("SIGTERM");
     this.kill("SIGCONT");
     const timer = setTimeout(() => {
+      this.#hadToBeKilled = true;
       this.kill("SIGKILL");
     }, stopTimeoutMs);
     try {
@@ -273,9 +281,20 @@ export class ServerProcess {
     this.kill("SIGCONT");
   }
 
-  /** Ends it as Kubernetes does: SIGTERM, and SIGKILL after 10 s. Nothing happens if it is gone. */
+  /**
+   * Ends it as Kubernetes does: SIGTERM, and SIGKILL after 10 s. Nothing happens if it is gone.
+   *
+   * @throws where it has not ended well, now or before: by an unhandled rejection, or only by SIGKILL. So this fails the
+   *   test whose teardown it is.
+   */
   async stop(): Promise<Exit> {
-    return this.#running.stop();
+    const running = this.#running;
+    const exit = await running.stop();
+    const isGood = exit.code === 0 || exit.code === null;
+    if (isGood && !running.hadToBeKilled) return exit;
+    const how = isGood ? "did not end within 10 s" : `ended with exit code ${exit.code}`;
+    const log = running.output().split("\n").slice(-faultLines).join("\n");
+    throw new Error(`${this.nodeId} ${how}; the end of its log:\n${log}`);
   }
 
   /** Starts it again, if need be after it has stopped, with the same port, NODE_ID and env. */

@@ -1,5 +1,11 @@
 import { roomName, type SessionId } from "@inthon/emitter/protocol";
-import type { PresenceChange, PresenceState, PresenceStore, Teacher } from "../ports.js";
+import type {
+  PresenceChange,
+  PresenceState,
+  PresenceStore,
+  PresenceView,
+  Teacher,
+} from "../ports.js";
 import type { MemoryBroker } from "./broker.js";
 
 /** {@link PresenceStore} of a single process. */
@@ -20,10 +26,11 @@ export class MemoryPresenceStore implements PresenceStore {
     return this.check(sessionId);
   }
 
-  check(sessionId: SessionId): Promise<PresenceState> {
+  check(sessionId: SessionId, newerThan = -1): Promise<PresenceState> {
     const announced = this.#broker.announcedVersion(roomName(sessionId, "student")) ?? 0;
     const parity = this.#sessions.has(sessionId) ? 1 : 0;
-    return Promise.resolve({ version: announced % 2 === parity ? announced : announced + 1 });
+    const least = Math.max(announced, newerThan + 1);
+    return Promise.resolve({ version: least % 2 === parity ? least : least + 1 });
   }
 
   settle(): Promise<void> {
@@ -32,6 +39,21 @@ export class MemoryPresenceStore implements PresenceStore {
 
   heldBy(): Promise<Teacher[]> {
     return Promise.resolve([]);
+  }
+
+  forgotten(): Promise<readonly Teacher[]> {
+    // What a process holds and what it remembers is one.
+    return Promise.resolve([]);
+  }
+
+  view(_node: string, sessionIds: readonly SessionId[]): Promise<readonly PresenceView[]> {
+    const views = sessionIds.map((sessionId) => ({
+      sessionId,
+      isOnline: this.#sessions.has(sessionId),
+      abandoned: [],
+      announced: this.#broker.announcedVersion(roomName(sessionId, "student")),
+    }));
+    return Promise.resolve(views);
   }
 
   isOnline(sessionId: SessionId): Promise<boolean> {
@@ -43,5 +65,9 @@ export class MemoryPresenceStore implements PresenceStore {
     return announced === undefined
       ? this.isOnline(sessionId)
       : Promise.resolve(announced % 2 === 1);
+  }
+
+  forgetAnnounced(): Promise<void> {
+    return Promise.resolve();
   }
 }

@@ -9,6 +9,7 @@ import {
 import type { Logger } from "../../telemetry/log.js";
 import { NODES_KEY, type NodeLease } from "./node-lease.js";
 import type { ConnectionCounts } from "../ports.js";
+import { within } from "../retry.js";
 
 function countsKey(node: string): string {
   return `inthon:node:{${node}}:connections`;
@@ -16,6 +17,7 @@ function countsKey(node: string): string {
 
 /** Counts are told together, this much later: ten thousand clients that come back at once are a few commands. */
 const TELL_AFTER_MS = 100;
+const CLOSE_TIMEOUT_MS = 1_000;
 
 /** {@link ConnectionCounts} in one hash for each node, which expires with the node's lease. */
 export class RedisConnectionCounts implements ConnectionCounts {
@@ -54,35 +56,54 @@ export class RedisConnectionCounts implements ConnectionCounts {
   }
 
   /** Tells everything, as the cluster knows nothing under the node's new name. */
-  onNewName(): void {
-    for (const room of this.#counts.keys()) this.#changed.add(room);
-    this.#tell();
+  onNewName(former: string | undefined): void {
+    this.#tellAll();
+    if (former === undefined) return;
+    // Else they would count twice until they expire.
+    this.#commands.del(countsKey(former)).catch(this.#onFailure);
   }
 
-  /** Keeps what was told, and tells what could not be told. */
+  /** Keeps what was told, tells what could not be told, and all of it where Redis has not the same. */
   onRenewed(): void {
-    if (this.#changed.size > 0) {
-      this.#tell();
-      return;
-    }
-    this.#commands
-      .pExpire(countsKey(this.#lease.node), this.#lease.durationMs)
-      .catch((error: unknown) => {
-        this.#log.debug({ err: error }, "connection counts wait for Redis");
-      });
+    if (this.#changed.size > 0) this.#tell();
+    else this.#keep().catch(this.#onFailure);
   }
 
   async close(): Promise<void> {
     clearTimeout(this.#flush);
-    if (this.#commands.isReady) await this.#commands.del(countsKey(this.#lease.node));
+    if (!this.#commands.isReady) return;
+    // Where Redis does not answer, they expire with the lease.
+    const forget = this.#commands.del(countsKey(this.#lease.node));
+    await within(CLOSE_TIMEOUT_MS, forget).catch(() => undefined);
   }
+
+  async #keep(): Promise<void> {
+    const key = countsKey(this.#lease.node);
+    const [known] = await Promise.all([
+      this.#commands.hLen(key),
+      this.#commands.pExpire(key, this.#lease.durationMs),
+    ]);
+    if (this.#changed.size > 0 || known === this.#counts.size) return;
+    // In this order, as one goes behind the other: Redis may have too many as well as too few.
+    this.#commands.del(key).catch(this.#onFailure);
+    this.#tellAll();
+  }
+
+  #tellAll(): void {
+    for (const room of this.#counts.keys()) this.#changed.add(room);
+    this.#tell();
+  }
+
+  readonly #onFailure = (error: unknown): void => {
+    this.#log.debug({ err: error }, "connection counts wait for Redis");
+  };
 
   #tell(): void {
     const rooms = [...this.#changed];
     this.#changed.clear();
     this.#write(rooms).catch((error: unknown) => {
       for (const room of rooms) this.#changed.add(room);
-      this.#log.debug({ err: error }, "connection counts wait for Redis");
+      this.#onFailure(error);
     });
   }
 

@@ -2,11 +2,10 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { RedisClient } from "@inthon/emitter";
 import type { Logger } from "../../telemetry/log.js";
-import type { LeaseListener } from "../ports.js";
+import { RENEWALS, type LeaseListener } from "../ports.js";
+import { within } from "../retry.js";
 import { loadScript, runScript } from "./scripts/script.js";
 
-/** Leases are renewed this many times in their duration; a death is noticed one renewal late at most. */
-const RENEWALS = 10;
 /**
  * After an outage of Redis every lease has run out. A node that has just begun its own lets the others do so too,
  * for this part of a lease, before it declares any of them dead.
@@ -15,6 +14,7 @@ const SETTLE_PART = 0.5;
 /** Longer than a cluster is ever down: the nodes that died with it are swept by the first one that is back. */
 export const FORGET_MS = 7 * 24 * 60 * 60 * 1_000;
 const MAX_DEAD = 16;
+const STOP_TIMEOUT_MS = 1_000;
 
 export const NODES_KEY = "inthon:nodes";
 
@@ -22,14 +22,23 @@ const RENEW = loadScript("renew.lua");
 
 /** {@link LeaseListener}, for those who have something to renew with the lease. */
 export interface RenewalListener extends LeaseListener {
-  onRenewed(): void;
+  /** The lease is held: told with each renewal. */
+  onHeld(): void;
+}
+
+interface Renewal {
+  readonly isHeld: boolean;
+  readonly dead: readonly string[];
+  /** Which Redis answered: another one may have less than what the one before had. */
+  readonly incarnation: string;
 }
 
 /**
  * This process's claim to be alive, renewed with one command a second, however much it holds.
  *
  * A node that finds its lease gone (it was frozen, or Redis was away or forgot) does not take it up again: others may be
- * sweeping what it held. It goes on under a new name, under which it claims anew what it holds.
+ * sweeping what it held. It goes on under a new name, under which it claims anew what it holds. So it does, whatever the
+ * lease says, when Redis has begun anew: it may have come back with claims that were given up, and without others.
  */
 export class NodeLease {
   readonly #commands: RedisClient;
@@ -41,6 +50,9 @@ export class NodeLease {
   #node: string;
   #heldSince = 0;
   #isSettled = false;
+  #incarnation = "";
+  /** The name before, until what was claimed under it is taken out. */
+  #former: string | undefined;
   #wake = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
@@ -77,9 +89,13 @@ export class NodeLease {
   async stop(holdsNothing: boolean): Promise<void> {
     this.#closing.abort();
     this.#wake.abort();
-    await this.#running;
-    if (!holdsNothing || !this.#commands.isReady) return;
-    await this.#commands.zRem(NODES_KEY, this.#node).catch(() => undefined);
+    // A Redis that hangs does not hold up the end of the process: then the lease runs out by itself.
+    const giveUp = async () => {
+      await this.#running;
+      if (!holdsNothing || !this.#commands.isReady) return;
+      await this.#commands.zRem(NODES_KEY, this.#node);
+    };
+    await within(STOP_TIMEOUT_MS, giveUp()).catch(() => undefined);
   }
 
   #newName(): string {
@@ -90,43 +106,59 @@ export class NodeLease {
     const isStopping = () => this.#closing.signal.aborted;
     while (!isStopping()) {
       this.#wake = new AbortController();
-      const next = delay(this.#leaseMs / RENEWALS, undefined, { signal: this.#wake.signal });
+      // Handled from the start: it is woken up also while a renewal is under way, when nobody awaits it yet.
+      const next = delay(this.#leaseMs / RENEWALS, undefined, { signal: this.#wake.signal }).catch(
+        () => undefined,
+      );
       try {
         if (this.#commands.isReady) await this.#tick(listener);
       } catch (error) {
         if (!isStopping()) this.#log.warn({ err: error }, "the lease could not be renewed");
       }
       // Early after a reconnection: the lease may be about to run out.
-      await next.catch(() => undefined);
+      await next;
     }
   }
 
   async #tick(listener: RenewalListener): Promise<void> {
-    let { isHeld, dead } = await this.#renew(this.#heldSince === 0);
-    if (!isHeld) {
-      this.#log.warn({ lease: this.#node }, "the lease ran out: claiming everything anew");
+    let renewal = await this.#renew(this.#heldSince === 0);
+    const isAnew = this.#incarnation !== "" && this.#incarnation !== renewal.incarnation;
+    if (!renewal.isHeld || isAnew) {
+      const why = isAnew ? "Redis has begun anew" : "the lease ran out";
+      this.#log.warn({ lease: this.#node }, `${why}: claiming everything under a new name`);
+      this.#former = this.#node;
       this.#node = this.#newName();
       this.#heldSince = 0;
-      ({ isHeld, dead } = await this.#renew(true));
+      renewal = await this.#renew(true);
     }
-    if (this.#heldSince === 0) {
-      this.#heldSince = performance.now();
-      this.#isSettled = false;
-      listener.onNewName();
-    }
-    listener.onRenewed();
+    this.#incarnation = renewal.incarnation;
+    if (this.#heldSince === 0) this.#begin(listener);
+    listener.onHeld();
     if (performance.now() - this.#heldSince < SETTLE_PART * this.#leaseMs) return;
-    if (!this.#isSettled) {
+    if (this.#isSettled) {
+      listener.onRenewed();
+    } else {
       this.#isSettled = true;
       listener.onSettled();
     }
-    for (const node of dead) this.#sweep(node, listener);
+    for (const node of renewal.dead) this.#sweep(node, listener);
+  }
+
+  /** Begins a lease under a new name. */
+  #begin(listener: RenewalListener): void {
+    const former = this.#former;
+    this.#former = undefined;
+    this.#heldSince = performance.now();
+    this.#isSettled = false;
+    listener.onNewName(former);
+    // Nobody else would find the claims that were made since Redis forgot the name.
+    if (former !== undefined) this.#sweep(former, listener);
   }
 
   #sweep(node: string, listener: LeaseListener): void {
     if (node === this.#node || this.#sweeping.has(node)) return;
     this.#sweeping.add(node);
-    this.#log.info({ gone: node }, "a node has gone: sweeping what it held");
+    this.#log.info({ gone: node }, "a node, or its name, has gone: sweeping what it held");
     listener
       .onDeath(node)
       .then(() => this.#commands.zRem(NODES_KEY, node))
@@ -138,7 +170,7 @@ export class NodeLease {
       });
   }
 
-  async #renew(isNew: boolean): Promise<{ isHeld: boolean; dead: string[] }> {
+  async #renew(isNew: boolean): Promise<Renewal> {
     const args = [
       this.#node,
       String(this.#leaseMs),
@@ -147,7 +179,7 @@ export class NodeLease {
       String(MAX_DEAD),
     ];
     const reply = await runScript(this.#commands, RENEW, [NODES_KEY], args);
-    const [held, dead] = reply as [number, string[]];
-    return { isHeld: held === 1, dead };
+    const [held, dead, incarnation] = reply as [number, string[], string];
+    return { isHeld: held === 1, dead, incarnation };
   }
 }

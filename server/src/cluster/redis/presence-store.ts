@@ -6,13 +6,19 @@ import {
   teachersKey,
   type SessionId,
 } from "@inthon/emitter/protocol";
-import { FORGET_MS } from "./node-lease.js";
-import type { PresenceChange, PresenceState, PresenceStore, Teacher } from "../ports.js";
+import { FORGET_MS, NODES_KEY } from "./node-lease.js";
+import type {
+  PresenceChange,
+  PresenceState,
+  PresenceStore,
+  PresenceView,
+  Teacher,
+} from "../ports.js";
 import { loadScript, runScript } from "./scripts/script.js";
 
 const PRESENCE = loadScript("presence.lua");
 
-/** Longer than any lecture; where it runs out, versions begin again at the time, which is later. */
+/** Longer than any lecture; where it runs out, nothing is lost but a number. */
 const VERSION_TTL_MS = 24 * 60 * 60 * 1_000;
 
 /** The SET of the teachers that a node holds, each as `<session>/<socket>`: what to take out when it dies. */
@@ -24,28 +30,38 @@ function entryOf({ sessionId, socketId }: Teacher): string {
   return `${sessionId}/${socketId}`;
 }
 
+/** The member of a session's set. */
+function memberOf({ node, socketId }: Teacher): string {
+  return node === "" ? socketId : `${node}/${socketId}`;
+}
+
+/** Whoever else puts something into the set is a teacher of no node. */
+function toTeacher(sessionId: SessionId, member: string): Teacher {
+  const cut = member.lastIndexOf("/");
+  return { sessionId, node: member.slice(0, Math.max(cut, 0)), socketId: member.slice(cut + 1) };
+}
+
 /** {@link PresenceStore} on the contract's Redis SET. */
 export class RedisPresenceStore implements PresenceStore {
   readonly #commands: RedisClient;
+  readonly #leaseMs: number;
 
-  constructor(commands: RedisClient) {
+  /** @param leaseMs - a node that has not renewed its lease for this long does not live */
+  constructor(commands: RedisClient, leaseMs: number) {
     this.#commands = commands;
+    this.#leaseMs = leaseMs;
   }
 
   async change(teacher: Teacher, change: PresenceChange): Promise<PresenceState> {
     if (change === "join") {
       // First, so that whoever finds this node dead takes out all that it may have put in.
-      await Promise.all([
-        this.#commands.sAdd(heldKey(teacher.node), entryOf(teacher)),
-        this.#commands.pExpire(heldKey(teacher.node), FORGET_MS),
-      ]);
+      await this.#list(teacher.node, [teacher]);
     }
-    const member = `${teacher.node}/${teacher.socketId}`;
-    return this.#run(teacher.sessionId, change, member);
+    return this.#run(teacher.sessionId, change, memberOf(teacher));
   }
 
-  check(sessionId: SessionId): Promise<PresenceState> {
-    return this.#run(sessionId, "check", "");
+  check(sessionId: SessionId, newerThan = 0): Promise<PresenceState> {
+    return this.#run(sessionId, "check", "", newerThan);
   }
 
   async settle(teacher: Teacher): Promise<void> {
@@ -61,6 +77,41 @@ export class RedisPresenceStore implements PresenceStore {
     });
   }
 
+  async forgotten(node: string, teachers: readonly Teacher[]): Promise<readonly Teacher[]> {
+    if (teachers.length === 0) return [];
+    const [, ...isThere] = await Promise.all([
+      this.#list(node, teachers),
+      ...teachers.map((teacher) =>
+        this.#commands.sIsMember(teachersKey(teacher.sessionId), memberOf(teacher)),
+      ),
+    ]);
+    return teachers.filter((_, i) => isThere[i] !== 1);
+  }
+
+  async view(node: string, sessionIds: readonly SessionId[]): Promise<readonly PresenceView[]> {
+    const sessions = await Promise.all(sessionIds.map((sessionId) => this.#read(sessionId)));
+    // After the sets: a node is in the list before it puts anybody into a set.
+    const nodes = [...new Set(sessions.flatMap(({ teachers }) => teachers.map((t) => t.node)))];
+    const [[own, ...scores], isClaimed] = await Promise.all([
+      this.#commands.zmScore(NODES_KEY, [node, ...nodes]),
+      Promise.all(sessions.map(({ teachers }) => this.#areClaimed(teachers))),
+    ]);
+    // This node is about to find out that it has been forgotten itself.
+    if (own === null || own === undefined) return [];
+    const renewed = new Map(nodes.map((name, i) => [name, scores[i] ?? undefined]));
+    return sessions.map(({ sessionId, teachers, announced }, i) => {
+      const isKnown = teachers.map((t, j) => renewed.has(t.node) && isClaimed[i]?.[j] === 1);
+      const lives = (name: string) => (renewed.get(name) ?? 0) > own - this.#leaseMs;
+      const isLive = teachers.some((t, j) => isKnown[j] && lives(t.node));
+      return {
+        sessionId,
+        isOnline: isLive ? true : teachers.length === 0 ? false : undefined,
+        abandoned: teachers.filter((t, j) => !isKnown[j] || renewed.get(t.node) === undefined),
+        announced,
+      };
+    });
+  }
+
   async isOnline(sessionId: SessionId): Promise<boolean> {
     return (await this.#commands.sCard(teachersKey(sessionId))) > 0;
   }
@@ -73,14 +124,46 @@ export class RedisPresenceStore implements PresenceStore {
     return announced === null ? isOnline : Number(announced) % 2 === 1;
   }
 
-  async #run(sessionId: SessionId, operation: string, member: string): Promise<PresenceState> {
+  async forgetAnnounced(sessionId: SessionId): Promise<void> {
+    await this.#commands.del(announcedKey(roomName(sessionId, "student")));
+  }
+
+  /** Puts teachers on the list of those that a node holds. */
+  async #list(node: string, teachers: readonly Teacher[]): Promise<void> {
+    await Promise.all([
+      this.#commands.sAdd(heldKey(node), teachers.map(entryOf)),
+      this.#commands.pExpire(heldKey(node), FORGET_MS),
+    ]);
+  }
+
+  async #read(sessionId: SessionId) {
+    const [members, announced] = await Promise.all([
+      this.#commands.sMembers(teachersKey(sessionId)),
+      this.#commands.get(announcedKey(roomName(sessionId, "student"))),
+    ]);
+    const teachers = members.map((member) => toTeacher(sessionId, member));
+    return { sessionId, teachers, announced: announced === null ? undefined : Number(announced) };
+  }
+
+  #areClaimed(teachers: readonly Teacher[]): Promise<number[]> {
+    return Promise.all(
+      teachers.map((teacher) => this.#commands.sIsMember(heldKey(teacher.node), entryOf(teacher))),
+    );
+  }
+
+  async #run(
+    sessionId: SessionId,
+    operation: string,
+    member: string,
+    newerThan = 0,
+  ): Promise<PresenceState> {
     const teachers = teachersKey(sessionId);
     const version = await runScript(
       this.#commands,
       PRESENCE,
       // The hash tag puts the version in the slot of the set.
       [teachers, `inthon:presence:{${teachers}}`],
-      [operation, member, String(VERSION_TTL_MS)],
+      [operation, member, String(VERSION_TTL_MS), String(newerThan)],
     );
     return { version: Number(version) };
   }

@@ -1,4 +1,5 @@
 import { Decoder, PacketType, type Packet } from "socket.io-parser";
+import { isPingEvent } from "../../classroom/pings.js";
 
 /** The one namespace that there is (PROTOCOL.md, section 2). */
 const NAMESPACE = "/";
@@ -9,12 +10,34 @@ const NAMESPACE = "/";
  */
 export class TolerantDecoder extends Decoder {
   /** Whether the client is in the namespace: before, it may only join, and afterwards, not again. */
-  hasJoined = false;
+  #hasJoined = false;
   #isJoining = false;
+  /** A ping that came before the client was in, to be answered then. One, and no more of it than that takes. */
+  #earlyPing: Packet | undefined;
 
   override add(data: unknown): void {
     const packet = this.#decode(data);
-    if (packet && this.#isInPlace(packet)) this.emitReserved("decoded", packet);
+    if (!packet) return;
+    if (this.#isInPlace(packet)) this.emitReserved("decoded", packet);
+    else if (!this.#hasJoined) this.#keepPing(packet);
+  }
+
+  /** The client is in the namespace, and has been told so: its events count from now on. */
+  acceptEvents(): void {
+    this.#hasJoined = true;
+    const ping = this.#earlyPing;
+    this.#earlyPing = undefined;
+    if (ping) this.emitReserved("decoded", ping);
+  }
+
+  override destroy(): void {
+    this.#earlyPing = undefined;
+    super.destroy();
+  }
+
+  #keepPing({ type, nsp, data, id }: Packet): void {
+    if (type !== PacketType.EVENT || nsp !== NAMESPACE || !isPingEvent(data)) return;
+    this.#earlyPing ??= { type, nsp, data: ["ping"], ...(id !== undefined && { id }) };
   }
 
   #decode(data: unknown): Packet | undefined {
@@ -35,7 +58,9 @@ export class TolerantDecoder extends Decoder {
       this.#isJoining = true;
       return isFirst;
     }
-    return this.hasJoined && nsp === NAMESPACE && type !== PacketType.CONNECT_ERROR;
+    // Who leaves while it is being admitted has ended: Socket.IO closes its connection.
+    if (type === PacketType.DISCONNECT && nsp === NAMESPACE) return this.#isJoining;
+    return this.#hasJoined && nsp === NAMESPACE && type !== PacketType.CONNECT_ERROR;
   }
 }
 
@@ -49,7 +74,7 @@ interface SocketSeam {
   readonly client: { readonly decoder: TolerantDecoder };
 }
 
-/** To be called when a client has joined the namespace: its events count from now on. */
+/** To be called when a client has joined the namespace, after it has been told so. */
 export function acceptEvents(socket: object): void {
-  (socket as SocketSeam).client.decoder.hasJoined = true;
+  (socket as SocketSeam).client.decoder.acceptEvents();
 }

@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { Server as EngineServer, Socket as EngineSocket, type ServerOptions } from "engine.io";
 import type { WebSocket, WebSocketServer } from "ws";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./connection.js";
+import { CLOSE_TIMEOUT_MS, limitClosing } from "../wire/closing.js";
 import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
 import { prepareQuery } from "../request-query.js";
 import { textFrames } from "../wire/websocket-frames.js";
@@ -30,6 +31,8 @@ interface TransportSeam {
   onPacket(this: TransportSeam, packet: EnginePacket): void;
   /** Whether the client may ping, which it does once: to probe a transport that it upgrades to. */
   mayProbe?: boolean;
+  /** Of long polling: how long a connection that is closed waits for the client's next poll. */
+  closeTimeout?: number;
 }
 
 interface EnginePacket {
@@ -45,6 +48,7 @@ interface ConnectionSeam extends Beating, EngineConnectionSeam {
   readonly pingTimeoutTimer: NodeJS.Timeout | null;
   hasRefreshedPingTimeout: boolean;
   sendPacket(type: "ping"): void;
+  close(): void;
   schedulePing: (this: ConnectionSeam) => void;
   resetPingTimeout(): void;
   on(event: "close", listener: (this: ConnectionSeam) => void): void;
@@ -54,18 +58,21 @@ interface ConnectionSeam extends Beating, EngineConnectionSeam {
 export class TolerantEngine extends EngineServer {
   readonly #nodeId: string;
   readonly #heartbeat: Heartbeat;
+  #isClosed = false;
 
   /** @param nodeId - put in front of each connection's Engine.IO id, so that a client can tell which replica it is on */
   constructor(options: ServerOptions & { readonly pingInterval: number }, nodeId: string) {
     super(options);
     this.#nodeId = nodeId;
     this.#heartbeat = new Heartbeat(options.pingInterval);
+    limitClosing((this as unknown as UpgradeSeam).ws);
     this.on("connection", (connection) => {
       this.#slim(connection as unknown as ConnectionSeam);
     });
   }
 
   override close(): this {
+    this.#isClosed = true;
     this.#heartbeat.close();
     super.close();
     return this;
@@ -84,7 +91,8 @@ export class TolerantEngine extends EngineServer {
     const engineRequest = request as EngineRequest;
     this.verify(engineRequest, true, (errorCode) => {
       if (errorCode !== undefined) {
-        // Refuses it.
+        // Refuses it, and destroys the socket in the same step: the answer must not wait for the end of the turn.
+        socket.uncork();
         super.handleUpgrade(request, socket, head);
         return;
       }
@@ -96,8 +104,10 @@ export class TolerantEngine extends EngineServer {
         }
         webSocket.on("error", untilThereIsATransport);
         (request as RequestSeam).websocket = webSocket;
-        void this.handshake(transport, engineRequest, () => {
+        this.handshake(transport, engineRequest, () => {
           webSocket.close(PROTOCOL_ERROR);
+        }).catch(() => {
+          webSocket.terminate();
         });
       });
     });
@@ -110,12 +120,19 @@ export class TolerantEngine extends EngineServer {
     const transport = super.createTransport(...args);
     const seam = transport as unknown as TransportSeam;
     if (prepareQuery(request)["sid"] !== undefined) seam.mayProbe = true;
+    if (seam.closeTimeout !== undefined) seam.closeTimeout = CLOSE_TIMEOUT_MS;
     seam.onPacket = onTolerablePacket;
     return transport;
   }
 
   /** Takes from a new connection what Engine.IO gives to each and one can do for all. */
   #slim(connection: ConnectionSeam): void {
+    // It ended while it began: nobody would stop its heartbeat.
+    if (connection.readyState === "closed") return;
+    if (this.#isClosed) {
+      connection.close();
+      return;
+    }
     connection.beat = ping;
     this.#heartbeat.add(connection);
     connection.on("close", onClose);

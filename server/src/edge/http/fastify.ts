@@ -19,8 +19,9 @@ export function createHttp(log: Logger, allowedOrigins: readonly string[] | unde
       { level: log.isLevelEnabled("warn") ? "warn" : log.level },
     ) as FastifyBaseLogger,
     bodyLimit: MAX_BODY_BYTES,
-    // Kept-alive connections must not hold up the end of the process.
-    forceCloseConnections: true,
+    // What is under way while the server closes is finished, and what comes is refused: by hooks (`closing.ts`).
+    forceCloseConnections: false,
+    return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
     // A URL that cannot be decoded.
     frameworkErrors: (_error, request, reply) => {

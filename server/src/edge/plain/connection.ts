@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import type { RawData, WebSocket } from "ws";
 import type { Batch } from "../../classroom/batch.js";
+import { isPing } from "../../classroom/pings.js";
 import { plainFrames, plainFramesWithOffsets } from "../wire/event-encodings.js";
 import { plainFrame } from "./frame-of-packet.js";
 import { stopBeating, type Beating } from "../wire/heartbeat.js";
@@ -20,8 +21,6 @@ const TRY_AGAIN_LATER = 1013;
 
 /** What one connection may leave unread before it is sent away. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
-/** A client that does not finish the closing handshake. */
-const CLOSE_TIMEOUT_MS = 5_000;
 
 /** As Socket.IO's encoder would write `socket.send({ type: "ping" })`. */
 const PING_PACKET = '2["message",{"type":"ping"}]';
@@ -134,12 +133,6 @@ export class PlainConnection extends EventEmitter implements Beating {
     if (this.readyState !== "open") return;
     this.readyState = "closing";
     this.#socket.close(code);
-    const giveUp = setTimeout(() => {
-      this.#socket.terminate();
-    }, CLOSE_TIMEOUT_MS);
-    this.#socket.once("close", () => {
-      clearTimeout(giveUp);
-    });
   }
 }
 
@@ -152,7 +145,7 @@ type OwnedWebSocket = WebSocket & { [owner]: PlainConnection };
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   const connection = (this as OwnedWebSocket)[owner];
   connection.isAlive = true;
-  if (!isBinary && isPing(data)) connection.emit("data", PING_PACKET);
+  if (!isBinary && isPingFrame(data)) connection.emit("data", PING_PACKET);
 }
 
 function onPong(this: WebSocket): void {
@@ -169,14 +162,9 @@ function onClose(this: WebSocket): void {
 }
 
 /** Everything that is not a ping is ignored (PROTOCOL.md, section 4). */
-function isPing(data: RawData): boolean {
+function isPingFrame(data: RawData): boolean {
   try {
-    const message: unknown = JSON.parse((data as Buffer).toString());
-    return (
-      typeof message === "object" &&
-      message !== null &&
-      (message as { type?: unknown }).type === "ping"
-    );
+    return isPing(JSON.parse((data as Buffer).toString()));
   } catch {
     return false;
   }

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { prepareQuery } from "../request-query.js";
+import { limitClosing } from "../wire/closing.js";
 import { Heartbeat } from "../wire/heartbeat.js";
 import { PlainConnection } from "./connection.js";
 
@@ -28,6 +29,7 @@ export class PlainEngine extends EventEmitter {
       perMessageDeflate: false,
       maxPayload: options.maxFrameBytes,
     });
+    limitClosing(this.#server);
     this.#heartbeat = new Heartbeat(options.heartbeatMs);
   }
 

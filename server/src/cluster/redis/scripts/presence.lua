@@ -3,27 +3,48 @@
 -- Atomic, so that of all replicas exactly one change finds the set empty or leaves it so, and each change of state has
 -- a version of its own.
 --
+-- A version is the time of the change, or one more than the version before where that is later. So it is newer than any
+-- that was given before, also where Redis has forgotten the version, or has come back with an older one.
+--
+-- Removes before it writes anything else: in a full Redis a script may write once it has removed. Where the version is
+-- refused, the set is put back: nothing is done by half.
+--
 -- KEYS[1]  set of the session's teacher connections
--- KEYS[2]  version: odd while somebody is in the set, even otherwise; one more with each change of state
+-- KEYS[2]  version: odd while somebody is in the set, even otherwise; a new one with each change of state
 -- ARGV[1]  'join', 'leave', or 'check' to change nothing
 -- ARGV[2]  member
 -- ARGV[3]  expiry of the version, in milliseconds
+-- ARGV[4]  a version that the answer must be newer than, or '0'
 --
 -- Returns  the version
-if ARGV[1] == 'join' then
-  redis.call('SADD', KEYS[1], ARGV[2])
-elseif ARGV[1] == 'leave' then
-  redis.call('SREM', KEYS[1], ARGV[2])
+local set, key, operation, member = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+
+local before = redis.call('EXISTS', set)
+local changed = 0
+if operation == 'join' then
+  changed = redis.call('SADD', set, member)
+elseif operation == 'leave' then
+  changed = redis.call('SREM', set, member)
+else
+  -- A write that a full Redis carries out.
+  redis.call('PEXPIRE', key, ARGV[3])
 end
-local parity = redis.call('EXISTS', KEYS[1])
-local version = tonumber(redis.call('GET', KEYS[2]) or '')
-if not version then
-  -- Begins at the time, so that versions keep growing when Redis forgets them.
-  local now = redis.call('TIME')
-  version = 2 * (tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)) + parity
-elseif version % 2 ~= parity then
-  version = version + 1
+local parity = redis.call('EXISTS', set)
+
+local version = tonumber(redis.call('GET', key) or nil)
+if version and version % 2 == parity and before == parity and version > tonumber(ARGV[4]) then
+  return string.format('%.0f', version)
 end
-local text = string.format('%.0f', version)
-redis.call('SET', KEYS[2], text, 'PX', ARGV[3])
+
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local newest = math.max(2 * now, (version or 0) + 1, tonumber(ARGV[4]) + 1)
+local text = string.format('%.0f', newest + (newest + parity) % 2)
+local written = redis.pcall('SET', key, text, 'PX', ARGV[3])
+if written.err then
+  if changed == 1 then
+    redis.call(operation == 'join' and 'SREM' or 'SADD', set, member)
+  end
+  return written
+end
 return text

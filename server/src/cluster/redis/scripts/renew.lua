@@ -1,4 +1,4 @@
--- Renews a node's lease, and finds the nodes whose lease has run out.
+-- Renews a node's lease, finds the nodes whose lease has run out, and tells which incarnation of Redis this is.
 --
 -- Atomic, and by Redis's own clock, so that a node either still holds its lease or learns that others may have declared
 -- it dead: never both.
@@ -10,7 +10,7 @@
 -- ARGV[4]  expiry of the set, in milliseconds
 -- ARGV[5]  dead nodes to tell at most
 --
--- Returns  { 1 where the node holds its lease, else 0; dead nodes }
+-- Returns  { 1 where the node holds its lease, else 0; dead nodes; the incarnation, or '' where Redis does not say }
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local deadline = now - tonumber(ARGV[2])
@@ -19,9 +19,19 @@ local held = 0
 local renewed = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if ARGV[3] == '1' or (renewed and tonumber(renewed) > deadline) then
   held = 1
-  redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
+  -- First, as it needs no memory: then a full Redis carries out what follows. It would refuse it as the first write.
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
+  redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
+  if not renewed then
+    -- There may have been no set to expire.
+    redis.call('PEXPIRE', KEYS[1], ARGV[4])
+  end
 end
 local dead = redis.call(
   'ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', deadline), 'LIMIT', 0, ARGV[5])
-return { held, dead }
+
+-- Redis makes a new one when it starts, whatever it has loaded, and when a replica is promoted. (And when a first replica
+-- comes: then nothing is lost, and claiming anew changes nothing.) Some users may not ask.
+local info = redis.pcall('INFO', 'replication')
+local incarnation = type(info) == 'string' and string.match(info, 'master_replid:(%x+)') or ''
+return { held, dead, incarnation }

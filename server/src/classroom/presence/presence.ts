@@ -1,8 +1,8 @@
 import type { Publisher } from "@inthon/emitter";
 import type { SessionId } from "@inthon/emitter/protocol";
-import type { Lease, PresenceStore, Teacher } from "../cluster/ports.js";
-import { untilDone } from "../cluster/retry.js";
-import type { Logger } from "../telemetry/log.js";
+import type { Lease, PresenceStore, Teacher } from "../../cluster/ports.js";
+import { untilDone } from "../../cluster/retry.js";
+import type { Logger } from "../../telemetry/log.js";
 
 /** Changes that a sweep or a check has under way at once. */
 const BATCH = 50;
@@ -65,31 +65,45 @@ export class Presence {
     else this.#graces.set(socketId, setTimeout(takeOut, this.#graceMs).unref());
   }
 
-  /**
-   * The lease has a new name: what this node holds is claimed under it. The old claims are swept as a dead node's, but
-   * for those made since Redis forgot the old name, which nobody else would find: so they are taken out here as well.
-   */
+  /** The lease has a new name: what this node holds is claimed under it. */
   claimAll(): void {
-    for (const [socketId, old] of this.#held) {
-      this.#inBackground(old.sessionId, async () => {
-        if (this.#held.has(socketId)) await this.#claim(old.sessionId, socketId);
-        if (old.node !== this.#lease.node) await this.#takeOut(old);
-      });
-    }
+    for (const teacher of this.#held.values()) this.claimAgain(teacher);
+  }
+
+  /** The cluster does not know a teacher that this node holds. */
+  claimAgain({ sessionId, socketId }: Teacher): void {
+    this.#inBackground(sessionId, async () => {
+      if (this.#held.has(socketId)) await this.#claim(sessionId, socketId);
+    });
+  }
+
+  /** Takes out a teacher that nobody claims any more. */
+  abandon(teacher: Teacher): void {
+    this.#inBackground(teacher.sessionId, () => this.#takeOut(teacher));
   }
 
   /**
-   * Redis may have forgotten a teacher that nobody claims any more: what students were told is checked, and put right.
+   * Students believe what is not so: tells them.
    *
-   * @param told - sessions, and whether their students believe that the teacher is there
+   * @param announced - the newest version that they are said to have been told
+   * @param believes - asked in turn: what they believe now
    */
-  checkAll(told: Iterable<readonly [SessionId, boolean]>): void {
-    for (const [sessionId, isBelieved] of told) {
-      this.#inBackground(sessionId, async () => {
-        const { version } = await this.#store.check(sessionId);
-        if (isOnline(version) !== isBelieved) await this.#announce(sessionId, version);
-      });
-    }
+  correct(
+    sessionId: SessionId,
+    announced: number | undefined,
+    believes: () => boolean | undefined,
+  ): void {
+    this.#inBackground(sessionId, async () => {
+      let { version } = await this.#store.check(sessionId);
+      const belief = believes();
+      if (belief === undefined || belief === isOnline(version)) return;
+      if (announced !== undefined && (isOnline(announced) !== belief || version <= announced)) {
+        // They are said to know this already, or something later: nothing would be news, nor under a known version.
+        ({ version } = await this.#store.check(sessionId, Math.max(version, announced)));
+        await this.#store.forgetAnnounced(sessionId);
+      }
+      await this.#announce(sessionId, version);
+    });
   }
 
   /** Takes out the teachers of a dead node. Any number of nodes may do so at once, and any of them may die of it. */
@@ -101,6 +115,11 @@ export class Presence {
         batch.map((teacher) => this.#enqueue(teacher.sessionId, () => this.#takeOut(teacher))),
       );
     }
+  }
+
+  /** The teachers that this node holds, as they were last claimed. */
+  get held(): ReadonlyMap<string, Teacher> {
+    return this.#held;
   }
 
   /** Whether this node holds no teacher that would have to be swept. */
@@ -152,7 +171,8 @@ export class Presence {
       sessionId,
       event,
       version,
-      idempotencyKey: `presence/${String(version)}`,
+      // With a space: no caller can give it.
+      idempotencyKey: `presence ${String(version)}`,
     };
     await this.#publisher.publish([publication], this.#closing.signal);
   }
@@ -181,6 +201,7 @@ export class Presence {
   }
 }
 
-function isOnline(version: number): boolean {
+/** What a version says: whether a teacher is there. */
+export function isOnline(version: number): boolean {
   return version % 2 === 1;
 }

@@ -1,0 +1,89 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+
+const FINAL = 0x80;
+const MASKED = 0x80;
+
+/** A client's frame (RFC 6455, section 5.2) with less than 126 bytes, under a mask of zeros. */
+function frame(opcode: number, payload: string | Buffer): Buffer {
+  const bytes = Buffer.from(payload);
+  return Buffer.concat([Buffer.from([FINAL | opcode, MASKED | bytes.length, 0, 0, 0, 0]), bytes]);
+}
+
+/** A text frame of a client. */
+export function textFrame(text: string): Buffer {
+  return frame(0x1, text);
+}
+
+/** A close frame with code 1000. */
+export const CLOSE_FRAME = frame(0x8, Buffer.from([0x03, 0xe8]));
+/** A frame with an opcode that there is not. */
+export const INVALID_FRAME = frame(0x3, "");
+
+/** The head of a request, as bytes. */
+export function requestHead(method: string, path: string, headers: readonly string[]): string {
+  return [`${method} ${path} HTTP/1.1`, "Host: test", ...headers, "", ""].join("\r\n");
+}
+
+/** A request that asks to become a WebSocket. */
+export function upgradeHead(path: string): string {
+  return requestHead("GET", path, [
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  ]);
+}
+
+/** A bare connection: what is sent in one call goes out in one segment. */
+export class RawBytes {
+  readonly socket: Socket;
+  #received = "";
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on("error", () => undefined);
+    socket.on("data", (chunk) => {
+      this.#received += chunk.toString("latin1");
+    });
+  }
+
+  static async open(url: string): Promise<RawBytes> {
+    const { hostname, port } = new URL(url);
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+    const raw = new RawBytes(socket);
+    await once(socket, "connect");
+    return raw;
+  }
+
+  /** All that has come so far. */
+  get received(): string {
+    return this.#received;
+  }
+
+  send(...parts: readonly (string | Buffer)[]): void {
+    this.socket.write(Buffer.concat(parts.map((part) => Buffer.from(part))));
+  }
+
+  /** Resolves with what has come once it contains `text`; rejects when the connection closes before. */
+  async until(text: string): Promise<string> {
+    while (!this.#received.includes(text)) {
+      if (this.socket.closed || this.socket.readableEnded) {
+        throw new Error(`closed before "${text}", after: ${this.#received}`);
+      }
+      await Promise.race([
+        once(this.socket, "data"),
+        once(this.socket, "close"),
+        once(this.socket, "end"),
+      ]);
+    }
+    return this.#received;
+  }
+
+  /** Resolves when the server has ended the connection. */
+  async ended(): Promise<void> {
+    if (!this.socket.readableEnded && !this.socket.closed) {
+      await Promise.race([once(this.socket, "end"), once(this.socket, "close")]);
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createClient } from "redis";
+import t, { type Test } from "tap";
+import { WebSocket } from "ws";
+import type { Role } from "@inthon/emitter/protocol";
+import { join, type Received } from "../helpers/clients/clients.js";
+import { eventually } from "../helpers/eventually.js";
+import { startCluster } from "../helpers/processes/cluster.js";
+
+const LEASE_MS = 2_000;
+
+async function open(t: Test) {
+  const cluster = await startCluster({
+    replicas: 2,
+    env: { LEASE_MS: String(LEASE_MS) },
+    redis: { args: ["--maxmemory-policy", "noeviction"] },
+  });
+  t.teardown(() => cluster.stop());
+  const redis = createClient({ url: cluster.redisUrl });
+  await redis.connect();
+  t.teardown(() => {
+    redis.destroy();
+  });
+  const enter = async (replica: number, session: string, role: Role) => {
+    const { url } = cluster.replica(replica);
+    const client = await join({ url, session, role, kind: "plain" });
+    t.teardown(() => client.close());
+    return client;
+  };
+  const card = (session: string) => redis.sCard(`session:${session}:teachers`);
+  const nodes = () => redis.zRangeWithScores("inthon:nodes", 0, -1);
+  /** Resolves when some time has passed by Redis's clock, and every node has renewed its lease since. */
+  const leaseLater = async () => {
+    const until = Date.now() + 1.5 * LEASE_MS;
+    await eventually(async () => (await nodes()).every(({ score }) => score > until));
+  };
+  return { cluster, redis, enter, card, nodes, leaseLater };
+}
+
+const hears = (value: boolean) => (item: Received) => item.object["is_online"] === value;
+
+void t.test("a full Redis takes leases and leaves; what waits, heals", async (t) => {
+  const { cluster, redis, enter, card, nodes, leaseLater } = await open(t);
+  const staying = randomUUID();
+  const leaving = randomUUID();
+  await enter(0, staying, "teacher");
+  const student = await enter(1, leaving, "student");
+  const teacher = await enter(0, leaving, "teacher");
+  await student.inbox.next(hears(true));
+  const names = (await nodes()).map(({ value }) => value);
+
+  await redis.configSet("maxmemory", "1");
+  await leaseLater();
+  t.strictSame((await nodes()).map(({ value }) => value).sort(), [...names].sort());
+  await teacher.close();
+  await eventually(async () => (await card(leaving)) === 0);
+  const url = `${cluster.replica(0).url.replace("http", "ws")}/ws/session/${randomUUID()}/teacher/`;
+  const refused = new WebSocket(url);
+  const [code] = (await once(refused, "close")) as [number];
+  t.equal(code, 1012, "told to come back, as it could not be admitted");
+  const joining = enter(0, randomUUID(), "teacher");
+  t.equal(await card(staying), 1);
+
+  await redis.configSet("maxmemory", "0");
+  await student.inbox.next(hears(false));
+  t.equal((await (await joining).connected).role, "teacher");
+  t.equal(await card(staying), 1);
+});
+
+void t.test("a script that is refused half-way leaves nothing", async (t) => {
+  const { redis, enter, card } = await open(t);
+  const session = randomUUID();
+  const student = await enter(1, session, "student");
+  await enter(0, session, "teacher");
+  await student.inbox.next(hears(true));
+  const { readFile } = await import("node:fs/promises");
+  const file = "../../server/src/cluster/redis/scripts/presence.lua";
+  const script = await readFile(new URL(file, import.meta.url), "utf8");
+  const set = `session:${session}:teachers`;
+  const version = `inthon:presence:{${set}}`;
+  const before = [await redis.sMembers(set), await redis.get(version)];
+  const [member = ""] = await redis.sMembers(set);
+
+  // It may do all but write the version.
+  await redis.sendCommand(["ACL", "SETUSER", "limited", "on", "nopass", "~*", "+@all", "-set"]);
+  const limited = await redis.duplicate({ username: "limited", password: "x" }).connect();
+  t.teardown(() => {
+    limited.destroy();
+  });
+  for (const [operation, who, key] of [
+    ["leave", member, set],
+    ["join", "n/x", `session:${randomUUID()}:teachers`],
+  ] as const) {
+    const keys = [key, `inthon:presence:{${key}}`];
+    await t.rejects(limited.eval(script, { keys, arguments: [operation, who, "60000", "0"] }));
+    t.equal(await redis.exists(key), key === set ? 1 : 0, operation);
+  }
+  t.strictSame([await redis.sMembers(set), await redis.get(version)], before);
+  t.equal(await card(session), 1);
+});
