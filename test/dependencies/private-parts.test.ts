@@ -9,18 +9,12 @@ import { createAdapter } from "@socket.io/redis-adapter";
 import { Server } from "socket.io";
 import t, { type Test } from "tap";
 import { rawSocketIo } from "../helpers/clients/raw-socket-io.js";
-import {
-  HABITS,
-  PRIVATE_MEMBERS,
-  TRIED,
-  USED_OF_A_CONNECTION,
-  type Dependency,
-  type Owner,
-} from "./private-parts.js";
-
+import { readTables } from "./tables.js";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (file: string) => readFileSync(join(root, file), "utf8");
-const DEPENDENCIES = Object.entries(TRIED) as [Dependency, readonly string[]][];
+const [VERSIONS = [], MEMBERS = [], HABITS = []] = readTables(
+  read("test/dependencies/private-parts.md"),
+);
 const SOURCES = ["server/src", "emitter/src"].flatMap((dir) =>
   readdirSync(join(root, dir), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".ts"))
@@ -44,7 +38,8 @@ function installed(name: string): { path: string; version: string }[] {
     });
 }
 
-for (const [name, ranges] of DEPENDENCIES) {
+for (const { package: name = "", tried = "" } of VERSIONS) {
+  const ranges = tried.split(", ");
   void t.test(`${name} is of a version that was tried with its private parts`, (t) => {
     const copies = installed(name);
     t.ok(copies.length > 0, "it is installed");
@@ -63,7 +58,7 @@ for (const [name, ranges] of DEPENDENCIES) {
 }
 
 /** A stock Socket.IO server with its Redis adapter, and a WebSocket client. */
-async function stockParts(t: Test): Promise<Readonly<Record<Owner, unknown>>> {
+async function stockParts(t: Test): Promise<Readonly<Record<string, unknown>>> {
   const redis = { on: ignore, off: ignore, pSubscribe: ignore, pUnsubscribe: ignore };
   const client = { ...redis, subscribe: ignore, unsubscribe: ignore, publish: ignore };
   const http = createServer();
@@ -93,14 +88,14 @@ async function stockParts(t: Test): Promise<Readonly<Record<Owner, unknown>>> {
     "engine.io Server": at(engineSocket, "server"),
     "engine.io Socket": engineSocket,
     "engine.io Transport": transport,
-    request: at(engineSocket, "request"),
+    "engine.io request": at(engineSocket, "request"),
     "socket.io Socket": socket,
     "socket.io Client": at(socket, "client"),
     "socket.io-parser Decoder": at(socket, "client", "decoder"),
-    RedisAdapter: io.of("/").adapter,
-    WebSocket: at(transport, "socket"),
-    "net.Socket": net,
-    "net.Socket's handle": at(net, "_handle"),
+    "@socket.io/redis-adapter RedisAdapter": io.of("/").adapter,
+    "ws WebSocket": at(transport, "socket"),
+    "node net.Socket": net,
+    "node net.Socket's handle": at(net, "_handle"),
   };
 }
 
@@ -117,13 +112,20 @@ function at(object: unknown, ...members: readonly string[]): unknown {
 
 void t.test("every private member is where it is used", async (t) => {
   const parts = await stockParts(t);
-  for (const { package: name, owner, member, type, what } of PRIVATE_MEMBERS) {
-    const message = `${name}: ${member} of ${owner}, which ${what}`;
-    const part = parts[owner];
+  t.ok(MEMBERS.length > 0);
+  for (const { package: name = "", of = "", member = "", is, "what for": use } of MEMBERS) {
+    const part = parts[`${name} ${of}`];
+    const message = `${name}: ${member} of ${of} (${String(use)})`;
     t.ok(typeof part === "object" && part !== null && member in part, message);
-    t.equal(typeof at(part, member), type, `${message}: a ${type}`);
+    t.equal(typeof at(part, member), is, message);
   }
 });
+
+/** A plain WebSocket has no more. Of `request`, our handshake reads the URL. */
+const USED_OF_A_CONNECTION = [
+  ...["close", "id", "on", "once", "protocol", "readyState", "removeListener", "request"],
+  ...["transport", "write"],
+];
 
 void t.test("Socket.IO uses nothing of a connection that a plain WebSocket lacks", (t) => {
   const require = createRequire(join(root, "server/package.json"));
@@ -138,19 +140,20 @@ void t.test("Socket.IO uses nothing of a connection that a plain WebSocket lacks
 });
 
 void t.test("the list names files that are there, and members that they use", (t) => {
-  for (const { what, usedIn, pinnedBy } of [...PRIVATE_MEMBERS, ...HABITS]) {
-    t.ok(existsSync(join(root, usedIn)), `${usedIn}: ${what}`);
+  for (const row of [...MEMBERS, ...HABITS]) {
+    const { "used in": usedIn = row["relied on in"] ?? "", "pinned by": pinnedBy = "" } = row;
+    t.ok(SOURCES.includes(usedIn), usedIn);
     t.match(pinnedBy, /^test\/.*\.test\.ts$/);
-    t.ok(existsSync(join(root, pinnedBy)), `${pinnedBy}: ${what}`);
-  }
-  for (const { member, usedIn } of PRIVATE_MEMBERS) {
-    t.match(read(usedIn), new RegExp(`\\b${member}\\b`), `${member} is used in ${usedIn}`);
+    t.ok(existsSync(join(root, pinnedBy)), pinnedBy);
+    const { package: name = "", member } = row;
+    t.ok(name === "node" || VERSIONS.some((it) => it["package"] === name), `${name} has a version`);
+    if (member) t.match(read(usedIn), new RegExp(`\\b${member}\\b`), `${member} in ${usedIn}`);
   }
   t.end();
 });
 
 void t.test("every file that reaches into a package is on the list", (t) => {
-  const listed = new Set([...PRIVATE_MEMBERS, ...HABITS].map(({ usedIn }) => usedIn));
+  const listed = new Set(MEMBERS.map((row) => row["used in"]));
   const reaching = SOURCES.filter((file) => /^(export )?interface \w+Seam\b/m.test(read(file)));
   t.ok(reaching.length > 0);
   t.strictSame(

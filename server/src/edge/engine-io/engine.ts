@@ -15,7 +15,7 @@ const PING_FRAME = textFrames(["2"]);
 /** RFC 6455, section 7.4.1: for a client whose revision of Engine.IO is not spoken here. */
 const PROTOCOL_ERROR = 1002;
 
-// The seams are private parts of engine.io, listed with the tests that pin them in test/dependencies/private-parts.ts.
+// The seams are private parts of engine.io, listed with the tests that pin them in test/dependencies/private-parts.md.
 
 interface UpgradeSeam {
   readonly ws: WebSocketServer;

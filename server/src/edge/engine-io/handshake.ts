@@ -22,7 +22,7 @@ export function shortHandshake(request: IncomingMessage, auth: Handshake["auth"]
   return { ...FORGOTTEN, url: request.url ?? "", query: prepareQuery(request), auth };
 }
 
-// Read-only in the types of socket.io and engine.io (test/dependencies/private-parts.ts).
+// Read-only in the types of socket.io and engine.io (test/dependencies/private-parts.md).
 interface HandshakeSeam {
   handshake: Handshake;
   readonly conn: { request: IncomingMessage | undefined };

@@ -1,6 +1,6 @@
 /**
  * The only place where prototypes of other packages are changed: for our own servers, while others in the process keep
- * what they had. What else is used of private parts: `test/dependencies/private-parts.ts`.
+ * what they had. What else is used of private parts: `test/dependencies/private-parts.md`.
  */
 import type { IncomingMessage } from "node:http";
 import { Socket as EngineSocket } from "engine.io";
