@@ -1,6 +1,7 @@
 /**
- * `npm test`, `npm test -- test/one.test.ts`: installs the programs that these tests need, runs
- * the tests, and ends with the line "N passed, N failed". Where a program cannot be installed, the tests that use it fail.
+ * `npm test`, `npm test -- test/one.test.ts`: installs the programs that these tests need, runs the tests, and ends with
+ * the line "N passed, N failed". Where a program cannot be installed, the tests that use it fail. With `--node PATH` all of
+ * it is run by another Node.js.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { type EventLog, Parser, type Result } from "tap-parser";
 import { installTools } from "./helpers/processes/tools.js";
 import { toolsNeededBy } from "./helpers/processes/needed-tools.js";
+import { OptionError, takeOtherNode, type OtherNode } from "./helpers/processes/other-node.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const tap = join(root, "node_modules/.bin/tap");
@@ -97,12 +99,21 @@ function describe(names: readonly string[], result: Result): string {
   return [names.join(" > "), ...lines.map((line) => `  ${line}`)].join("\n");
 }
 
-async function main(args: readonly string[]): Promise<TestCount> {
+async function mainOnNode(args: readonly string[]): Promise<TestCount> {
+  try {
+    return await main(takeOtherNode(args, join(root, `.tap/node-${process.pid}`)));
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    return { passed: 0, failed: 0, faults: [error.message] };
+  }
+}
+
+async function main({ args, env }: OtherNode): Promise<TestCount> {
   const files = args.some((arg) => !arg.startsWith("-")) ? [] : allTestFiles();
   // Without a file tap would look for tests in places of its own.
   if (args.length + files.length === 0) return { passed: 0, failed: 0, faults: ["No test file"] };
   await installTools(toolsNeededBy([...args, ...files], root), print);
-  const exitCode = await runTap([...args, ...files]);
+  const exitCode = await runTap([...args, ...files], env);
   const { passed, failed, faults } = countTests(readOutput());
   if (exitCode === 0 || failed > 0) return { passed, failed, faults };
   const fault = `tap ended with exit code ${exitCode}, though no test failed`;
@@ -116,7 +127,7 @@ function allTestFiles(): readonly string[] {
     .sort();
 }
 
-async function runTap(args: readonly string[]): Promise<number> {
+async function runTap(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   mkdirSync(dirname(tapOutput), { recursive: true });
 
   const onTerminal = process.stdout.isTTY;
@@ -124,7 +135,7 @@ async function runTap(args: readonly string[]): Promise<number> {
     cwd: root,
     stdio: ["ignore", onTerminal ? "inherit" : "pipe", "inherit"],
     // The reporter redraws what it has written, unless this tells it that nobody is watching.
-    env: onTerminal ? process.env : { ...process.env, CI: "true" },
+    env: onTerminal ? env : { ...env, CI: "true" },
   });
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     process.stdout.write(text.replaceAll(showCursor, ""));
@@ -153,7 +164,7 @@ function print(text: string): void {
 
 // The test of this file imports it.
 if (realpathSync(process.argv[1] ?? "") === realpathSync(fileURLToPath(import.meta.url))) {
-  const { passed, failed, faults } = await main(process.argv.slice(2));
+  const { passed, failed, faults } = await mainOnNode(process.argv.slice(2));
   // On a terminal tap has already shown the details.
   for (const fault of faults)
     print(process.stdout.isTTY ? (fault.split("\n")[0] ?? "") : `\n${fault}`);

@@ -1,3 +1,17 @@
+/** What a Redis that answers may be in, so that it takes no events for now. */
+export const REDIS_STATES = [
+  "redis_full",
+  "redis_read_only",
+  "redis_loading",
+  "redis_lacks_replicas",
+] as const;
+export type RedisState = (typeof REDIS_STATES)[number];
+
+/** The state that a word names, or `undefined` where it names none. */
+export function parseRedisState(word: unknown): RedisState | undefined {
+  return REDIS_STATES.find((state) => state === word);
+}
+
 /** What went wrong, in a word that programs can rely on. */
 export type EmitterErrorCode =
   | "invalid_session_id"
@@ -6,21 +20,12 @@ export type EmitterErrorCode =
   | "event_too_large"
   | "unauthorized"
   | "unavailable"
-  | "redis_full"
-  | "redis_read_only"
-  | "redis_loading"
-  | "redis_lacks_replicas"
+  | RedisState
   | "rejected"
   | "closed";
 
 /** What may pass by itself. */
-const RETRYABLE: ReadonlySet<EmitterErrorCode> = new Set([
-  "unavailable",
-  "redis_full",
-  "redis_read_only",
-  "redis_loading",
-  "redis_lacks_replicas",
-]);
+const RETRYABLE: ReadonlySet<EmitterErrorCode> = new Set(["unavailable", ...REDIS_STATES]);
 
 /** One fault in what was to be published. */
 export interface Fault {

@@ -5,7 +5,13 @@
  */
 export { connect, type ConnectOptions } from "./connect.js";
 export { Emitter, MAX_BATCH_EVENTS, type EmitArguments, type EmitOptions } from "./emitter.js";
-export { EmitterError, type EmitterErrorCode, type Fault } from "./errors.js";
+export {
+  EmitterError,
+  parseRedisState,
+  type EmitterErrorCode,
+  type Fault,
+  type RedisState,
+} from "./errors.js";
 export { MAX_EVENT_BYTES, parseEvent } from "./parse-event.js";
 export { MAX_IDEMPOTENCY_KEYS } from "./idempotency-keys.js";
 export { isReadOnly, isReply, type RedisClient } from "./redis/client.js";

@@ -5,7 +5,7 @@ import { Server, type Socket } from "socket.io";
 import { io } from "socket.io-client";
 import t, { type Test } from "tap";
 import { WebSocket } from "ws";
-import { shortenHandshakes } from "../../server/dist/edge/engine-io/handshake.js";
+import { shortenHandshakes } from "../../server/dist/edge/engine-io/prototypes.js";
 import { startInProcess } from "../helpers/processes/app-in-process.js";
 
 /** The handshake of a stock client, as a middleware of a stock server sees it. */

@@ -93,6 +93,7 @@ for (const directory of ["k8s/base", "k8s/overlays/local"]) {
         START_COMMAND,
         "what npm start runs, as a list: Node gets SIGTERM",
       );
+      t.match(image.base, /^node:24\.\d+\.\d+-[a-z]+-slim$/, "an LTS, by its exact version");
       t.equal(image.user, "node");
       t.equal(pod.securityContext?.runAsUser, 1000, "the number of that user");
       t.equal(container.command ?? container.args, undefined, "the image says what runs");
@@ -115,6 +116,11 @@ for (const directory of ["k8s/base", "k8s/overlays/local"]) {
     });
   });
 }
+
+await t.test("the README says what npm start runs", async (t) => {
+  const readme = await readFile(join(root, "README.md"), "utf8");
+  t.match(readme, `\`${START_COMMAND.join(" ")}\``);
+});
 
 await t.test("a local server finds the local Redis", async (t) => {
   const manifests = await render("k8s/overlays/local");
@@ -230,6 +236,7 @@ function environmentOf(
 }
 
 interface ImageSettings {
+  readonly base: string;
   readonly command: readonly string[];
   readonly exposed: readonly string[];
   readonly user: string | undefined;
@@ -241,7 +248,9 @@ async function imageSettings(): Promise<ImageSettings> {
   const text = await readFile(join(root, "server", "Dockerfile"), "utf8");
   const all = (name: string): string[] =>
     [...text.matchAll(new RegExp(`^${name} (.*)$`, "gm"))].map(([, rest = ""]) => rest);
+  const [base = ""] = all("FROM")[0]?.split(" ") ?? [];
   return {
+    base,
     command: JSON.parse(all("CMD").at(-1) ?? "[]") as string[],
     exposed: all("EXPOSE"),
     user: all("USER").at(-1),

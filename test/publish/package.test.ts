@@ -20,6 +20,8 @@ await emitter.close();
 /** Imports what it is told to, and names on stderr every module that was loaded for it, but for typebox's 400. */
 const LOAD_SCRIPT = `
 import { register } from "node:module";
+// Node.js 26 has something newer, which Node.js 20 lacks.
+process.noDeprecation = true;
 const hook = \`
   import { writeSync } from "node:fs";
   export async function resolve(specifier, context, next) {

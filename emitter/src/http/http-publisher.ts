@@ -1,4 +1,4 @@
-import { EmitterError, type Fault } from "../errors.js";
+import { EmitterError, parseRedisState, type Fault } from "../errors.js";
 import type { Publication, Publisher, PublishResult } from "../publisher.js";
 
 /** Publishes through a replica's HTTP API: for services without a way to Redis, and for a server without Redis. */
@@ -56,14 +56,6 @@ export class HttpPublisher implements Publisher {
   }
 }
 
-/** What a server's Redis may be in, as its answer's `code` says. */
-const REDIS_STATES = [
-  "redis_full",
-  "redis_read_only",
-  "redis_loading",
-  "redis_lacks_replicas",
-] as const;
-
 interface Problem {
   readonly code?: unknown;
   readonly detail?: unknown;
@@ -82,6 +74,5 @@ function toError(status: number, body: unknown): EmitterError {
   }
   const isPassing = status === 429 || status >= 500;
   if (!isPassing) return new EmitterError("rejected", detail);
-  const code = REDIS_STATES.find((state) => state === problem.code);
-  return new EmitterError(code ?? "unavailable", detail);
+  return new EmitterError(parseRedisState(problem.code) ?? "unavailable", detail);
 }

@@ -1,11 +1,7 @@
+import type { RedisState } from "@inthon/emitter";
+
 /** Why this replica is of no use for now, for programs; where publishing says why it fails, it says the same. */
-export type NotReadyCode =
-  | "unavailable"
-  | "redis_full"
-  | "redis_read_only"
-  | "redis_loading"
-  | "redis_lacks_replicas"
-  | "redis_denies_access";
+export type NotReadyCode = "unavailable" | RedisState | "redis_denies_access";
 
 const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
   unavailable: "Redis cannot be reached: see that it runs, and that REDIS_URL leads to it",

@@ -4,7 +4,6 @@ import {
   type HistoryLimits,
   type Link,
   type Publisher,
-  type RedisClient,
 } from "@inthon/emitter";
 import {
   announcedKey,
@@ -29,13 +28,13 @@ const HISTORY = loadScript("history.lua", STANDING_LUA);
 /** {@link Broker} on one Redis: Pub/Sub to carry, a stream for each room to remember. */
 export class RedisBroker implements Broker {
   readonly publisher: Publisher;
-  readonly #commands: RedisClient;
+  readonly #commands: Link;
   readonly #subscriber: Link;
   readonly #subscriptions: RoomSubscriptions;
   readonly #limits: HistoryLimits;
 
   constructor(
-    commands: RedisClient,
+    commands: Link,
     subscriber: Link,
     subscriptions: RoomSubscriptions,
     limits: HistoryLimits,
@@ -44,7 +43,7 @@ export class RedisBroker implements Broker {
     this.#subscriber = subscriber;
     this.#subscriptions = subscriptions;
     this.#limits = limits;
-    this.publisher = new RedisPublisher(commands, limits, () => Promise.resolve());
+    this.publisher = new RedisPublisher(commands.client, limits, () => Promise.resolve());
   }
 
   get isConnected(): boolean {
@@ -54,6 +53,12 @@ export class RedisBroker implements Broker {
   onConnectionChange(listener: (isConnected: boolean) => void): void {
     // Up comes after all channels have been subscribed again.
     this.#subscriber.onChange(listener);
+    // History may have been read from another Redis than the one that is heard: a primary that has been left by now.
+    this.#commands.onChange((isUp) => {
+      if (!isUp || !this.isConnected) return;
+      listener(false);
+      listener(true);
+    });
   }
 
   subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void> {
@@ -67,7 +72,7 @@ export class RedisBroker implements Broker {
 
   async read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage> {
     const reply = await runScript(
-      this.#commands,
+      this.#commands.client,
       HISTORY,
       [
         historyKey(room),

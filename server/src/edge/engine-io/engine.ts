@@ -2,12 +2,13 @@ import { randomUUID } from "node:crypto";
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { Server as EngineServer, Socket as EngineSocket, type ServerOptions } from "engine.io";
+import { Server as EngineServer, type ServerOptions } from "engine.io";
 import type { WebSocket, WebSocketServer } from "ws";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./connection.js";
 import { CLOSE_TIMEOUT_MS, limitClosing } from "../wire/closing.js";
 import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
 import { prepareQuery } from "../request-query.js";
+import { omitPingTimers } from "./prototypes.js";
 import { textFrames } from "../wire/websocket-frames.js";
 
 /** Engine.IO's ping. */
@@ -15,18 +16,18 @@ const PING_FRAME = textFrames(["2"]);
 /** RFC 6455, section 7.4.1: for a client whose revision of Engine.IO is not spoken here. */
 const PROTOCOL_ERROR = 1002;
 
-// Private in engine.io's types. Pinned by the contract tests.
+// The seams are private parts of engine.io, listed with the tests that pin them in test/dependencies/private-parts.md.
+
 interface UpgradeSeam {
   readonly ws: WebSocketServer;
   onWebSocket(request: IncomingMessage, socket: Duplex, webSocket: WebSocket): void;
 }
 
-// Where Engine.IO's handshake looks for it. Pinned by the contract tests.
 interface RequestSeam extends IncomingMessage {
+  /** Where Engine.IO's handshake looks for it. */
   websocket?: WebSocket;
 }
 
-// `onPacket` is protected in engine.io's types. Pinned by the tests of junk frames.
 interface TransportSeam {
   onPacket(this: TransportSeam, packet: EnginePacket): void;
   /** Whether the client may ping, which it does once: to probe a transport that it upgrades to. */
@@ -40,16 +41,13 @@ interface EnginePacket {
   readonly data?: unknown;
 }
 
-// Private in engine.io's types. Pinned by the tests of heartbeats and of what a connection keeps.
 interface ConnectionSeam extends Beating, EngineConnectionSeam {
-  readonly server: EngineServer;
   readonly transport: EngineConnectionSeam["transport"] &
     EventEmitter & { readonly socket?: EventEmitter };
   readonly pingTimeoutTimer: NodeJS.Timeout | null;
   hasRefreshedPingTimeout: boolean;
   sendPacket(type: "ping"): void;
   close(): void;
-  schedulePing: (this: ConnectionSeam) => void;
   resetPingTimeout(): void;
   on(event: "close", listener: (this: ConnectionSeam) => void): void;
 }
@@ -66,6 +64,7 @@ export class TolerantEngine extends EngineServer {
     this.#nodeId = nodeId;
     this.#heartbeat = new Heartbeat(options.pingInterval);
     limitClosing((this as unknown as UpgradeSeam).ws);
+    omitPingTimers(this);
     this.on("connection", (connection) => {
       this.#slim(connection as unknown as ConnectionSeam);
     });
@@ -143,15 +142,6 @@ export class TolerantEngine extends EngineServer {
     socket?.off("error", untilThereIsATransport);
   }
 }
-
-/** Engine.IO's timer for each connection's next ping, which is made as it opens: here {@link Heartbeat} pings. */
-function withoutPingTimers(schedulePing: ConnectionSeam["schedulePing"]) {
-  return function (this: ConnectionSeam): void {
-    if (!(this.server instanceof TolerantEngine)) schedulePing.call(this);
-  };
-}
-const engineSocket = EngineSocket.prototype as unknown as ConnectionSeam;
-engineSocket.schedulePing = withoutPingTimers(engineSocket.schedulePing);
 
 /** As Engine.IO's own timer for each connection does it. */
 function ping(this: ConnectionSeam): void {
