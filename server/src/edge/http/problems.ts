@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import type { Fault, RedisState } from "@inthon/emitter";
+import type { Fault } from "@inthon/emitter";
 import type { NotReadyCode } from "../../cluster/not-ready.js";
 
 /** An error as HTTP clients get it (RFC 9457). */
