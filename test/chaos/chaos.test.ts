@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import t from "tap";
-import { FAULT_KINDS } from "./fault.js";
+import { FAULT_KINDS } from "./faults/fault.js";
 import { OptionError, parseCommand } from "./options.js";
 import { makePlan } from "./plan.js";
 import { formatReport } from "./report.js";

@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { FAULT_KINDS } from "./fault.js";
+import { FAULT_KINDS } from "./faults/fault.js";
 
 /** What to run. */
 export interface ChaosOptions {

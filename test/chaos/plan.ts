@@ -8,7 +8,7 @@ import {
   WEIGHTS,
   type Fault,
   type FaultKind,
-} from "./fault.js";
+} from "./faults/fault.js";
 import type { ChaosOptions } from "./options.js";
 import { randomFrom, type Random } from "./random.js";
 import { DIRECTIONS } from "./world/gate.js";

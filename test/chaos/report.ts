@@ -1,4 +1,4 @@
-import type { Faults } from "./faults.js";
+import type { Faults } from "./faults/faults.js";
 import type { Finding } from "./judge/findings.js";
 import type { ChaosOptions } from "./options.js";
 import type { Plan } from "./plan.js";

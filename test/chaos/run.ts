@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseSessionId, ROLES } from "@inthon/emitter/protocol";
-import { Faults } from "./faults.js";
+import { Faults } from "./faults/faults.js";
 import { Findings } from "./judge/findings.js";
 import { readHistories } from "./judge/history.js";
 import { judgeLeaks } from "./judge/leaks.js";
@@ -8,7 +8,7 @@ import { Track } from "./judge/track.js";
 import { Truth } from "./judge/truth.js";
 import type { ChaosOptions } from "./options.js";
 import { EMITTERS, makePlan, REPLICAS, type Plan } from "./plan.js";
-import { Processes } from "./processes.js";
+import { Processes } from "./faults/processes.js";
 import { randomFrom } from "./random.js";
 import { makeReport, type Report } from "./report.js";
 import { startClient, type ChaosClient } from "./world/clients.js";

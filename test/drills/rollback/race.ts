@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Truth } from "../../chaos/judge/truth.js";
 import type { Random } from "../../chaos/random.js";
-import { comeBackOlder } from "../../chaos/rollback.js";
+import { comeBackOlder } from "../../chaos/faults/rollback.js";
 import type { ChaosClient } from "../../chaos/world/clients.js";
 import type { Gate } from "../../chaos/world/gate.js";
 import { chooseTail, type RedisHouse } from "../../chaos/world/redis-house.js";

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ReadOnly } from "./fault.js";
-import { readHistories } from "./judge/history.js";
+import { readHistories } from "../judge/history.js";
 import type { Processes } from "./processes.js";
 import { comeBackOlder, type RollbackScene } from "./rollback.js";
 

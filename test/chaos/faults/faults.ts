@@ -1,15 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, targetOf, type Fault, type FaultKind } from "./fault.js";
-import type { Truth } from "./judge/truth.js";
-import type { Plan } from "./plan.js";
+import type { Truth } from "../judge/truth.js";
+import type { Plan } from "../plan.js";
 import type { Processes } from "./processes.js";
-import { randomFrom } from "./random.js";
+import { randomFrom } from "../random.js";
 import { RedisFaults } from "./redis-faults.js";
-import type { ChaosClient } from "./world/clients.js";
-import { endInFirstPacket } from "./world/first-packets.js";
-import type { Gate, LinkKind } from "./world/gate.js";
-import { targetOf as addressOf, type Replica } from "./world/replicas.js";
-import type { World } from "./world/world.js";
+import type { ChaosClient } from "../world/clients.js";
+import { endInFirstPacket } from "../world/first-packets.js";
+import type { Gate, LinkKind } from "../world/gate.js";
+import { targetOf as addressOf, type Replica } from "../world/replicas.js";
+import type { World } from "../world/world.js";
 
 const READY_WITHIN_MS = 30_000;
 const READY_PAUSE_MS = 50;

@@ -1,5 +1,5 @@
-import type { Findings } from "./judge/findings.js";
-import type { Exit } from "../helpers/processes/server-process.js";
+import type { Findings } from "../judge/findings.js";
+import type { Exit } from "../../helpers/processes/server-process.js";
 
 /** A process that is watched: the same object over all of its starts. */
 interface Watched {

@@ -1,5 +1,5 @@
-import type { Direction } from "./world/gate.js";
-import type { Cut } from "./world/line.js";
+import type { Direction } from "../world/gate.js";
+import type { Cut } from "../world/line.js";
 
 /** For how long something is broken, in milliseconds. */
 interface Lasting {

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { readHistories } from "./judge/history.js";
-import type { Truth } from "./judge/truth.js";
-import type { Gate } from "./world/gate.js";
-import type { RedisHouse } from "./world/redis-house.js";
+import { readHistories } from "../judge/history.js";
+import type { Truth } from "../judge/truth.js";
+import type { Gate } from "../world/gate.js";
+import type { RedisHouse } from "../world/redis-house.js";
 
 export interface RollbackScene {
   readonly house: RedisHouse;
