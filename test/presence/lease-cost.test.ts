@@ -39,14 +39,16 @@ void t.test(`a lease costs reads for what a node holds, and no writes`, async (t
     await once(socket, "message");
     return socket;
   };
-  while (sockets.length < TEACHERS + STUDENTS) {
-    const batch = Array.from({ length: JOINING_AT_ONCE }, (_, i) => enter(sockets.length + i));
-    sockets.push(...(await Promise.all(batch.slice(0, TEACHERS + STUDENTS - sockets.length))));
+  const all = TEACHERS + STUDENTS;
+  while (sockets.length < all) {
+    const length = Math.min(JOINING_AT_ONCE, all - sockets.length);
+    const batch = Array.from({ length }, (_, i) => enter(sockets.length + i));
+    sockets.push(...(await Promise.all(batch)));
   }
   // The counts of the last ones are told a little later.
   await eventually(async () => {
     const [key = ""] = await redis.keys("inthon:node:*:connections");
-    return (await redis.hLen(key)) === TEACHERS + STUDENTS;
+    return (await redis.hLen(key)) === all;
   });
   const full = await costOfRenewals(redis);
 

@@ -124,6 +124,29 @@ void t.test("a change is told, whatever Redis remembers of the ones before", asy
   }
 });
 
+void t.test("no key of a service takes the place of an announcement", async (t) => {
+  const { cluster, redis, enter } = await open(t);
+  const session = randomUUID();
+  const student = await enter(1, session, "student");
+  const teacher = await enter(0, session, "teacher");
+  await student.inbox.next(hears(true));
+  const next = Number(await redis.get(versionKey(session))) + 1;
+  const taken = await fetch(`${cluster.replica(0).url}/sessions/${session}/events`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": `presence/${String(next)}` },
+    body: JSON.stringify({ event: "important", note: "", capture_url: null }),
+  });
+  t.equal(taken.status, 202);
+  await teacher.close();
+  await student.inbox.next(hears(false));
+  const spaced = await fetch(`${cluster.replica(0).url}/sessions/${session}/events`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": `presence ${String(next)}` },
+    body: JSON.stringify({ event: "important", note: "", capture_url: null }),
+  });
+  t.equal(spaced.status, 400, "nobody can give the server's own keys");
+});
+
 void t.test("a teacher of no node goes away", async (t) => {
   const { redis, enter, settle, members } = await open(t);
   const nodes = await redis.zRange("inthon:nodes", 0, -1);

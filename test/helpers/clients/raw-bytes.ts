@@ -65,25 +65,30 @@ export class RawBytes {
     this.socket.write(Buffer.concat(parts.map((part) => Buffer.from(part))));
   }
 
-  /** Resolves with what has come once it contains `text`; rejects when the connection closes before. */
+  /** Resolves with what has come once it contains `text`; rejects when the connection ends before. */
   async until(text: string): Promise<string> {
     while (!this.#received.includes(text)) {
-      if (this.socket.closed || this.socket.readableEnded) {
-        throw new Error(`closed before "${text}", after: ${this.#received}`);
-      }
-      await Promise.race([
-        once(this.socket, "data"),
-        once(this.socket, "close"),
-        once(this.socket, "end"),
-      ]);
+      if (this.#hasEnded) throw new Error(`ended before "${text}", after: ${this.#received}`);
+      await this.#next("data", "end", "close");
     }
     return this.#received;
   }
 
   /** Resolves when the server has ended the connection. */
   async ended(): Promise<void> {
-    if (!this.socket.readableEnded && !this.socket.closed) {
-      await Promise.race([once(this.socket, "end"), once(this.socket, "close")]);
-    }
+    if (!this.#hasEnded) await this.#next("end", "close");
+  }
+
+  get #hasEnded(): boolean {
+    return this.socket.readableEnded || this.socket.closed;
+  }
+
+  /** Resolves with the next event of one of these kinds. */
+  async #next(...events: readonly string[]): Promise<void> {
+    const others = new AbortController();
+    const heard = events.map((event) => once(this.socket, event, { signal: others.signal }));
+    await Promise.race(heard);
+    others.abort();
+    await Promise.allSettled(heard);
   }
 }
