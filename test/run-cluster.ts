@@ -2,7 +2,7 @@
 import { createConnection } from "node:net";
 import { type Cluster, startCluster } from "./helpers/processes/cluster.js";
 import { isFree } from "./helpers/processes/ports.js";
-import { ensureTool, findTool } from "./helpers/processes/tools.js";
+import { ensureTool, findTool } from "./helpers/tools/tools.js";
 
 const defaultRedisPort = 6379;
 const warnLevel = 40;

@@ -9,9 +9,9 @@ import { mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from "node
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type EventLog, Parser, type Result } from "tap-parser";
-import { installTools } from "./helpers/processes/tools.js";
-import { toolsNeededBy } from "./helpers/processes/needed-tools.js";
-import { OptionError, takeOtherNode, type OtherNode } from "./helpers/processes/other-node.js";
+import { installTools } from "./helpers/tools/tools.js";
+import { toolsNeededBy } from "./helpers/tools/needed-tools.js";
+import { OptionError, takeOtherNode, type OtherNode } from "./helpers/tools/other-node.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const tap = join(root, "node_modules/.bin/tap");

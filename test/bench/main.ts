@@ -15,7 +15,7 @@ import { isGood } from "./measure/results.js";
 import { measureRows } from "./run.js";
 import { FULL, QUICK } from "./sizes.js";
 import { run } from "../helpers/processes/run.js";
-import { ensureTool } from "../helpers/processes/tools.js";
+import { ensureTool } from "../helpers/tools/tools.js";
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);

@@ -5,7 +5,7 @@ import { type Test, test } from "tap";
 import { freePort, isFree } from "../helpers/processes/ports.js";
 import { run } from "../helpers/processes/run.js";
 import { Launched, minimalEnvironment } from "../helpers/processes/server-process.js";
-import { ensureTool } from "../helpers/processes/tools.js";
+import { ensureTool } from "../helpers/tools/tools.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

@@ -9,7 +9,7 @@ import { ENVIRONMENT_VARIABLES } from "../../server/dist/config.js";
 import { freePort } from "../helpers/processes/ports.js";
 import { readBlocks, type Block } from "./helpers/readme.js";
 import { Launched, minimalEnvironment } from "../helpers/processes/server-process.js";
-import { ensureTool } from "../helpers/processes/tools.js";
+import { ensureTool } from "../helpers/tools/tools.js";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));

@@ -18,7 +18,7 @@ import { type LoadBalancer, startLoadBalancer } from "../helpers/processes/load-
 import { freePort, isFree, onPort } from "../helpers/processes/ports.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 import { startServer } from "../helpers/processes/server-process.js";
-import { ensureTool } from "../helpers/processes/tools.js";
+import { ensureTool } from "../helpers/tools/tools.js";
 import { countTests } from "../run.js";
 
 test("a start on a port that somebody else took meanwhile is tried on another", async (t) => {

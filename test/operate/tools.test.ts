@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { test } from "tap";
-import { reasonOf } from "../helpers/processes/apt.js";
-import { toolsNeededBy } from "../helpers/processes/needed-tools.js";
-import { ensureTool, findTool, installTools } from "../helpers/processes/tools.js";
+import { reasonOf } from "../helpers/tools/apt.js";
+import { toolsNeededBy } from "../helpers/tools/needed-tools.js";
+import { ensureTool, findTool, installTools } from "../helpers/tools/tools.js";
 import { setEnv } from "../helpers/set-env.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

@@ -12,7 +12,7 @@ import {
   viewOf,
 } from "./helpers/demo-page.js";
 import { startServer } from "../helpers/processes/server-process.js";
-import { ensureTool } from "../helpers/processes/tools.js";
+import { ensureTool } from "../helpers/tools/tools.js";
 
 /** The contract's table, in the order in which a lecture would go: who causes it, and who hears it. */
 const lecture: readonly {

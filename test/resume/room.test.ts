@@ -207,3 +207,29 @@ void t.test("a history that is trimmed while it is read is joined without a hole
     t.equal(room.eventsSince({ epoch: EPOCH, n: 600 }) === undefined, isTrimmed);
   }
 });
+
+void t.test(
+  "who comes back while a loss is found out is not told of one that was none",
+  async (t) => {
+    const { room, told, answer } = await openRoom(10);
+    const isThere = room.reachBackTo({ epoch: EPOCH, n: 3 });
+    room.onDisconnect();
+    room.onReconnect();
+    const head = { epoch: LATER_EPOCH, n: 8 };
+    const ends = [{ epoch: EPOCH, n: 6 }];
+    const fresh = [at(LATER_EPOCH, 7), at(LATER_EPOCH, 8)];
+    // What this replica had told up to the tenth is lost.
+    await answer(2, { head, ends, events: fresh });
+    await told.next((what) => what === "loss");
+    const isThereToo = room.reachBackTo({ epoch: LATER_EPOCH, n: 7 });
+    // The reading that began before it answers with what is of no use any more.
+    await answer(1, { head: { epoch: EPOCH, n: 10 }, ends: [], events: [] });
+    const all = [...[1, 2, 3, 4, 5, 6].map((n) => at(EPOCH, n)), ...fresh];
+    await answer(3, { head, ends, events: all });
+    t.strictSame(await Promise.all([isThere, isThereToo]), [true, true]);
+    t.strictSame(
+      room.eventsSince({ epoch: EPOCH, n: 3 })?.map(({ position }) => position.n),
+      [4, 5, 6, 7, 8],
+    );
+  },
+);

@@ -144,11 +144,13 @@ export class Room {
     // Once more: that reading may have been under way before the client's newest event was published.
     if (mayBeAhead()) await this.#catchUp();
     if (!this.#hasReached(from)) return false;
-    if (this.eventsSince(from)) return true;
-    this.#backfilling ??= this.#backfill().finally(() => {
-      this.#backfilling = undefined;
-    });
-    await this.#backfilling;
+    // Twice: a reading that others began may be of what the history was before something of it was lost.
+    for (let readings = 0; readings < 2 && !this.eventsSince(from); readings++) {
+      this.#backfilling ??= this.#backfill().finally(() => {
+        this.#backfilling = undefined;
+      });
+      await this.#backfilling;
+    }
     return this.eventsSince(from) !== undefined;
   }
 

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { findProgram } from "../../helpers/processes/tools.js";
+import { findProgram } from "../../helpers/tools/tools.js";
 
 /** Where a part of the benchmark runs. */
 export interface Place {

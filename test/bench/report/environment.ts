@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { cpus, release } from "node:os";
 import { fileURLToPath } from "node:url";
 import { run } from "../../helpers/processes/run.js";
-import { ensureTool } from "../../helpers/processes/tools.js";
+import { ensureTool } from "../../helpers/tools/tools.js";
 
 /** What was measured, and on what. */
 export interface Environment {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { onPort } from "./ports.js";
 import { type Exit, Launched } from "./server-process.js";
-import { ensureTool, findTool } from "./tools.js";
+import { ensureTool, findTool } from "../tools/tools.js";
 
 const readyTimeoutMs = 15_000;
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onPort } from "./ports.js";
 import { type Exit, Launched } from "./server-process.js";
-import { ensureTool } from "./tools.js";
+import { ensureTool } from "../tools/tools.js";
 
 export interface RedisOptions {
   /** By default any free port. */

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onPort } from "./ports.js";
-import { findProgram } from "./tools.js";
+import { findProgram } from "../tools/tools.js";
 
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 10_000;

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import ts from "typescript";
 import { parseAllDocuments } from "yaml";
-import { ensureTool } from "../../helpers/processes/tools.js";
+import { ensureTool } from "../../helpers/tools/tools.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
