@@ -42,7 +42,9 @@ export class Room {
   #interruptions = 0;
   /** The newest events, without a hole, up to the position. */
   #recent: RoomEvent[] = [];
-  #backfilling: Promise<void> | undefined;
+  #backfilling: { readonly losses: number; readonly done: Promise<void> } | undefined;
+  /** How often something of the history was lost that members had been told. */
+  #losses = 0;
   /** What members have been told of the teacher, by `connected` and by announcements. */
   #announced: boolean | undefined;
   #asking: Promise<boolean> | undefined;
@@ -144,12 +146,11 @@ export class Room {
     // Once more: that reading may have been under way before the client's newest event was published.
     if (mayBeAhead()) await this.#catchUp();
     if (!this.#hasReached(from)) return false;
-    // Twice: a reading that others began may be of what the history was before something of it was lost.
-    for (let readings = 0; readings < 2 && !this.eventsSince(from); readings++) {
-      this.#backfilling ??= this.#backfill().finally(() => {
-        this.#backfilling = undefined;
-      });
-      await this.#backfilling;
+    while (!this.eventsSince(from)) {
+      const reading = (this.#backfilling ??= this.#startBackfill());
+      await reading.done;
+      // A reading that had begun before a loss was of what the history was then: it says nothing of what it is.
+      if (reading.losses === this.#losses) break;
     }
     return this.eventsSince(from) !== undefined;
   }
@@ -280,7 +281,16 @@ export class Room {
     this.#position = head;
     this.#recent = [];
     this.#announced = undefined;
+    this.#losses++;
     this.#listener.onLoss(this);
+  }
+
+  /** Once for all who ask. */
+  #startBackfill(): { readonly losses: number; readonly done: Promise<void> } {
+    const done = this.#backfill().finally(() => {
+      this.#backfilling = undefined;
+    });
+    return { losses: this.#losses, done };
   }
 
   /** Reads what came before the recent events, and joins it to them where nothing is missing between. */
