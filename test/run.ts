@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { type EventLog, Parser, type Result } from "tap-parser";
 import { installTools } from "./helpers/processes/tools.js";
 import { toolsNeededBy } from "./helpers/processes/needed-tools.js";
-import { OptionError, takeOtherNode, type OtherNode } from "./helpers/processes/other-node.js";
+import { OptionError, takeOtherNode, type OtherNode } from "./other-node.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const tap = join(root, "node_modules/.bin/tap");
