@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createAdapter } from "@socket.io/redis-adapter";
+import { transports } from "engine.io";
 import { Server } from "socket.io";
 import t, { type Test } from "tap";
 import { rawSocketIo } from "../helpers/clients/raw-socket-io.js";
@@ -57,6 +58,9 @@ for (const { package: name = "", tried = "" } of VERSIONS) {
   });
 }
 
+// Engine.IO's own type of it is not exported.
+type EngineRequest = Parameters<(typeof transports)["polling"]>[0];
+
 /** A stock Socket.IO server with its Redis adapter, and a WebSocket client. */
 async function stockParts(t: Test): Promise<Readonly<Record<string, unknown>>> {
   const redis = { on: ignore, off: ignore, pSubscribe: ignore, pUnsubscribe: ignore };
@@ -84,16 +88,19 @@ async function stockParts(t: Test): Promise<Readonly<Record<string, unknown>>> {
   const engineSocket = at(socket, "conn");
   const transport = at(engineSocket, "transport");
   const net = at(transport, "socket", "_socket");
+  const request = at(engineSocket, "request") as EngineRequest;
   return {
     "engine.io Server": at(engineSocket, "server"),
     "engine.io Socket": engineSocket,
     "engine.io Transport": transport,
-    "engine.io request": at(engineSocket, "request"),
+    "engine.io polling Transport": transports.polling(request),
+    "engine.io request": request,
     "socket.io Socket": socket,
     "socket.io Client": at(socket, "client"),
     "socket.io-parser Decoder": at(socket, "client", "decoder"),
     "@socket.io/redis-adapter RedisAdapter": io.of("/").adapter,
     "ws WebSocket": at(transport, "socket"),
+    "ws WebSocketServer's options": at(engineSocket, "server", "ws", "options"),
     "node net.Socket": net,
     "node net.Socket's handle": at(net, "_handle"),
   };
