@@ -94,7 +94,7 @@ void t.test("connect says what is wrong with its target", async (t) => {
   }
 
   const errors: Error[] = [];
-  const options = { connectTimeoutMs: 300, onError: (error: Error) => void errors.push(error) };
+  const options = { connectTimeoutMs: 3_000, onError: (error: Error) => void errors.push(error) };
   const dead = connect(`redis://127.0.0.1:${port}`, options);
   t.match(await failureOf(dead), { code: "unavailable", retryable: true });
   t.match(errors[0], /ECONNREFUSED/);
