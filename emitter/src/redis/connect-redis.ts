@@ -68,17 +68,18 @@ export function refuseDatabase(client: RedisCommands): void {
   if (Number(options?.database ?? 0) !== 0) throw new EmitterError("invalid_option", NO_DATABASES);
 }
 
-/** The link's commands: a primary that says it is a replica now is left for the one that has taken its name. */
+/**
+ * The link's commands: a primary that says it is a replica now is left for the one that has taken its name. Until that
+ * one is found they fail with what it said.
+ */
 function leavingReplicas(link: Link): RedisCommands {
-  const watch = <T>(answer: Promise<T>): Promise<T> => {
-    answer.catch((error: unknown) => {
-      if (isReadOnly(error)) link.drop(error);
-    });
-    return answer;
+  const onError = (error: unknown): never => {
+    if (isReadOnly(error)) link.drop(error);
+    throw !isReply(error) && isReadOnly(link.trouble) ? link.trouble : error;
   };
   return {
-    eval: (script, options) => watch(link.client.eval(script, options)),
-    evalSha: (sha1, options) => watch(link.client.evalSha(sha1, options)),
+    eval: (script, options) => link.client.eval(script, options).catch(onError),
+    evalSha: (sha1, options) => link.client.evalSha(sha1, options).catch(onError),
   };
 }
 
