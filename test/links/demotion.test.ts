@@ -7,7 +7,7 @@ import { eventually } from "../helpers/eventually.js";
 import { post } from "../helpers/processes/environments.js";
 import { type RedisServer, startRedis } from "../helpers/processes/redis-server.js";
 import { startServer } from "../helpers/processes/server-process.js";
-import { startTcpProxy } from "../helpers/processes/tcp-proxy.js";
+import { startTcpProxy } from "../helpers/tcp-proxy.js";
 import { isServed } from "./helpers/hung-links.js";
 
 const PATIENCE = { timeoutMs: 15_000 };

@@ -4,7 +4,7 @@ import t, { type Test } from "tap";
 import { isReply, Link, type LinkOptions } from "@inthon/emitter";
 import { Inbox } from "../helpers/clients/inbox.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
-import { startTcpProxy } from "../helpers/processes/tcp-proxy.js";
+import { startTcpProxy } from "../helpers/tcp-proxy.js";
 
 const TIMEOUT_MS = 500;
 

@@ -5,7 +5,7 @@ import { CLIENT_KINDS, join } from "../helpers/clients/clients.js";
 import { eventually } from "../helpers/eventually.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 import { startServer } from "../helpers/processes/server-process.js";
-import { startTcpProxy } from "../helpers/processes/tcp-proxy.js";
+import { startTcpProxy } from "../helpers/tcp-proxy.js";
 
 void t.test(
   "what a silent subscription missed is read, and nobody is told wrong things",

@@ -7,7 +7,7 @@ import { WebSocket } from "ws";
 import { eventually } from "../helpers/eventually.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 import { startServer } from "../helpers/processes/server-process.js";
-import { startTcpProxy } from "../helpers/processes/tcp-proxy.js";
+import { startTcpProxy } from "../helpers/tcp-proxy.js";
 
 const ROOMS = 60;
 /** A little longer than the server keeps a room that nobody is in. */

@@ -5,7 +5,7 @@ import { connect } from "@inthon/emitter";
 import { WebSocket } from "ws";
 import { startRedis } from "../../helpers/processes/redis-server.js";
 import { startServer } from "../../helpers/processes/server-process.js";
-import { type Direction, startTcpProxy, type Hang } from "../../helpers/processes/tcp-proxy.js";
+import { type Direction, startTcpProxy, type Hang } from "../../helpers/tcp-proxy.js";
 
 /** A link that hangs, by what it is called. */
 export interface HungLink {
