@@ -6,7 +6,13 @@ import t, { type Test } from "tap";
 import { createClient } from "redis";
 import { WebSocket } from "ws";
 import { connect, type Emitter } from "@inthon/emitter";
-import { historyKey, parseOffset, parseSessionId, roomName } from "@inthon/emitter/protocol";
+import {
+  epochsKey,
+  historyKey,
+  parseOffset,
+  parseSessionId,
+  roomName,
+} from "@inthon/emitter/protocol";
 import { socketIo, type ClassroomSocket } from "../helpers/clients/clients.js";
 import { Inbox } from "../helpers/clients/inbox.js";
 import { eventually } from "../helpers/eventually.js";
@@ -196,6 +202,35 @@ void t.test("where nothing was lost, everybody goes on, over any number of resta
       said.slice(i + 1),
     );
   }
+});
+
+void t.test("a history of more epochs than are remembered is read as far as they go", async (t) => {
+  const opened = await open(t, { appendOnly: true, args: ["--appendfsync", "always"] });
+  const { second, session, cluster, emitter, offsets } = opened;
+  const id = parseSessionId(session);
+  if (!id) throw new Error("a session id");
+  const admin = createClient({ url: cluster.redisUrl });
+  admin.on("error", () => undefined);
+  await admin.connect();
+  t.teardown(() => {
+    admin.destroy();
+  });
+  // As many events as are read at once, in an epoch of which nobody remembers where it ended.
+  const fill = Array.from({ length: 600 }, (_, i) => `fill ${String(i)}`);
+  for (let i = 0; i < fill.length; i += 100) {
+    const events = fill
+      .slice(i, i + 100)
+      .map((note) => ({ event: "important", note, capture_url: null }) as const);
+    await emitter.emitAll(session, events);
+  }
+  await opened.restart();
+  const said = [await opened.say(emitter, "one"), await opened.say(emitter, "two")];
+  const key = epochsKey(roomName(id, "student"));
+  await admin.set(key, (await admin.get(key))?.replace(/ \d+:\d+/, "") ?? "");
+  const { isRecovered, inbox } = await comeBack(t, second, session, said[0] ?? "");
+  t.ok(isRecovered);
+  await inbox.next(({ note }) => note === "two");
+  t.notOk((await comeBack(t, second, session, offsets[0] ?? "")).isRecovered);
 });
 
 void t.test("a call that was not answered is not published again after a restart", async (t) => {

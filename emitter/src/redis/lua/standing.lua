@@ -8,8 +8,9 @@
 -- The key of the epochs holds '<incarnation> <epoch>', and ' <epoch>:<last n>' for each earlier one, oldest first. It
 -- changes only in a script that appends as well, so that both are lost, and kept, together.
 
---- Earlier epochs to remember: one for each time that Redis came back while the history was in use.
-local MAX_ENDS = 16
+--- Earlier epochs to remember: one for each time that Redis came back while the history was in use. What is older than
+--- they are cannot be told from what was lost, and is not read any more.
+local MAX_ENDS = 64
 
 --- What tells this incarnation of Redis from those before: its replication id changes when the process begins anew, and
 --- when a replica is promoted. '' for a replica, which has that of its primary.

@@ -45,6 +45,10 @@ end
 
 local events = {}
 if from ~= '' then
+  local oldest = string.match(ends, '^ (%d+):') or epoch
+  if tonumber(string.match(from, '^%d+')) < tonumber(oldest) then
+    from = oldest .. '-0'
+  end
   events = redis.call('XRANGE', history, '(' .. from, '+', 'COUNT', limit)
 end
 return { epoch .. '-' .. string.format('%.0f', n), ends, events }
