@@ -15,6 +15,7 @@ export {
 export { MAX_EVENT_BYTES, parseEvent } from "./parse-event.js";
 export { MAX_IDEMPOTENCY_KEYS } from "./idempotency-keys.js";
 export { isReadOnly, isReply, type RedisClient } from "./redis/client.js";
+export { publishCommands } from "./redis/connect-redis.js";
 export { Link, type InTime, type LinkOptions } from "./redis/link.js";
 export { toEmitterError } from "./redis/redis-errors.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";

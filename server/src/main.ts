@@ -18,6 +18,22 @@ function readConfig(): Config {
 }
 
 optimizeSooner();
+/** One line that names the variable, where the server cannot listen as it is told to. */
+function listeningProblem(error: unknown, { host, port }: Config): string | undefined {
+  switch (error instanceof Error && "code" in error ? error.code : undefined) {
+    case "EADDRINUSE":
+      return `PORT ${String(port)} is taken: choose another one, or end what listens there`;
+    case "EACCES":
+      return `PORT ${String(port)} may not be listened on by this user: choose one above 1023`;
+    case "ENOTFOUND":
+    case "EADDRNOTAVAIL":
+    case "EAI_AGAIN":
+      return `HOST ${host} is not an address of this machine`;
+    default:
+      return undefined;
+  }
+}
+
 const config = readConfig();
 const log = createLogger(config.logLevel, config.nodeId);
 
@@ -33,7 +49,9 @@ try {
   const { url } = await starting;
   log.info({ url, cluster: config.cluster.kind }, "listening");
 } catch (error) {
-  log.fatal({ err: error }, "the server could not start");
+  const place = listeningProblem(error, config);
+  if (place === undefined) log.fatal({ err: error }, "the server could not start");
+  else process.stderr.write(`${place}\n`);
   process.exitCode = 1;
   setTimeout(() => process.exit(), 1_000).unref();
 }

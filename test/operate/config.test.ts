@@ -167,3 +167,21 @@ void t.test("good values are taken as they are", (t) => {
   }
   t.end();
 });
+
+void t.test("who cannot listen says so in one line that names the variable", async (t) => {
+  const port = String(await freePort());
+  const first = await Launched.start(process.execPath, [MAIN], {
+    env: { ...minimalEnvironment(), HOST: "127.0.0.1", PORT: port },
+  });
+  t.teardown(() => first.stop());
+  await first.waitForLine((line) => line.includes("listening") || undefined);
+  const places = [
+    ["PORT", { HOST: "127.0.0.1", PORT: port }],
+    ["HOST", { HOST: "nowhere.invalid", PORT: "0" }],
+  ] as const;
+  for (const [name, env] of places) {
+    const { code, stderr } = await run(process.execPath, [MAIN], { env });
+    t.equal(code, 1);
+    t.match(stderr, new RegExp(`^${name} [^\\n]+\\n$`), "one line");
+  }
+});

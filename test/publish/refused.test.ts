@@ -230,3 +230,48 @@ void t.test("a client that puts a prefix before keys is refused", async (t) => {
   t.match(failure, { code: "invalid_option", retryable: false });
   t.strictSame(await admin.keys("*"), []);
 });
+
+void t.test("over HTTP the same is said of Redis as to an emitter of its own", async (t) => {
+  const { redis, admin } = await open(t);
+  const all = ["on", ">secret", "~*", "&*", "+@all"];
+  await admin.sendCommand(["ACL", "SETUSER", "server", ...all]);
+  const url = redis.url.replace("redis://", "redis://server:secret@");
+  const server = await startServer({ env: { REDIS_URL: url } });
+  t.teardown(() => server.stop());
+  const overHttp = await connect(server.url);
+  const emit = () => failureOf(overHttp.emit(randomUUID(), "important", EVENT));
+  const reads = async () => {
+    const session = `${server.url}/sessions/${randomUUID()}`;
+    const answer = await fetch(`${session}/events?role=student`);
+    return ((await answer.json()) as { code?: string }).code;
+  };
+
+  await admin.sendCommand(["ACL", "SETUSER", "server", "-publish", "-xadd"]);
+  t.match(await emit(), { code: "rejected", retryable: false });
+  t.equal(await reads(), "redis_denies_access");
+  await admin.sendCommand(["ACL", "SETUSER", "server", ...all]);
+
+  await admin.configSet("maxmemory", "1");
+  t.equal(await reads(), "redis_full");
+  await admin.configSet("maxmemory", "0");
+
+  await admin.sendCommand(["REPLICAOF", "127.0.0.1", "1"]);
+  t.match(await emit(), { code: "redis_read_only", retryable: true });
+  await admin.sendCommand(["REPLICAOF", "NO", "ONE"]);
+  t.match(await overHttp.emit(randomUUID(), "important", EVENT), { duplicate: false });
+});
+
+void t.test("a wrong password is told at once", async (t) => {
+  const redis = await startRedis({ args: ["--requirepass", "right"] });
+  t.teardown(() => redis.stop());
+  const begun = performance.now();
+  for (const credentials of ["", ":wrong@"]) {
+    const target = redis.url.replace("redis://", `redis://${credentials}`);
+    const failure = await failureOf(connect(target, { connectTimeoutMs: 60_000 }));
+    t.match(failure, { code: "rejected", retryable: false }, credentials);
+  }
+  t.ok(performance.now() - begun < 30_000);
+  const emitter = await connect(redis.url.replace("redis://", "redis://:right@"));
+  t.teardown(() => emitter.close());
+  t.match(await emitter.emit(randomUUID(), "important", EVENT), { duplicate: false });
+});

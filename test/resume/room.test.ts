@@ -7,6 +7,7 @@ import { Inbox } from "../helpers/clients/inbox.js";
 
 const EPOCH = 1_000;
 const LATER_EPOCH = 2_000;
+const LOG = createLogger("silent", "test");
 
 interface Reading {
   readonly known: Position | undefined;
@@ -65,7 +66,7 @@ async function openRoom(n: number) {
   const sessionId = parseSessionId("lecture");
   if (!sessionId) throw new Error("a session id");
   const name = roomName(sessionId, "student");
-  const options = { historyLimit: 1_000, log: createLogger("silent", "test") };
+  const options = { historyLimit: 1_000, log: LOG };
   const room = new Room(name, broker, listener, options);
   /** Answers the reading with this number, from 0, once it is there. */
   const answer = async (index: number, page: HistoryPage) => {

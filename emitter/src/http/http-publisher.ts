@@ -72,7 +72,7 @@ function toError(status: number, body: unknown): EmitterError {
     const faults = Array.isArray(problem.errors) ? (problem.errors as Fault[]) : [];
     return new EmitterError("invalid_event", detail, { faults });
   }
-  const isPassing = status === 429 || status >= 500;
+  const isPassing = problem.code !== "redis_denies_access" && (status === 429 || status >= 500);
   if (!isPassing) return new EmitterError("rejected", detail);
   return new EmitterError(parseRedisState(problem.code) ?? "unavailable", detail);
 }

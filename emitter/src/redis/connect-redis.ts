@@ -2,6 +2,7 @@ import { EmitterError } from "../errors.js";
 import { isReadOnly, isReply } from "./client.js";
 import { Link, type LinkOptions } from "./link.js";
 import type { RedisCommands } from "./publish-script.js";
+import { toEmitterError } from "./redis-errors.js";
 
 /** Times in milliseconds, checked. */
 export interface RedisTargetOptions {
@@ -16,8 +17,8 @@ const NO_DATABASES =
 /**
  * A link of the emitter's own to the Redis of a URL, once it works.
  *
- * @throws EmitterError `invalid_option` for a URL that is not a Redis's, or names a database; `unavailable` where none
- *   answers in time
+ * @throws EmitterError `invalid_option` for a URL that is not a Redis's, or names a database; `rejected` where Redis
+ *   refuses its user, `unavailable` where none answers in time
  */
 export async function connectRedis(
   url: URL,
@@ -42,10 +43,13 @@ export async function connectRedis(
       const message = `no Redis answered within ${String(connectTimeoutMs)} ms`;
       reject(new EmitterError("unavailable", message, { cause: link.trouble }));
     }, connectTimeoutMs);
-    link.onChange((isUp) => {
-      if (!isUp) return;
+    link.onChange((isUp, cause) => {
+      const refusal = isReply(cause) ? toEmitterError(cause) : undefined;
+      if (isUp) resolve();
+      // A wrong password does not become right.
+      else if (refusal?.retryable === false) reject(refusal);
+      else return;
       clearTimeout(timer);
-      resolve();
     });
   });
   link.open();
@@ -55,7 +59,7 @@ export async function connectRedis(
     await link.close();
     throw error;
   }
-  return { commands: leavingReplicas(link), close: () => link.close() };
+  return { commands: publishCommands(link), close: () => link.close() };
 }
 
 /**
@@ -69,13 +73,13 @@ export function refuseDatabase(client: RedisCommands): void {
 }
 
 /**
- * The link's commands: a primary that says it is a replica now is left for the one that has taken its name. Until that
- * one is found they fail with what it said.
+ * The link's commands: a primary that says it is a replica now is left for the one that has taken its name. While there
+ * is no connection they fail with what Redis said last, where it said why: that is what somebody can do something about.
  */
-function leavingReplicas(link: Link): RedisCommands {
+export function publishCommands(link: Link): RedisCommands {
   const onError = (error: unknown): never => {
     if (isReadOnly(error)) link.drop(error);
-    throw !isReply(error) && isReadOnly(link.trouble) ? link.trouble : error;
+    throw !isReply(error) && isReply(link.trouble) ? link.trouble : error;
   };
   return {
     eval: (script, options) => link.client.eval(script, options).catch(onError),

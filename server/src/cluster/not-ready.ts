@@ -8,11 +8,12 @@ const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
   redis_full: "Redis has no memory left for events: raise its maxmemory, or lower HISTORY_LIMIT",
   redis_read_only:
     "Redis takes no events, as a replica or for want of a disk: let REDIS_URL lead to the primary, or see its log",
-  redis_loading: "Redis is loading its data: wait for it",
+  redis_loading:
+    "Redis is loading its data, or is a replica that has lost its primary: wait for it",
   redis_lacks_replicas:
     "Redis has fewer replicas than its min-replicas-to-write asks for: bring them back",
   redis_denies_access:
-    "Redis denies the user of REDIS_URL what publishing needs: see the README for its keys, channels and commands",
+    "Redis denies the user of REDIS_URL what publishing needs: see to its password, and the README for its keys, channels and commands",
 };
 
 /** Why a replica cannot serve. The message says what an operator can do and shows no internals; the cause is for the log. */

@@ -2,6 +2,7 @@ import {
   RedisPublisher,
   STANDING_LUA,
   type HistoryLimits,
+  publishCommands,
   type Link,
   type Publisher,
 } from "@inthon/emitter";
@@ -43,7 +44,7 @@ export class RedisBroker implements Broker {
     this.#subscriber = subscriber;
     this.#subscriptions = subscriptions;
     this.#limits = limits;
-    this.publisher = new RedisPublisher(commands.client, limits, () => Promise.resolve());
+    this.publisher = new RedisPublisher(publishCommands(commands), limits, () => Promise.resolve());
   }
 
   get isConnected(): boolean {

@@ -103,6 +103,7 @@ export class NodeLease {
   }
 
   async #run(listener: RenewalListener): Promise<void> {
+    let isFailing = false;
     const isStopping = () => this.#closing.signal.aborted;
     while (!isStopping()) {
       this.#wake = new AbortController();
@@ -111,9 +112,15 @@ export class NodeLease {
         () => undefined,
       );
       try {
-        if (this.#commands.isReady) await this.#tick(listener);
+        if (this.#commands.isReady) {
+          await this.#tick(listener);
+          isFailing = false;
+        }
       } catch (error) {
-        if (!isStopping()) this.#log.warn({ err: error }, "the lease could not be renewed");
+        // Once for each outage: it is tried every second.
+        if (!isStopping() && !isFailing)
+          this.#log.warn({ err: error }, "the lease cannot be renewed, trying again");
+        isFailing = true;
       }
       // Early after a reconnection: the lease may be about to run out.
       await next;

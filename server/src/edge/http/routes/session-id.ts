@@ -1,3 +1,4 @@
+import { parseRedisState, toEmitterError, type RedisState } from "@inthon/emitter";
 import { parseSessionId, type SessionId } from "@inthon/emitter/protocol";
 import { HttpProblem } from "../problems.js";
 
@@ -16,9 +17,27 @@ export function sessionIdOf(request: { params: SessionParams }): SessionId {
 /** When a client may try again, after a failure that passes by itself. */
 export const RETRY_AFTER = { "retry-after": "1" };
 
-/** What a reader is told while Redis is away. */
-export function unavailable(cause: unknown): HttpProblem {
-  return new HttpProblem(503, "unavailable", "Redis cannot be reached: try again", {
+const STATES: Readonly<Record<RedisState | "unavailable", string>> = {
+  unavailable: "Redis cannot be reached",
+  redis_full: "Redis has no memory left: give it more",
+  redis_read_only: "Redis takes no writes now, as a replica or for want of a disk",
+  redis_loading: "Redis is loading its data, or has lost its primary",
+  redis_lacks_replicas: "Redis has fewer replicas than it needs to take writes",
+};
+
+/**
+ * What somebody is told whom Redis does not serve just now.
+ *
+ * @param advice - what to do, behind what is wrong
+ */
+export function unavailable(cause: unknown, advice = "try again"): HttpProblem {
+  const { code } = toEmitterError(cause);
+  if (code === "rejected") {
+    const detail = `Redis denies this server what it needs: see the README for its rights, and the server's log`;
+    return new HttpProblem(500, "redis_denies_access", detail, { cause });
+  }
+  const state = parseRedisState(code) ?? "unavailable";
+  return new HttpProblem(503, state, `${STATES[state]}: ${advice}`, {
     headers: RETRY_AFTER,
     cause,
   });

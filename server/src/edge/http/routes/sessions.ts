@@ -3,19 +3,12 @@ import { type ClassroomEvent, type Role, type SessionId } from "@inthon/emitter/
 import type { FastifyRequest } from "fastify";
 import type { Http } from "../fastify.js";
 import { HttpProblem } from "../problems.js";
-import { RETRY_AFTER, sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
+import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
 
 /** Below what load balancers wait for a response (30 s and more). */
 const PUBLISH_TIMEOUT_MS = 3_000;
 
 const REPEAT = "repeat the request with the same Idempotency-Key";
-const NOT_CONFIRMED = {
-  unavailable: `the event was not confirmed in time: ${REPEAT}`,
-  redis_full: `Redis has no memory left for events: give it more, then ${REPEAT}`,
-  redis_read_only: `Redis takes no events now, as a replica or for want of a disk: ${REPEAT}`,
-  redis_loading: `Redis is loading its data: ${REPEAT}`,
-  redis_lacks_replicas: `Redis has fewer replicas than it needs to take events: ${REPEAT}`,
-} as const;
 
 export interface SessionRoutesOptions {
   readonly emitter: Emitter;
@@ -93,7 +86,7 @@ async function publish(
 
 function toProblem(error: unknown): unknown {
   if (!(error instanceof EmitterError)) return error;
-  const { code, message, faults: errors, cause } = error;
+  const { code, message, faults: errors } = error;
   switch (code) {
     case "invalid_event":
       return new HttpProblem(400, "invalid_event", message, { errors });
@@ -108,13 +101,10 @@ function toProblem(error: unknown): unknown {
     case "redis_loading":
     case "redis_lacks_replicas":
     case "unavailable":
-      return new HttpProblem(503, code, NOT_CONFIRMED[code], { headers: RETRY_AFTER, cause });
     case "closed":
-      return new HttpProblem(503, "unavailable", NOT_CONFIRMED.unavailable, {
-        headers: RETRY_AFTER,
-      });
-    case "unauthorized":
     case "rejected":
+      return unavailable(error, REPEAT);
+    case "unauthorized":
       return error;
   }
 }
