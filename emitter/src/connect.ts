@@ -49,7 +49,7 @@ export async function connect(
       1_000,
   };
   if (typeof target !== "string" && !(target instanceof URL)) {
-    refuseDatabase(target);
+    await refuseDatabase(target, options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS);
     return new Emitter(new RedisPublisher(target, limits, () => Promise.resolve()));
   }
   const url = parseTarget(target);

@@ -19,5 +19,10 @@ export { publishCommands } from "./redis/connect-redis.js";
 export { Link, type InTime, type LinkOptions } from "./redis/link.js";
 export { toEmitterError } from "./redis/redis-errors.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
-export { STANDING_LUA, type HistoryLimits, type RedisCommands } from "./redis/publish-script.js";
+export {
+  MAY_PUBLISH_LUA,
+  STANDING_LUA,
+  type HistoryLimits,
+  type RedisCommands,
+} from "./redis/publish-script.js";
 export type { Publication, Publisher, PublishResult } from "./publisher.js";

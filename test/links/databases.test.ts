@@ -1,4 +1,4 @@
-import { createClient } from "redis";
+import { createClient, createClientPool } from "redis";
 import t from "tap";
 import { connect } from "@inthon/emitter";
 import { startRedis } from "../helpers/processes/redis-server.js";
@@ -31,4 +31,13 @@ void t.test("an emitter refuses database numbers: Pub/Sub has none", async (t) =
   const emitter = await connect(client);
   t.ok((await emitter.emit("lecture-1", "session_ended")).offsets.teacher, "so is a client");
   await emitter.close();
+
+  await client.select(1);
+  await t.rejects(connect(client), refusal, "one that has selected another one since");
+  const pool = createClientPool({ url: `${redis.url}/1` });
+  await pool.connect();
+  t.teardown(() => {
+    pool.destroy();
+  });
+  await t.rejects(connect(pool), refusal, "a pool");
 });

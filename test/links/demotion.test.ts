@@ -99,3 +99,63 @@ void t.test(
     );
   },
 );
+
+void t.test(
+  "a primary that was set back while it was a replica gives no number again",
+  async (t) => {
+    for (const by of ["emitter", "HTTP"]) {
+      const first = await startRedis();
+      t.teardown(() => first.stop());
+      const second = await startRedis({ args: ["--replicaof", "127.0.0.1", String(first.port)] });
+      t.teardown(() => second.stop());
+      const [one, two] = [await adminOf(t, first), await adminOf(t, second)];
+      const isFollowing = (admin: typeof one) =>
+        eventually(async () => (await admin.info("replication")).includes("master_link_status:up"));
+      await isFollowing(two);
+      const server = await startServer({ env: { REDIS_URL: first.url } });
+      t.teardown(() => server.stop());
+      const session = randomUUID();
+      const emitter = await connect(by === "emitter" ? first.url : server.url);
+      const say = async (note: string) => {
+        const payload = { note, capture_url: null };
+        const { offsets } = await emitter.emit(session, "important", payload, PATIENCE);
+        return offsets.student ?? "";
+      };
+      const kept: string[] = [];
+      for (let i = 0; i < 5; i++) kept.push(await say(`kept ${String(i)}`));
+      await one.sendCommand(["WAIT", "1", "5000"]);
+      await two.sendCommand(["REPLICAOF", "NO", "ONE"]);
+      const lost: string[] = [];
+      for (let i = 0; i < 3; i++) lost.push(await say(`lost ${String(i)}`));
+
+      // The process goes on, with its connections and its scripts; what it holds is the other one's.
+      await one.sendCommand(["REPLICAOF", "127.0.0.1", String(second.port)]);
+      await isFollowing(one);
+      await one.sendCommand(["REPLICAOF", "NO", "ONE"]);
+      await eventually(async () => (await fetch(`${server.url}/readyz`)).ok);
+      const fresh: string[] = [];
+      for (let i = 0; i < 3; i++) fresh.push(await say(`new ${String(i)}`));
+      t.notOk(
+        fresh.some((offset) => lost.includes(offset)),
+        `${by}: no number is given twice`,
+      );
+      const answer = await fetch(
+        `${server.url}/sessions/${session}/events?role=student&after=${lost.at(-1) ?? ""}`,
+      );
+      t.match(await answer.json(), { complete: false }, `${by}: who had seen what is lost is told`);
+      const whole = await fetch(
+        `${server.url}/sessions/${session}/events?role=student&after=${kept[2] ?? ""}`,
+      );
+      const { complete, events } = (await whole.json()) as {
+        complete: boolean;
+        events: { offset: string }[];
+      };
+      t.ok(complete);
+      t.strictSame(
+        events.map(({ offset }) => offset),
+        [...kept.slice(3), ...fresh],
+      );
+      await emitter.close();
+    }
+  },
+);

@@ -208,3 +208,36 @@ void t.test("Redis that comes back older, within a lease, is put right", async (
   if (!(await here.connected).teacher_online) await here.inbox.next(hears(true));
   t.strictSame([(await members(leaving)).length, (await members(coming)).length], [0, 1]);
 });
+
+void t.test(
+  "a teacher of whom nobody knows any more goes, also where no student looks",
+  async (t) => {
+    const { cluster, redis, enter, members } = await open(t);
+    const session = randomUUID();
+    await enter(0, session, "teacher");
+    await eventually(async () => (await members(session)).length === 1);
+    const [member = ""] = await members(session);
+    cluster.replica(0).kill("SIGKILL");
+    await redis.del([
+      "inthon:nodes",
+      `inthon:node:{${member.slice(0, member.lastIndexOf("/"))}}:teachers`,
+    ]);
+    await eventually(async () => (await members(session)).length === 0);
+    t.pass("its set has expired");
+  },
+);
+
+void t.test("a clock that was set back keeps no dead teacher", async (t) => {
+  const { cluster, redis, enter, members } = await open(t);
+  const session = randomUUID();
+  await enter(0, session, "teacher");
+  const student = await enter(1, session, "student");
+  await eventually(async () => (await members(session)).length === 1);
+  const [member = ""] = await members(session);
+  const node = member.slice(0, member.lastIndexOf("/"));
+  cluster.replica(0).kill("SIGKILL");
+  // As Redis would have it whose clock was an hour ahead until now.
+  await redis.zIncrBy("inthon:nodes", 3_600_000, node);
+  await student.inbox.next(hears(false));
+  t.strictSame(await members(session), []);
+});

@@ -64,7 +64,9 @@ const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
 void t.test("events of one turn cost one script call for each room", async (t) => {
   const { redis, client, emitter } = await start(t);
   // The server's lease is renewed by a script as well: not while scripts are counted.
-  const server = await startServer({ env: { REDIS_URL: redis.url, LEASE_MS: "300000" } });
+  const server = await startServer({
+    env: { REDIS_URL: redis.url, LEASE_MS: "300000", REDIS_LINK_TIMEOUT_MS: "60000" },
+  });
   t.teardown(() => server.stop());
   await eventually(async () => (await fetch(`${server.url}/readyz`)).ok);
   const countScripts = async (publish: () => Promise<unknown>) => {

@@ -17,7 +17,10 @@ const EVENT = { note: "", capture_url: null };
 /** Long enough for a retry or two. */
 const BRIEF = { timeoutMs: 400 };
 /** All that the publish scripts may have to do (`publish.lua`, `isAllowed`). */
-const COMMANDS = ["publish", "xadd", "xdel", "pexpire", "append", "rename", "set", "zadd", "del"];
+const COMMANDS = [
+  ...["publish", "xadd", "xdel", "pexpire", "append", "rename", "set", "zadd", "del"],
+  ...["zcard", "zscore", "zremrangebyrank", "xinfo", "exists", "type", "get", "time"],
+];
 
 function roomOf(session: string) {
   const id = parseSessionId(session);
@@ -135,7 +138,7 @@ void t.test("a full Redis takes no more, and says so", async (t) => {
     const call = emitter.emitAll(
       session,
       Array.from({ length: 25 }, () => ({ event: "important" as const, ...important })),
-      { ...BRIEF, ...(i % 2 === 0 ? { idempotencyKey: String(i) } : {}) },
+      { timeoutMs: 2_000, ...(i % 2 === 0 ? { idempotencyKey: String(i) } : {}) },
     );
     failure = await call.then(
       () => undefined,
@@ -275,3 +278,30 @@ void t.test("a wrong password is told at once", async (t) => {
   t.teardown(() => emitter.close());
   t.match(await emitter.emit(randomUUID(), "important", EVENT), { duplicate: false });
 });
+
+void t.test(
+  "a room of which somebody else uses a key takes nothing, and loses no number",
+  async (t) => {
+    const { redis, admin } = await open(t);
+    const emitter = await connect(redis.url);
+    t.teardown(() => emitter.close());
+    for (const name of ["new", "older", "once", "epochs", "announced"]) {
+      const session = randomUUID();
+      const { told, remembered } = await watch(t, redis, admin, session);
+      const key = `inthon:${name}:{${roomChannel(roomOf(session))}}`;
+      const emit = (options = {}) => emitter.emit(session, "important", EVENT, options);
+      for (let i = 0; i < 3; i++) await emit();
+      await admin.sendCommand(["RENAME", key, `${key}:aside`]).catch(() => undefined);
+      await admin.rPush(key, "somebody else's");
+      const calls = [emit(), emit({ idempotencyKey: "given" })];
+      const failures = await Promise.all(
+        calls.map((call) => failureOf(call).catch(() => undefined)),
+      );
+      const published = failures.filter((failure) => failure === undefined).length;
+      t.strictSame([await told(), await remembered()], [3 + published, 3 + published], name);
+      await admin.del(key);
+      await admin.sendCommand(["RENAME", `${key}:aside`, key]).catch(() => undefined);
+      t.equal(parseOffset((await emit()).offsets.student)?.n, 4 + published, `${name}: no hole`);
+    }
+  },
+);

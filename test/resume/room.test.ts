@@ -41,6 +41,15 @@ class ScriptedBroker implements Broker {
   }
 }
 
+function announcement(n: number, is_online: boolean): RoomEvent {
+  const event = {
+    event: "teacher_presence",
+    is_online,
+    changed_at: "2026-01-01T00:00:00Z",
+  } as const;
+  return { ...at(EPOCH, n), event, isAnnouncement: true };
+}
+
 function at(epoch: number, n: number): RoomEvent {
   const position = { epoch, n };
   return {
@@ -234,3 +243,19 @@ void t.test(
     );
   },
 );
+
+void t.test("what members knew already is told to those who missed what was between", async (t) => {
+  const { broker, room, told } = await openRoom(0);
+  broker.receive(announcement(1, true));
+  broker.receive(announcement(2, false));
+  // Members who come now hear of the teacher before the announcement arrives.
+  broker.receive(announcement(3, false));
+  broker.receive(announcement(4, true));
+  await told.until(({ length }) => length === 3);
+  t.strictSame(told.items, ["1000-1", "1000-2", "1000-4"]);
+  const missed = (n: number) =>
+    room.eventsSince({ epoch: EPOCH, n })?.map(({ position }) => position.n);
+  t.strictSame(missed(0), [1, 2, 4]);
+  t.strictSame(missed(1), [2, 4]);
+  t.strictSame(missed(2), [3, 4], "who comes back after it may not have heard of it");
+});

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { EmitterError } from "../errors.js";
 import { isReadOnly, isReply } from "./client.js";
 import { Link, type LinkOptions } from "./link.js";
@@ -62,23 +63,47 @@ export async function connectRedis(
   return { commands: publishCommands(link), close: () => link.close() };
 }
 
+/** What can be asked of a client of the `redis` package about the database that it works on. */
+interface SelectingClient {
+  readonly isReady?: boolean;
+  readonly options?: { readonly database?: unknown } | undefined;
+  sendCommand?(args: string[]): Promise<unknown>;
+}
+
 /**
- * Refuses a client of somebody else's that works on another database than the first, where that can be seen.
+ * Refuses a client of somebody else's that works on another database than the first: by its options, and, where it is
+ * connected, by what Redis says. A pool's options do not tell.
  *
  * @throws EmitterError `invalid_option`
  */
-export function refuseDatabase(client: RedisCommands): void {
-  const { options } = client as { options?: { database?: unknown } | undefined };
-  if (Number(options?.database ?? 0) !== 0) throw new EmitterError("invalid_option", NO_DATABASES);
+export async function refuseDatabase(client: RedisCommands, timeoutMs: number): Promise<void> {
+  const selecting = client as SelectingClient;
+  let database = Number(selecting.options?.database ?? 0);
+  if (database === 0 && selecting.isReady !== false && selecting.sendCommand) {
+    const asked = selecting.sendCommand(["CLIENT", "INFO"]).catch(() => "");
+    const giveUp = new AbortController();
+    const late = delay(timeoutMs, "", { signal: giveUp.signal }).catch(() => "");
+    const answer = await Promise.race([asked, late]);
+    giveUp.abort();
+    database = Number(/\bdb=(\d+)/.exec(String(answer))?.[1] ?? 0);
+  }
+  if (database !== 0) throw new EmitterError("invalid_option", NO_DATABASES);
 }
 
 /**
  * The link's commands: a primary that says it is a replica now is left for the one that has taken its name. While there
  * is no connection they fail with what Redis said last, where it said why: that is what somebody can do something about.
+ *
+ * @param leave - leaves the link's connection; by default the link alone is made anew
  */
-export function publishCommands(link: Link): RedisCommands {
+export function publishCommands(
+  link: Link,
+  leave = (cause: Error) => {
+    link.drop(cause);
+  },
+): RedisCommands {
   const onError = (error: unknown): never => {
-    if (isReadOnly(error)) link.drop(error);
+    if (isReadOnly(error)) leave(error);
     throw !isReply(error) && isReply(link.trouble) ? link.trouble : error;
   };
   return {

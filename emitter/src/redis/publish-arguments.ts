@@ -84,6 +84,7 @@ export function guessedCall(
       String(encoder.tailBytes),
       `${guess.epoch}-*`,
       `${keys}${offsets.at(-1) ?? ""}\n`,
+      `master_replid:${guess.incarnation}`,
       ...events,
     ],
   };

@@ -33,41 +33,61 @@ function lua(name: string): string {
 export const STANDING_LUA = lua("standing");
 const OFFSETS_LUA = lua("offsets");
 const SEEN_LUA = lua("seen");
+/** `may-publish.lua`, for the server's script that tries whether it could publish. */
+export const MAY_PUBLISH_LUA = lua("may-publish");
 const PUBLISH_LUA = lua("publish");
 const PUBLISH_GUESSED_LUA = lua("publish-guessed");
-
-/** Incarnations of Redis whose form of `publish-guessed.lua` is kept. */
-const MAX_INCARNATIONS = 16;
 
 /** Redis does not know the script, and so has done nothing. */
 export class UnknownScriptError extends Error {
   override readonly name = "UnknownScriptError";
 }
 
-interface Text {
-  readonly text: string;
-  readonly sha1: string;
+/** A script that Redis is told once. */
+class KnownScript {
+  readonly #redis: RedisCommands;
+  readonly #text: string;
+  readonly #sha1: string;
+  #isKnown = false;
+
+  constructor(redis: RedisCommands, text: string) {
+    this.#redis = redis;
+    this.#text = text;
+    this.#sha1 = createHash("sha1").update(text).digest("hex");
+  }
+
+  async run(options: ScriptOptions): Promise<unknown> {
+    if (!this.#isKnown) {
+      // The very first call brings the text: those right behind it find it there, and none has to be repeated.
+      this.#isKnown = true;
+      return this.#redis.eval(this.#text, options);
+    }
+    try {
+      return await this.#redis.evalSha(this.#sha1, options);
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
+      this.#isKnown = false;
+      throw new UnknownScriptError();
+    }
+  }
 }
 
 /** The scripts that publish, with one publisher's limits in front, so that they need not be sent with every call. */
 export class PublishScript {
-  readonly #redis: RedisCommands;
-  readonly #constants: string;
-  readonly #publish: Text;
-  #isKnown = false;
-  /** `publish-guessed.lua` by incarnation of Redis; `undefined` while that is being told the text. */
-  readonly #guessed = new Map<string, string | undefined>();
+  readonly #publish: KnownScript;
+  readonly #guessed: KnownScript;
 
   constructor(redis: RedisCommands, { historyLimit, historyTtlMs }: HistoryLimits) {
-    this.#redis = redis;
-    this.#constants = `
+    const constants = `
 local PUBLISH = 'PUBLISH'
 local HISTORY_LIMIT = '${String(historyLimit)}'
 local TTL_MS = '${String(historyTtlMs)}'
 local MAX_KEYS = ${String(MAX_IDEMPOTENCY_KEYS)}
 local MAX_LOG_BYTES = ${String(MAX_LOG_BYTES)}
 `;
-    this.#publish = withSha1(this.#constants + STANDING_LUA + OFFSETS_LUA + SEEN_LUA + PUBLISH_LUA);
+    const common = constants + OFFSETS_LUA + SEEN_LUA;
+    this.#publish = new KnownScript(redis, common + STANDING_LUA + MAY_PUBLISH_LUA + PUBLISH_LUA);
+    this.#guessed = new KnownScript(redis, common + PUBLISH_GUESSED_LUA);
   }
 
   /**
@@ -75,81 +95,16 @@ local MAX_LOG_BYTES = ${String(MAX_LOG_BYTES)}
    *
    * @throws UnknownScriptError where Redis has forgotten it: the next call brings the text
    */
-  async run(options: ScriptOptions): Promise<unknown> {
-    if (!this.#isKnown) {
-      // The very first call brings the text: those right behind it find it there, and none has to be repeated.
-      this.#isKnown = true;
-      return this.#redis.eval(this.#publish.text, options);
-    }
-    try {
-      return await this.#redis.evalSha(this.#publish.sha1, options);
-    } catch (error) {
-      if (!isUnknownScript(error)) throw error;
-      this.#isKnown = false;
-      throw new UnknownScriptError();
-    }
+  run(options: ScriptOptions): Promise<unknown> {
+    return this.#publish.run(options);
   }
 
   /**
-   * Whether {@link PublishScript.runGuessed} can be called; if not, Redis is told the text, in the background.
+   * Runs `publish-guessed.lua`.
    *
-   * @param incarnation - of Redis, as `publish.lua` answered it
-   * @param keys - of the room that asks: they lead to its node of Redis
+   * @throws UnknownScriptError where Redis has forgotten it: the next call brings the text
    */
-  canGuess(incarnation: string, keys: readonly string[]): boolean {
-    if (this.#guessed.has(incarnation)) return this.#guessed.get(incarnation) !== undefined;
-    if (incarnation !== "") void this.#tell(incarnation, [...keys]);
-    return false;
+  runGuessed(options: ScriptOptions): Promise<unknown> {
+    return this.#guessed.run(options);
   }
-
-  /**
-   * Runs `publish-guessed.lua` in the incarnation of Redis that a guess is for, and in no other.
-   *
-   * @throws UnknownScriptError where it is another one, or has forgotten the script
-   */
-  async runGuessed(incarnation: string, options: ScriptOptions): Promise<unknown> {
-    const sha1 = this.#guessed.get(incarnation);
-    if (sha1 === undefined) throw new UnknownScriptError();
-    try {
-      return await this.#redis.evalSha(sha1, options);
-    } catch (error) {
-      if (!isUnknownScript(error)) throw error;
-      this.#guessed.delete(incarnation);
-      throw new UnknownScriptError();
-    }
-  }
-
-  async #tell(incarnation: string, keys: string[]): Promise<void> {
-    const { text, sha1 } = withSha1(`-- ${incarnation}
-${this.#constants}
-if #ARGV == 0 then
-${STANDING_LUA}
-return incarnationOfRedis()
-end
-${OFFSETS_LUA}${SEEN_LUA}${PUBLISH_GUESSED_LUA}`);
-    this.#guessed.set(incarnation, undefined);
-    if (this.#guessed.size > MAX_INCARNATIONS) {
-      for (const oldest of this.#guessed.keys()) {
-        this.#guessed.delete(oldest);
-        break;
-      }
-    }
-    try {
-      const here = await this.#redis.eval(text, { keys, arguments: [] });
-      // Else it has come to another one meanwhile, which must not be believed to be this one.
-      if (here === incarnation) this.#guessed.set(incarnation, sha1);
-      else this.#guessed.delete(incarnation);
-    } catch {
-      // Whoever publishes next asks again.
-      this.#guessed.delete(incarnation);
-    }
-  }
-}
-
-function withSha1(text: string): Text {
-  return { text, sha1: createHash("sha1").update(text).digest("hex") };
-}
-
-function isUnknownScript(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith("NOSCRIPT");
 }

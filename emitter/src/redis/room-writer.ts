@@ -111,7 +111,7 @@ export class RoomWriter {
   #usableGuess(): Guess | undefined {
     const guess = this.#guess;
     if (!guess || Date.now() >= this.#renewAt || this.#mark !== "") return undefined;
-    return this.#script.canGuess(guess.incarnation, this.#guessedKeys) ? guess : undefined;
+    return guess;
   }
 
   /** @returns how many of the entries it took */
@@ -122,7 +122,7 @@ export class RoomWriter {
     const { incarnation } = guess;
     const sentBefore = this.#sent;
     guess.next += call.count;
-    this.#await(taken, this.#script.runGuessed(incarnation, options), (reply) => {
+    this.#await(taken, this.#script.runGuessed(options), (reply) => {
       if (reply === 0) {
         this.#undo(taken);
         return;

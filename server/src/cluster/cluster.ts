@@ -72,7 +72,7 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
   links.open();
   return {
     adapter: redisAdapter(commands, links.subscriber.client, subscriptions, log),
-    broker: new RedisBroker(links.commands, links.subscriber, subscriptions, limits),
+    broker: new RedisBroker(links, subscriptions, limits),
     presence: new RedisPresenceStore(commands, leaseMs),
     counts,
     lease: {

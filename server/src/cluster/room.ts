@@ -48,8 +48,6 @@ export class Room {
   /** What members have been told of the teacher, by `connected` and by announcements. */
   #announced: boolean | undefined;
   #asking: Promise<boolean> | undefined;
-  /** Announcements that repeated what members had been told. */
-  readonly #repeated = new WeakSet<RoomEvent>();
 
   constructor(
     name: RoomName,
@@ -129,8 +127,7 @@ export class Room {
   eventsSince(from: Position): readonly RoomEvent[] | undefined {
     const count = this.position.n - from.n;
     if (!this.#hasReached(from) || count < 0 || count > this.#recent.length) return undefined;
-    const missed = count === 0 ? [] : this.#recent.slice(-count);
-    return missed.filter((event) => !this.#repeated.has(event));
+    return count === 0 ? [] : withoutRepetitions(this.#recent.slice(-count));
   }
 
   /**
@@ -208,8 +205,7 @@ export class Room {
     if (this.#recent.length >= 2 * this.#historyLimit) {
       this.#recent = this.#recent.slice(-this.#historyLimit);
     }
-    if (this.#isRepetition(event)) this.#repeated.add(event);
-    else this.#listener.onEvent(this, event);
+    if (!this.#isRepetition(event)) this.#listener.onEvent(this, event);
   }
 
   /** A Redis that forgot what it had announced announces it again; members know it already. */
@@ -324,4 +320,18 @@ function contiguousEnd(events: readonly RoomEvent[]): readonly RoomEvent[] {
 /** Whether the events follow each other, and the first one follows this number. */
 function follow(events: readonly RoomEvent[], n: number): boolean {
   return events.every(({ position }, i) => position.n === n + 1 + i);
+}
+
+/**
+ * The events without announcements that repeat the one before. Not those that repeated what members knew when they came:
+ * who comes back may have missed what was between.
+ */
+function withoutRepetitions(events: readonly RoomEvent[]): readonly RoomEvent[] {
+  let known: boolean | undefined;
+  return events.filter(({ event, isAnnouncement }) => {
+    if (!isAnnouncement || event.event !== "teacher_presence") return true;
+    const isNews = event.is_online !== known;
+    known = event.is_online;
+    return isNews;
+  });
 }

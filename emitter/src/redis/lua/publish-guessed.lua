@@ -6,9 +6,10 @@
 -- others have published meanwhile the guess is wrong, and each packet gets its offset here. Where anything else is not as
 -- the publisher thinks, nothing is changed, and it sends the same events to `publish.lua`.
 --
--- A guess holds in one incarnation of Redis. So its name is part of this text: another one does not know the script, and
--- says so, instead of giving a number again that was lost. In front of this text the publisher puts that name, as a
--- comment, and what it puts in front of `publish.lua`.
+-- A guess holds in one incarnation of Redis, so that is asked for each time. That Redis knows this script says nothing: a
+-- primary that was demoted, set back to what another one has, and promoted again still knows it.
+--
+-- In front of this text the publisher puts what it puts in front of `publish.lua`.
 --
 -- Atomic, as that is.
 --
@@ -19,28 +20,37 @@
 -- ARGV[2]  bytes of a packet after its offset
 -- ARGV[3]  '<guessed epoch>-*'
 -- ARGV[4]  line for the log, with the guessed offset of the last event
+-- ARGV[5]  'master_replid:<incarnation of Redis that the guess is for>'
 -- then for each event
 --          Socket.IO packet, with the guessed offset as a fixstr of MessagePack
 --          event, as JSON
--- Without any argument it only becomes known to Redis.
 --
 -- Returns  1 where the guess was right; offset of the first event where it was not, the others follow; 0 where nothing
---          was changed. Without arguments: the incarnation of Redis.
+--          was changed
 -- Locals: Lua looks up a global by its name each time.
 local call, ARGV, KEYS = redis.call, ARGV, KEYS
 local history, auto, events = KEYS[1], ARGV[3], #ARGV
+local FIRST_EVENT = 6
 local channel = string.sub(history, 10, -2)
 local may = redis.acl_check_cmd
 if not (may(PUBLISH, channel, '') and may('APPEND', KEYS[2], '')) then
   return 0
 end
+-- A replica has the name of its primary's: the first command that writes tells it.
+if not string.find(call('INFO', 'replication'), ARGV[5], 1, true) then
+  return 0
+end
+local kindOfLog = call('TYPE', KEYS[2]).ok
+if kindOfLog ~= 'string' and kindOfLog ~= 'none' then
+  return 0
+end
 
 -- The limit is applied once in a call, by its last append.
 local first
-if events == 6 then
-  first = redis.pcall('XADD', history, 'NOMKSTREAM', 'MAXLEN', HISTORY_LIMIT, auto, 'event', ARGV[6])
+if events == FIRST_EVENT + 1 then
+  first = redis.pcall('XADD', history, 'NOMKSTREAM', 'MAXLEN', HISTORY_LIMIT, auto, 'event', ARGV[FIRST_EVENT + 1])
 else
-  first = redis.pcall('XADD', history, 'NOMKSTREAM', auto, 'event', ARGV[6])
+  first = redis.pcall('XADD', history, 'NOMKSTREAM', auto, 'event', ARGV[FIRST_EVENT + 1])
 end
 if type(first) ~= 'string' then
   -- No history, one of a later epoch, or an error that will be met again.
@@ -54,10 +64,10 @@ end
 
 local line, isRight = ARGV[4], first == ARGV[1]
 local last = first
-for i = 8, events - 2, 2 do
+for i = FIRST_EVENT + 3, events - 2, 2 do
   last = call('XADD', history, auto, 'event', ARGV[i])
 end
-if events > 6 then
+if events > FIRST_EVENT + 1 then
   last = call('XADD', history, 'MAXLEN', HISTORY_LIMIT, auto, 'event', ARGV[events])
 end
 if not isRight then
@@ -74,13 +84,13 @@ if failure then
   return failure
 end
 if isRight then
-  for i = 5, events, 2 do
+  for i = FIRST_EVENT, events, 2 do
     call(PUBLISH, channel, ARGV[i])
   end
   return 1
 end
 local guessed, offset, tail = ARGV[1], first, tonumber(ARGV[2])
-for i = 5, events, 2 do
+for i = FIRST_EVENT, events, 2 do
   call(PUBLISH, channel, withOffset(ARGV[i], guessed, tail, offset))
   guessed, offset = nextOffset(guessed), nextOffset(offset)
 end

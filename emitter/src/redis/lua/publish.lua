@@ -45,22 +45,15 @@ if string.sub(history, 1, 9) ~= 'history:{' then
 end
 local channel = string.sub(history, 10, -2)
 
---- Whether this user may do all that may have to be done, so that nothing stops half-way.
-local function isAllowed()
-  local may = redis.acl_check_cmd
-  return may(PUBLISH, channel, '')
-    and may('XADD', history, '*', 'event', '')
-    and may('XDEL', history, '0-1')
-    and may('PEXPIRE', history, TTL_MS)
-    and may('APPEND', log, '')
-    and may('RENAME', log, older)
-    and may('SET', epochsKey, '')
-    and may('ZADD', once, '0', '')
-    and may('SET', announcedKey, '')
-    and may('DEL', log, older, epochsKey, once, announcedKey)
-end
-if not isAllowed() then
+if not mayPublish(PUBLISH, channel, KEYS) then
   return redis.error_reply('NOPERM this user may not publish here: see the README for the rules that it needs')
+end
+-- Somebody else's keys under these names: told before anything is done, too.
+for key, kind in pairs({ [log] = 'string', [older] = 'string', [epochsKey] = 'string', [announcedKey] = 'string', [once] = 'zset' }) do
+  local is = call('TYPE', key).ok
+  if is ~= 'none' and is ~= kind then
+    return redis.error_reply('WRONGTYPE a key of this room is used by somebody else: ' .. key)
+  end
 end
 
 local here = incarnationOfRedis()
@@ -192,7 +185,12 @@ end
 
 if mark ~= '' then
   local newestEpoch, n = newestPlaceOf(history)
-  note(log, older, mark .. ' ' .. newestEpoch .. '-' .. string.format('%.0f', n) .. '\n')
+  local place = newestEpoch .. '-' .. string.format('%.0f', n)
+  local failure = note(log, older, mark .. ' ' .. place .. '\n')
+  if failure then
+    -- A full Redis, and nothing new in this call: the next one would not find what it goes on with.
+    return failure
+  end
 end
 -- Some at once: each removal costs as much as an event.
 if call('ZCARD', once) > MAX_KEYS * 1.01 then

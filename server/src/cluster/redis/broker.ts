@@ -2,7 +2,6 @@ import {
   RedisPublisher,
   STANDING_LUA,
   type HistoryLimits,
-  publishCommands,
   type Link,
   type Publisher,
 } from "@inthon/emitter";
@@ -21,6 +20,7 @@ import {
 } from "@inthon/emitter/protocol";
 import type { Broker, HistoryPage, RoomEvent } from "../ports.js";
 import { isInHistory } from "../standing.js";
+import type { RedisLinks } from "./links.js";
 import { loadScript, runScript } from "./scripts/script.js";
 import type { RoomSubscriptions } from "./room-subscriptions.js";
 
@@ -34,17 +34,12 @@ export class RedisBroker implements Broker {
   readonly #subscriptions: RoomSubscriptions;
   readonly #limits: HistoryLimits;
 
-  constructor(
-    commands: Link,
-    subscriber: Link,
-    subscriptions: RoomSubscriptions,
-    limits: HistoryLimits,
-  ) {
-    this.#commands = commands;
-    this.#subscriber = subscriber;
+  constructor(links: RedisLinks, subscriptions: RoomSubscriptions, limits: HistoryLimits) {
+    this.#commands = links.commands;
+    this.#subscriber = links.subscriber;
     this.#subscriptions = subscriptions;
     this.#limits = limits;
-    this.publisher = new RedisPublisher(publishCommands(commands), limits, () => Promise.resolve());
+    this.publisher = new RedisPublisher(links.publishing, limits, () => Promise.resolve());
   }
 
   get isConnected(): boolean {

@@ -1,13 +1,32 @@
 import { randomBytes } from "node:crypto";
-import { isReadOnly, isReply, Link, type InTime } from "@inthon/emitter";
-import { historyKey, roomChannel, type RoomName } from "@inthon/emitter/protocol";
+import {
+  isReadOnly,
+  isReply,
+  Link,
+  MAY_PUBLISH_LUA,
+  publishCommands,
+  type InTime,
+  type RedisCommands,
+} from "@inthon/emitter";
+import {
+  announcedKey,
+  epochsKey,
+  historyKey,
+  idempotencyKeysKey,
+  newKeysKey,
+  olderKeysKey,
+  roomChannel,
+  teachersKey,
+  type RoomName,
+  type SessionId,
+} from "@inthon/emitter/protocol";
 import type { Logger } from "../../telemetry/log.js";
 import type { NotReady } from "../not-ready.js";
 import { ChannelSubscriptions } from "./channel-subscriptions.js";
 import { notReady } from "./refusals.js";
 import { loadScript, runScript } from "./scripts/script.js";
 
-const PROOF = loadScript("proof.lua");
+const PROOF = loadScript("proof.lua", MAY_PUBLISH_LUA);
 /** Longer than any link may take to prove itself. */
 const PROOF_TTL_MS = 300_000;
 
@@ -22,6 +41,8 @@ export class RedisLinks {
   readonly commands: Link;
   readonly subscriber: Link;
   readonly channels: ChannelSubscriptions;
+  /** What publishing asks of the commands' link. */
+  readonly publishing: RedisCommands;
   readonly #log: Logger;
   // No session can have such a name, so no room is called like it; a stock adapter ignores rooms that it does not hold.
   readonly #room = `inthon:proof:${randomBytes(8).toString("hex")}` as RoomName;
@@ -40,6 +61,9 @@ export class RedisLinks {
       prove: async (inTime) => {
         await inTime(this.#publish("proof"));
       },
+    });
+    this.publishing = publishCommands(this.commands, (cause) => {
+      this.#leave(cause);
     });
     this.subscriber = new Link(url, {
       timeoutMs,
@@ -98,18 +122,25 @@ export class RedisLinks {
    */
   async #publish(message: string): Promise<boolean> {
     const { client } = this.commands;
-    const keys = [`inthon:proof:{${roomChannel(this.#room)}}`, historyKey(this.#room)];
+    const room = this.#room;
+    const keys = [
+      `inthon:proof:{${roomChannel(room)}}`,
+      historyKey(room),
+      newKeysKey(room),
+      olderKeysKey(room),
+      epochsKey(room),
+      idempotencyKeysKey(room),
+      announcedKey(room),
+    ];
     try {
       await runScript(client, PROOF, keys, [
         String(PROOF_TTL_MS),
-        roomChannel(this.#room),
+        roomChannel(room),
         message,
+        teachersKey("inthon-proof" as SessionId),
       ]);
     } catch (error) {
-      if (isReadOnly(error)) {
-        this.#wasReadOnly = true;
-        this.commands.drop(error);
-      }
+      if (isReadOnly(error)) this.#leave(error);
       if (!isReply(error) || isReadOnly(error)) throw error;
       this.#refuse(notReady(error));
       return false;
@@ -121,6 +152,12 @@ export class RedisLinks {
       this.subscriber.drop(new Error("another Redis is the primary now"));
     }
     return true;
+  }
+
+  /** This Redis is a replica now, whoever was told: the subscriber leaves it as well, once another one is found. */
+  #leave(cause: Error): void {
+    this.#wasReadOnly = true;
+    this.commands.drop(cause);
   }
 
   #refuse(refusal: NotReady | undefined): void {

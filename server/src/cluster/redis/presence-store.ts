@@ -21,6 +21,12 @@ const PRESENCE = loadScript("presence.lua");
 /** Longer than any lecture; where it runs out, nothing is lost but a number. */
 const VERSION_TTL_MS = 24 * 60 * 60 * 1_000;
 
+/**
+ * Leases for which a session's set outlives the last node that has looked after it. Else a set of which Redis has
+ * forgotten to whom it belongs would be there for ever, where no replica holds a student who would notice.
+ */
+const SET_LEASES = 3;
+
 /** The SET of the teachers that a node holds, each as `<session>/<socket>`: what to take out when it dies. */
 function heldKey(node: string): string {
   return `inthon:node:{${node}}:teachers`;
@@ -81,11 +87,9 @@ export class RedisPresenceStore implements PresenceStore {
     if (teachers.length === 0) return [];
     const [, ...isThere] = await Promise.all([
       this.#list(node, teachers),
-      ...teachers.map((teacher) =>
-        this.#commands.sIsMember(teachersKey(teacher.sessionId), memberOf(teacher)),
-      ),
+      ...teachers.map((teacher) => this.#renew(teacher)),
     ]);
-    return teachers.filter((_, i) => isThere[i] !== 1);
+    return teachers.filter((_, i) => isThere[i] !== true);
   }
 
   async view(node: string, sessionIds: readonly SessionId[]): Promise<readonly PresenceView[]> {
@@ -128,6 +132,16 @@ export class RedisPresenceStore implements PresenceStore {
     await this.#commands.del(announcedKey(roomName(sessionId, "student")));
   }
 
+  /** Keeps the set that a teacher is in, and tells whether it is. */
+  async #renew(teacher: Teacher): Promise<boolean> {
+    const set = teachersKey(teacher.sessionId);
+    const [isThere] = await Promise.all([
+      this.#commands.sIsMember(set, memberOf(teacher)),
+      this.#commands.pExpire(set, SET_LEASES * this.#leaseMs),
+    ]);
+    return isThere === 1;
+  }
+
   /** Puts teachers on the list of those that a node holds. */
   async #list(node: string, teachers: readonly Teacher[]): Promise<void> {
     await Promise.all([
@@ -163,7 +177,13 @@ export class RedisPresenceStore implements PresenceStore {
       PRESENCE,
       // The hash tag puts the version in the slot of the set.
       [teachers, `inthon:presence:{${teachers}}`],
-      [operation, member, String(VERSION_TTL_MS), String(newerThan)],
+      [
+        operation,
+        member,
+        String(VERSION_TTL_MS),
+        String(newerThan),
+        String(SET_LEASES * this.#leaseMs),
+      ],
     );
     return { version: Number(version) };
   }

@@ -15,6 +15,7 @@
 -- ARGV[2]  member
 -- ARGV[3]  expiry of the version, in milliseconds
 -- ARGV[4]  a version that the answer must be newer than, or '0'
+-- ARGV[5]  expiry of the set, in milliseconds: whoever holds a teacher renews it, so that a set does not outlive them all
 --
 -- Returns  the version
 local set, key, operation, member = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
@@ -23,6 +24,7 @@ local before = redis.call('EXISTS', set)
 local changed = 0
 if operation == 'join' then
   changed = redis.call('SADD', set, member)
+  redis.call('PEXPIRE', set, ARGV[5])
 elseif operation == 'leave' then
   changed = redis.call('SREM', set, member)
 else
@@ -44,6 +46,7 @@ local written = redis.pcall('SET', key, text, 'PX', ARGV[3])
 if written.err then
   if changed == 1 then
     redis.call(operation == 'join' and 'SREM' or 'SADD', set, member)
+    redis.call('PEXPIRE', set, ARGV[5])
   end
   return written
 end

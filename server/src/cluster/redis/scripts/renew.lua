@@ -27,6 +27,11 @@ if ARGV[3] == '1' or (renewed and tonumber(renewed) > deadline) then
     redis.call('PEXPIRE', KEYS[1], ARGV[4])
   end
 end
+-- A time that is still to come is another clock's, from before this one was set back: it counts from now on.
+local later = '(' .. string.format('%.0f', now)
+for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], later, '+inf', 'LIMIT', 0, ARGV[5])) do
+  redis.call('ZADD', KEYS[1], string.format('%.0f', now), node)
+end
 local dead = redis.call(
   'ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', deadline), 'LIMIT', 0, ARGV[5])
 
