@@ -59,7 +59,8 @@ export function createView({ role, session }) {
     find(".over").hidden = root.dataset.state !== "ended";
 
     if (phase === "connected" && before === "reconnecting") {
-      if (state.resumed) feed.notice(`Back on ${state.replica}: nothing was missed`, "resumed");
+      if (state.resumed)
+        feed.notice(`Back on ${state.replica}: what was missed follows`, "resumed");
       if (state.resumed === false) feed.notice("Back, but history no longer reaches so far", "gap");
     }
     if (before === "connected" && phase === "reconnecting") {
