@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, stat, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { ErrorReply } from "redis";
 import { startRedis, type RedisServer } from "../../helpers/processes/redis-server.js";
 import { withRedis } from "../judge/history.js";
 import type { Random } from "../random.js";
@@ -185,9 +186,16 @@ export class RedisHouse {
     return join(dir, name);
   }
 
-  /** One command over a connection of its own. */
+  /** One command over a connection of its own, again where another fault breaks that. */
   async command(args: readonly string[]): Promise<unknown> {
-    return withRedis(this.url, (client) => client.sendCommand(args));
+    for (const giveUpAt = Date.now() + GIVE_UP_MS; ;) {
+      try {
+        return await withRedis(this.url, (client) => client.sendCommand(args));
+      } catch (error) {
+        if (error instanceof ErrorReply || Date.now() > giveUpAt) throw error;
+        await delay(50);
+      }
+    }
   }
 }
 
