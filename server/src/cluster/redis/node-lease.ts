@@ -133,7 +133,9 @@ export class NodeLease {
     if (!renewal.isHeld || isAnew) {
       const why = isAnew ? "Redis has begun anew" : "the lease ran out";
       this.#log.warn({ lease: this.#node }, `${why}: claiming everything under a new name`);
-      this.#former = this.#node;
+      // The one under which something was claimed: where this is broken off here, it is done again.
+      this.#former ??= this.#node;
+      this.#incarnation = renewal.incarnation;
       this.#node = this.#newName();
       this.#heldSince = 0;
       renewal = await this.#renew(true);
