@@ -93,7 +93,9 @@ void t.test("a script that is refused half-way leaves nothing", async (t) => {
     ["join", "n/x", `session:${randomUUID()}:teachers`],
   ] as const) {
     const keys = [key, `inthon:presence:{${key}}`];
-    await t.rejects(limited.eval(script, { keys, arguments: [operation, who, "60000", "0"] }));
+    await t.rejects(
+      limited.eval(script, { keys, arguments: [operation, who, "60000", "0", "60000"] }),
+    );
     t.equal(await redis.exists(key), key === set ? 1 : 0, operation);
   }
   t.strictSame([await redis.sMembers(set), await redis.get(version)], before);

@@ -24,7 +24,7 @@ local before = redis.call('EXISTS', set)
 local changed = 0
 if operation == 'join' then
   changed = redis.call('SADD', set, member)
-  redis.call('PEXPIRE', set, ARGV[5])
+  redis.pcall('PEXPIRE', set, ARGV[5])
 elseif operation == 'leave' then
   changed = redis.call('SREM', set, member)
 else
@@ -46,7 +46,7 @@ local written = redis.pcall('SET', key, text, 'PX', ARGV[3])
 if written.err then
   if changed == 1 then
     redis.call(operation == 'join' and 'SREM' or 'SADD', set, member)
-    redis.call('PEXPIRE', set, ARGV[5])
+    redis.pcall('PEXPIRE', set, ARGV[5])
   end
   return written
 end
