@@ -1,6 +1,7 @@
 import type { Position, RoomName } from "@inthon/emitter/protocol";
 import type { Logger } from "../telemetry/log.js";
 import type { Broker, HistoryPage, RoomEvent } from "./ports.js";
+import { contiguousEnd, follow, withoutRepetitions } from "./event-runs.js";
 import { pause } from "./retry.js";
 import { isInHistory } from "./standing.js";
 
@@ -306,32 +307,4 @@ export class Room {
     if (last?.n !== wanted() || !this.#hasReached(last)) return;
     this.#recent = [...missing, ...this.#recent].slice(-2 * this.#historyLimit);
   }
-}
-
-/** The events behind the last hole: the oldest may have gone while the others were read. */
-function contiguousEnd(events: readonly RoomEvent[]): readonly RoomEvent[] {
-  const hole = events.findLastIndex(({ position }, i) => {
-    const before = events[i - 1]?.position;
-    return before !== undefined && position.n !== before.n + 1;
-  });
-  return events.slice(Math.max(hole, 0));
-}
-
-/** Whether the events follow each other, and the first one follows this number. */
-function follow(events: readonly RoomEvent[], n: number): boolean {
-  return events.every(({ position }, i) => position.n === n + 1 + i);
-}
-
-/**
- * The events without announcements that repeat the one before. Not those that repeated what members knew when they came:
- * who comes back may have missed what was between.
- */
-function withoutRepetitions(events: readonly RoomEvent[]): readonly RoomEvent[] {
-  let known: boolean | undefined;
-  return events.filter(({ event, isAnnouncement }) => {
-    if (!isAnnouncement || event.event !== "teacher_presence") return true;
-    const isNews = event.is_online !== known;
-    known = event.is_online;
-    return isNews;
-  });
 }
