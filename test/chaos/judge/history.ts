@@ -1,4 +1,5 @@
-import { createClient } from "redis";
+import { setTimeout as delay } from "node:timers/promises";
+import { createClient, ErrorReply } from "redis";
 import {
   historyKey,
   parseOffset,
@@ -21,6 +22,8 @@ if ARGV[1] == 'flush' then
 end
 return { redis.call('TIME'), histories }`;
 
+const GIVE_UP_MS = 10_000;
+
 type Entry = [id: string, fields: string[]];
 
 /** Runs one piece of work with a connection of its own; the work fails where Redis is away. */
@@ -35,6 +38,18 @@ export async function withRedis<T>(
     return await work(client);
   } finally {
     client.destroy();
+  }
+}
+
+/** Does it again where another fault breaks the connection that it is done by. */
+export async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  for (const giveUpAt = Date.now() + GIVE_UP_MS; ;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof ErrorReply || Date.now() > giveUpAt) throw error;
+      await delay(50);
+    }
   }
 }
 
@@ -54,12 +69,15 @@ export async function readHistories(
   reading: { readonly kind: "look" | "flush" } | { readonly kind: "rollback"; readonly at: number },
 ): Promise<number> {
   const { rooms } = truth;
-  const reply = await withRedis(url, (client) =>
-    client.eval(READ, {
-      keys: rooms.map((room) => historyKey(nameOf(room))),
-      arguments: [reading.kind],
-    }),
-  );
+  const read = () =>
+    withRedis(url, (client) =>
+      client.eval(READ, {
+        keys: rooms.map((room) => historyKey(nameOf(room))),
+        arguments: [reading.kind],
+      }),
+    );
+  // What is thrown away can be read once.
+  const reply = await (reading.kind === "flush" ? read() : patiently(read));
   const [[seconds, microseconds], histories] = reply as unknown as [[string, string], Entry[][]];
   const now = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
   for (const [i, entries] of histories.entries()) {

@@ -2,9 +2,8 @@ import { mkdtemp, readFile, rm, stat, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { ErrorReply } from "redis";
 import { startRedis, type RedisServer } from "../../helpers/processes/redis-server.js";
-import { withRedis } from "../judge/history.js";
+import { patiently, withRedis } from "../judge/history.js";
 import type { Random } from "../random.js";
 import { Gate } from "./gate.js";
 
@@ -188,14 +187,7 @@ export class RedisHouse {
 
   /** One command over a connection of its own, again where another fault breaks that. */
   async command(args: readonly string[]): Promise<unknown> {
-    for (const giveUpAt = Date.now() + GIVE_UP_MS; ;) {
-      try {
-        return await withRedis(this.url, (client) => client.sendCommand(args));
-      } catch (error) {
-        if (error instanceof ErrorReply || Date.now() > giveUpAt) throw error;
-        await delay(50);
-      }
-    }
+    return patiently(() => withRedis(this.url, (client) => client.sendCommand(args)));
   }
 }
 
@@ -211,7 +203,7 @@ function settingsOf(persistence: Persistence) {
 }
 
 function info(url: string, section: string): Promise<string> {
-  return withRedis(url, (client) => client.info(section));
+  return patiently(() => withRedis(url, (client) => client.info(section)));
 }
 
 async function until(ask: () => Promise<boolean>): Promise<void> {
