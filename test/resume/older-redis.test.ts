@@ -254,11 +254,8 @@ void t.test("what Redis forgot stays forgotten when Redis brings it back", async
   const dir = await mkdtemp(join(tmpdir(), "inthon-older-"));
   t.teardown(() => rm(dir, { recursive: true, force: true }));
   const args = ["--appendfsync", "always", "--auto-aof-rewrite-percentage", "0"];
-  const { first, second, session, emitter, restart, cluster, offsets, say } = await open(t, {
-    appendOnly: true,
-    args,
-    dir,
-  });
+  const opened = await open(t, { appendOnly: true, args, dir });
+  const { first, second, session, emitter, restart, cluster, offsets, say } = opened;
   const kept = offsets.at(-1) ?? "";
   const notes = Array.from({ length: 10 }, (_, i) => `forgotten ${String(i)}`);
   const important = (note: string) => ({ event: "important", note, capture_url: null }) as const;
@@ -290,6 +287,9 @@ void t.test("what Redis forgot stays forgotten when Redis brings it back", async
     held?.some((entry) => entry.id === forgotten[0]?.offsets.student),
     "Redis has brought it back",
   );
+  // Both have reached Redis again, and who had stayed has been told: a replica that has not cannot know.
+  await opened.isReady();
+  await opened.stayer.recovered.next((isRecovered) => !isRecovered, 1);
   for (const url of [first, second]) {
     const { isRecovered, inbox } = await comeBack(t, url, session, kept);
     t.ok(isRecovered);
