@@ -1,7 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, truncate } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import t, { type Test } from "tap";
 import { createClient } from "redis";
 import { WebSocket } from "ws";
@@ -248,65 +245,4 @@ void t.test("a call that was not answered is not published again after a restart
   t.strictSame(after, { ...before, duplicate: true });
   await stayer.heard.next(({ note }) => note === "another");
   t.equal(stayer.heard.items.filter(({ note }) => note === "once").length, 1);
-});
-
-void t.test("what Redis forgot stays forgotten when Redis brings it back", async (t) => {
-  const dir = await mkdtemp(join(tmpdir(), "inthon-older-"));
-  t.teardown(() => rm(dir, { recursive: true, force: true }));
-  const args = ["--appendfsync", "always", "--auto-aof-rewrite-percentage", "0"];
-  const opened = await open(t, { appendOnly: true, args, dir });
-  const { first, second, session, emitter, restart, cluster, offsets, say } = opened;
-  const kept = offsets.at(-1) ?? "";
-  const notes = Array.from({ length: 10 }, (_, i) => `forgotten ${String(i)}`);
-  const important = (note: string) => ({ event: "important", note, capture_url: null }) as const;
-  const key = { idempotencyKey: "~0123456789abcdef.0" };
-  const forgotten = await emitter.emitAll(session, notes.map(important), key);
-
-  cluster.redis.kill("SIGKILL");
-  await cluster.redis.exited;
-  const files = await readdir(join(dir, "appendonlydir"));
-  const file = join(dir, "appendonlydir", files.find((name) => name.includes("incr")) ?? "");
-  // In the middle of the event that was appended last: the transaction around it does not end.
-  await truncate(file, (await readFile(file)).lastIndexOf("forgotten 9"));
-  await cluster.redis.restart();
-  const next = await say(emitter, "new");
-  t.strictSame(parseOffset(next)?.n, (parseOffset(kept)?.n ?? 0) + 1);
-  await restart();
-  const last = await say(emitter, "newer");
-
-  const admin = createClient({ url: cluster.redisUrl });
-  admin.on("error", () => undefined);
-  await admin.connect();
-  t.teardown(() => {
-    admin.destroy();
-  });
-  const id = parseSessionId(session);
-  if (!id) throw new Error("a session id");
-  const held = await admin.xRange(historyKey(roomName(id, "student")), "-", "+");
-  t.ok(
-    held?.some((entry) => entry.id === forgotten[0]?.offsets.student),
-    "Redis has brought it back",
-  );
-  await opened.isReady();
-  for (const url of [first, second]) {
-    const { isRecovered, inbox } = await comeBack(t, url, session, kept);
-    t.ok(isRecovered);
-    await inbox.until(({ length }) => length >= 3);
-    t.strictSame(
-      inbox.items.slice(1).map(({ offset }) => offset),
-      [next, last],
-    );
-    const answer = await fetch(`${url}/sessions/${session}/events?role=student&limit=1000`);
-    const { events } = (await answer.json()) as { events: { offset: string }[] };
-    t.strictSame(
-      events.map(({ offset }) => offset),
-      [...offsets, next, last],
-    );
-  }
-  const again = await emitter.emitAll(session, notes.map(important), key);
-  t.strictSame(
-    again.map(({ duplicate }) => duplicate),
-    notes.map(() => false),
-    "a call that was forgotten can be repeated",
-  );
 });
