@@ -3,13 +3,7 @@ import t, { type Test } from "tap";
 import { createClient } from "redis";
 import { WebSocket } from "ws";
 import { connect, type Emitter } from "@inthon/emitter";
-import {
-  epochsKey,
-  historyKey,
-  parseOffset,
-  parseSessionId,
-  roomName,
-} from "@inthon/emitter/protocol";
+import { epochsKey, parseOffset, parseSessionId, roomName } from "@inthon/emitter/protocol";
 import { socketIo, type ClassroomSocket } from "../helpers/clients/clients.js";
 import { Inbox } from "../helpers/clients/inbox.js";
 import { eventually } from "../helpers/eventually.js";
