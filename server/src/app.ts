@@ -8,7 +8,7 @@ import { Presence } from "./classroom/presence/presence.js";
 import { PresenceUpkeep } from "./classroom/presence/upkeep.js";
 import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
 import { untilDoneWithin } from "./cluster/retry.js";
-import type { Config } from "./config.js";
+import type { Config } from "./config/config.js";
 import { forgetHandshake } from "./edge/engine-io/handshake.js";
 import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";

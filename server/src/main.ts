@@ -1,6 +1,6 @@
 import closeWithGrace from "close-with-grace";
 import { startApp } from "./app.js";
-import { ConfigError, loadConfig, type Config } from "./config.js";
+import { ConfigError, loadConfig, type Config } from "./config/config.js";
 import { createLogger } from "./telemetry/log.js";
 import { optimizeSooner } from "./optimize-sooner.js";
 

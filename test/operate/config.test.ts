@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import t from "tap";
-import { ConfigError, ENVIRONMENT_VARIABLES, loadConfig } from "../../server/dist/config.js";
+import { ConfigError, ENVIRONMENT_VARIABLES, loadConfig } from "../../server/dist/config/config.js";
 import { freePort } from "../helpers/processes/ports.js";
 import { run } from "../helpers/processes/run.js";
 import { Launched, minimalEnvironment } from "../helpers/processes/server-process.js";
@@ -35,6 +35,22 @@ const BAD_VALUES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   TEACHER_OFFLINE_GRACE_MS: ["-1", "600001"],
   PUBLISH_KEYS: [`${SECRET},${SECRET} with spaces`, " , ", "k".repeat(257)],
   ALLOWED_ORIGINS: ["example.com", "https://example.com/path", "https://a.example,*", ","],
+  MAX_UNREAD_BYTES: ["-1", "1073741825", "1.5"],
+  HISTORY_MAX_BYTES: ["-1", "1073741825", "1.5"],
+  HISTORY_PAGE_BYTES: ["-1", "67108865", "1.5"],
+  MESSAGES_PER_S: ["-1", "10001", "1.5"],
+  MESSAGES_BURST: ["-1", "100001", "1.5"],
+  MAX_CONNECT_FRAME_BYTES: ["-1", "1048577", "1.5"],
+  MAX_FRAME_BYTES: ["-1", "1048577", "1.5"],
+  CONNECT_TIMEOUT_MS: ["-1", "300001", "1.5"],
+  HEADERS_TIMEOUT_MS: ["-1", "300001", "1.5"],
+  REQUEST_TIMEOUT_MS: ["-1", "300001", "1.5"],
+  MAX_CONNECTIONS: ["-1", "10000001", "1.5"],
+  MAX_CONNECTIONS_PER_ADDRESS: ["-1", "10000001", "1.5"],
+  MAX_CONNECTIONS_PER_ROOM: ["-1", "10000001", "1.5"],
+  NEW_CONNECTIONS_PER_S: ["-1", "1000001", "1.5"],
+  NEW_CONNECTIONS_BURST: ["-1", "1000001", "1.5"],
+  PRESENCE_WINDOW_MS: ["-1", "60001", "1.5"],
   JWT_SECRET: ["short"],
   JWT_PUBLIC_KEY: [SECRET],
   JWKS_URL: [`ftp://default:${SECRET}@localhost/keys`],
@@ -122,6 +138,24 @@ void t.test("without any variable the server runs alone, in memory, on port 3000
     teacherOfflineGraceMs: 0,
     publishKeys: undefined,
     allowedOrigins: undefined,
+    limits: {
+      maxUnreadBytes: 1_048_576,
+      historyMaxBytes: 4_194_304,
+      historyPageBytes: 1_048_576,
+      messagesPerS: 20,
+      messagesBurst: 50,
+      maxConnectFrameBytes: 65_536,
+      maxFrameBytes: 4_096,
+      connectTimeoutMs: 10_000,
+      headersTimeoutMs: 10_000,
+      requestTimeoutMs: 30_000,
+      maxConnections: 20_000,
+      maxConnectionsPerAddress: 1_000,
+      maxConnectionsPerRoom: 0,
+      newConnectionsPerS: 100,
+      newConnectionsBurst: 1_000,
+      presenceWindowMs: 2_000,
+    },
   });
   t.match(nodeId, /^[A-Za-z0-9._-]{1,64}$/);
   t.not(loadConfig({}).nodeId, nodeId, "two replicas on one machine have two names");

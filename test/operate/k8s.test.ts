@@ -12,7 +12,7 @@ import {
   Service,
 } from "kubernetes-models/v1";
 import t from "tap";
-import { ENVIRONMENT_VARIABLES, loadConfig } from "../../server/dist/config.js";
+import { ENVIRONMENT_VARIABLES, loadConfig } from "../../server/dist/config/config.js";
 import { type Manifest, named, nameOf, problemsOf, render } from "./helpers/manifests.js";
 import { START_COMMAND, startServer } from "../helpers/processes/server-process.js";
 

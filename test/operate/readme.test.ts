@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import t from "tap";
 import { EVENTS } from "@inthon/emitter/protocol";
-import { ENVIRONMENT_VARIABLES } from "../../server/dist/config.js";
+import { ENVIRONMENT_VARIABLES } from "../../server/dist/config/config.js";
 import { freePort } from "../helpers/processes/ports.js";
 import { readBlocks, type Block } from "./helpers/readme.js";
 import { Launched, minimalEnvironment } from "../helpers/processes/server-process.js";

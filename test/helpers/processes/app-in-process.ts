@@ -3,7 +3,7 @@ import type { Socket as NetSocket } from "node:net";
 import { Server as SocketServer, type Socket } from "socket.io";
 import type { Test } from "tap";
 import { startApp } from "../../../server/dist/app.js";
-import { loadConfig } from "../../../server/dist/config.js";
+import { loadConfig } from "../../../server/dist/config/config.js";
 import type { TolerantEngine } from "../../../server/dist/edge/engine-io/engine.js";
 import { createLogger } from "../../../server/dist/telemetry/log.js";
 

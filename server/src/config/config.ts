@@ -2,6 +2,9 @@ import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { DEFAULT_HISTORY_LIMITS } from "@inthon/emitter";
+import { LIMIT_READERS, toLimits, type Limits } from "./limits.js";
+import { list, wholeNumber, type Reader } from "./readers.js";
+import { readRedisUrl, type ClusterConfig } from "./redis-url.js";
 
 /** What the environment says, checked. */
 export interface Config {
@@ -27,11 +30,8 @@ export interface Config {
   readonly publishKeys: readonly string[] | undefined;
   /** Origins whose pages may connect; `undefined` lets any. */
   readonly allowedOrigins: readonly string[] | undefined;
+  readonly limits: Limits;
 }
-
-/** Where the replicas meet. */
-export type ClusterConfig =
-  { readonly kind: "memory" } | { readonly kind: "redis"; readonly url: string };
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -48,8 +48,6 @@ export class ConfigError extends Error {
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
-/** A variable's text to its value. Throws a sentence that begins after the variable's name. */
-type Reader<T> = (text: string | undefined) => T;
 
 const READERS = {
   HOST: (text = "0.0.0.0") => {
@@ -94,6 +92,7 @@ const READERS = {
       throw new Error("must be origins such as https://example.com, separated by commas");
     return origins;
   },
+  ...LIMIT_READERS,
 } satisfies Record<string, Reader<unknown>>;
 
 type Variable = keyof typeof READERS;
@@ -139,50 +138,6 @@ export function loadConfig(environment: Environment): Config {
     teacherOfflineGraceMs: read("TEACHER_OFFLINE_GRACE_MS"),
     publishKeys: read("PUBLISH_KEYS"),
     allowedOrigins: read("ALLOWED_ORIGINS"),
+    limits: toLimits(read),
   };
-}
-
-// The text itself never appears in a message: it may hold a password.
-function readRedisUrl(text: string | undefined): ClusterConfig {
-  if (text === undefined) return { kind: "memory" };
-  if (/^redis\+(cluster|sentinel):/.test(text)) {
-    throw new Error("names a Redis Cluster or Sentinel, which this version does not support yet");
-  }
-  if (!isRedisUrl(text)) {
-    throw new Error("must be redis:// or rediss://, then user and password if any, host and port");
-  }
-  if (Number(new URL(text).pathname.slice(1)) !== 0) {
-    throw new Error(
-      "names a database number, but Pub/Sub has none, so two databases of one Redis would hear each other: leave it out, and use another Redis to keep things apart",
-    );
-  }
-  return { kind: "redis", url: text };
-}
-
-function isRedisUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, pathname, username, password } = new URL(text);
-  try {
-    decodeURIComponent(username + password);
-  } catch {
-    return false;
-  }
-  return /^rediss?:$/.test(protocol) && /^\/?\d*$/.test(pathname);
-}
-
-function wholeNumber(fallback: number, min: number, max: number): Reader<number> {
-  return (text) => {
-    const value = text === undefined ? fallback : /^\d+$/.test(text) ? Number(text) : NaN;
-    if (value >= min && value <= max) return value;
-    throw new Error(`must be a whole number from ${String(min)} to ${String(max)}`);
-  };
-}
-
-function list(text: string | undefined): string[] | undefined {
-  const items = text
-    ?.split(",")
-    .map((item) => item.trim())
-    .filter((item) => item !== "");
-  if (items?.length === 0) throw new Error("holds only commas: name at least one, or unset it");
-  return items;
 }

@@ -1,0 +1,19 @@
+/** A variable's text to its value. Throws a sentence that begins after the variable's name. */
+export type Reader<T> = (text: string | undefined) => T;
+
+export function wholeNumber(fallback: number, min: number, max: number): Reader<number> {
+  return (text) => {
+    const value = text === undefined ? fallback : /^\d+$/.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max) return value;
+    throw new Error(`must be a whole number from ${String(min)} to ${String(max)}`);
+  };
+}
+
+export function list(text: string | undefined): string[] | undefined {
+  const items = text
+    ?.split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+  if (items?.length === 0) throw new Error("holds only commas: name at least one, or unset it");
+  return items;
+}
