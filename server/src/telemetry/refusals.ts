@@ -1,4 +1,5 @@
 import type { Logger } from "./log.js";
+import { Sampler } from "./sampler.js";
 
 /**
  * Why somebody was refused or cut: a limit that was reached, or a rule that was broken. Few and fixed, because each is
@@ -32,20 +33,11 @@ export type RefusalCode =
   /** Something on the bus is not what this product writes. */
   | "bad_bus_message";
 
-/** Lines in a second for each code; what comes beyond is counted, and told in the next line. */
-const LINES_PER_SECOND = 5;
-
-interface Count {
-  total: number;
-  second: number;
-  lines: number;
-  untold: number;
-}
-
 /** Counts refusals by code, and logs them: each one, or some of them under a flood. */
 export class Refusals {
   readonly #log: Logger;
-  readonly #counts = new Map<RefusalCode, Count>();
+  readonly #sampler = new Sampler({ linesPerWindow: 5, windowMs: 1_000 });
+  readonly #totals = new Map<RefusalCode, number>();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -53,31 +45,14 @@ export class Refusals {
 
   /** How often each has happened since the process began. */
   get totals(): ReadonlyMap<RefusalCode, number> {
-    return new Map([...this.#counts].map(([code, { total }]) => [code, total]));
+    return this.#totals;
   }
 
-  /**
-   * @param detail - whom it met: address, session, role. Never a token, a key, a payload or a query.
-   */
+  /** @param detail - whom it met: address, session, role. Never a token, a key, a payload or a query. */
   note(code: RefusalCode, detail: Readonly<Record<string, string | number | undefined>>): void {
-    const second = Math.floor(performance.now() / 1_000);
-    let count = this.#counts.get(code);
-    if (!count) {
-      count = { total: 0, second, lines: 0, untold: 0 };
-      this.#counts.set(code, count);
-    }
-    count.total++;
-    if (count.second !== second) {
-      count.second = second;
-      count.lines = 0;
-    }
-    if (count.lines >= LINES_PER_SECOND) {
-      count.untold++;
-      return;
-    }
-    count.lines++;
-    const { untold } = count;
-    count.untold = 0;
+    this.#totals.set(code, (this.#totals.get(code) ?? 0) + 1);
+    const untold = this.#sampler.admit(code);
+    if (untold === undefined) return;
     this.#log.info({ ...detail, code, ...(untold > 0 && { untold }) }, "refused");
   }
 }

@@ -62,13 +62,20 @@ const FASTIFY_PROBLEMS: Readonly<Record<number, [ProblemCode, string]>> = {
 
 const sendProblem: Parameters<FastifyInstance["setErrorHandler"]>[0] = (error, request, reply) => {
   const { problem, headers } = toProblem(error as FastifyError);
-  if (problem.status >= 500) request.log.error({ err: error, url: request.url }, problem.detail);
+  // That Redis is away is logged where it is noticed, once: not at each probe and each request that meets it.
+  if (problem.status === 500)
+    request.log.error({ err: error, path: pathOf(request) }, problem.detail);
   return reply
     .code(problem.status)
     .headers(headers)
     .type(PROBLEM_CONTENT_TYPE)
     .send(JSON.stringify(problem));
 };
+
+/** A URL without its query, which may hold a token. */
+function pathOf({ url }: { url: string }): string {
+  return url.split("?", 1)[0] ?? "";
+}
 
 function toProblem(error: FastifyError | HttpProblem): HttpProblem {
   if (error instanceof HttpProblem) return error;
