@@ -75,7 +75,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     graceMs: config.teacherOfflineGraceMs,
     log,
   });
-  const classroom = new Classroom(io, cluster, teachers, { historyLimit, log, laneTo });
+  const closing = new AbortController();
+  const classroom = new Classroom(io, cluster, teachers, {
+    historyLimit,
+    log,
+    laneTo,
+    closing: closing.signal,
+  });
   io.on("connection", (socket) => {
     acceptEvents(socket);
     forgetHandshake(socket);
@@ -95,7 +101,6 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     onDeath: (node) => teachers.sweep(node),
   });
 
-  const closing = new AbortController();
   const http = createHttp(log, allowedOrigins);
   refuseWhenClosing(http, closing.signal);
   healthRoutes(http, nodeId, () => {

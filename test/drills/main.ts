@@ -1,5 +1,6 @@
 /** `npm run drill -- rollback --races 50`: one kind of fault, again and again, judged and measured. */
 import { OptionError } from "../chaos/options.js";
+import { runHostile } from "./hostile/main.js";
 import { runHungLinks } from "./hung-links.js";
 import { runRollback } from "./rollback/main.js";
 
@@ -7,6 +8,7 @@ import { runRollback } from "./rollback/main.js";
 type Drill = (args: readonly string[], print: (line: string) => void) => Promise<boolean>;
 
 const DRILLS: Readonly<Record<string, Drill>> = {
+  hostile: runHostile,
   "hung-links": runHungLinks,
   rollback: runRollback,
 };

@@ -6,6 +6,7 @@ import type { Room, RoomListener } from "../cluster/room.js";
 import type { Logger } from "../telemetry/log.js";
 import { Admission } from "./admission.js";
 import type { Lane } from "./batch.js";
+import { ConnectionLog, endsBecause } from "./connection-log.js";
 import type { ClassroomServer, ClassroomSocket } from "./connection.js";
 import { FanOut } from "./fan-out.js";
 import type { AdmissionError } from "./identify.js";
@@ -21,14 +22,22 @@ export class Classroom implements RoomListener {
   readonly #rooms: HeldRooms;
   readonly #fanOut = new FanOut();
   readonly #welcomes = new Welcomes();
+  readonly #connectionLog: ConnectionLog;
 
   constructor(
     io: ClassroomServer,
     cluster: Cluster,
     presence: Presence,
-    options: { historyLimit: number; log: Logger; laneTo: (socket: object) => Lane },
+    options: {
+      historyLimit: number;
+      log: Logger;
+      laneTo: (socket: object) => Lane;
+      /** Aborts when this replica sends everybody away. */
+      closing: AbortSignal;
+    },
   ) {
     this.#io = io;
+    this.#connectionLog = new ConnectionLog(options.log, options.closing);
     this.#rooms = new HeldRooms(cluster.broker, this, options);
     const admission = new Admission({
       rooms: this.#rooms,
@@ -73,7 +82,10 @@ export class Classroom implements RoomListener {
     this.#fanOut.flush(room.name);
     // Not a Socket.IO disconnect, which its client takes as final: the connection drops, and the client returns.
     for (const id of this.#io.of("/").adapter.rooms.get(room.name) ?? []) {
-      this.#io.of("/").sockets.get(id)?.conn.close();
+      const conn = this.#io.of("/").sockets.get(id)?.conn;
+      if (!conn) continue;
+      endsBecause(conn, "history_lost");
+      conn.close();
     }
   }
 
@@ -111,6 +123,7 @@ export class Classroom implements RoomListener {
     }
     answerPings(socket);
     const { offset, missed } = begin;
+    this.#connectionLog.begin(socket, identity, room, offset);
     if (missed.length === 0) {
       lane.write(this.#welcomes.batch(room, identity, offset));
     } else {

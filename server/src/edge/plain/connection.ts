@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import type { RawData, WebSocket } from "ws";
 import type { Batch } from "../../classroom/batch.js";
+import { endsBecause } from "../../classroom/connection-log.js";
 import { isPing } from "../../classroom/pings.js";
 import { plainFrames, plainFramesWithOffsets } from "../wire/event-encodings.js";
 import { plainFrame } from "./frame-of-packet.js";
@@ -110,6 +111,7 @@ export class PlainConnection extends EventEmitter implements Beating {
   /** Asks for a sign of life, or ends the connection that gave none since it was last asked. */
   beat(): void {
     if (!this.isAlive) {
+      endsBecause(this, "ping_timeout");
       this.#socket.terminate();
       return;
     }
@@ -125,6 +127,7 @@ export class PlainConnection extends EventEmitter implements Beating {
   #canTakeMore(): boolean {
     if (this.readyState !== "open" || !this.netSocket.writable) return false;
     if (this.netSocket.writableLength <= MAX_BUFFERED_BYTES) return true;
+    endsBecause(this, "slow_reader");
     this.#close(TRY_AGAIN_LATER);
     return false;
   }
