@@ -17,7 +17,7 @@ export { MAX_IDEMPOTENCY_KEYS } from "./idempotency-keys.js";
 export { isReadOnly, isReply, type RedisClient } from "./redis/client.js";
 export { publishCommands } from "./redis/connect-redis.js";
 export { Link, type InTime, type LinkOptions } from "./redis/link.js";
-export { toEmitterError } from "./redis/redis-errors.js";
+export { isDenial, toEmitterError } from "./redis/redis-errors.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 export {
   MAY_PUBLISH_LUA,

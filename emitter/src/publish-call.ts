@@ -60,10 +60,11 @@ export class PublishCall {
   }
 
   giveUp(): void {
-    const message = `not confirmed within ${String(this.#timeoutMs)} ms: repeat the call with the same idempotency key`;
     const cause = this.#cause ?? new EmitterError("unavailable", "no answer in time");
     // What Redis said last is what the caller can do something about.
-    const code = cause instanceof EmitterError ? cause.code : "unavailable";
+    const { code, message: why } =
+      cause instanceof EmitterError ? cause : new EmitterError("unavailable", "no answer in time");
+    const message = `not confirmed within ${String(this.#timeoutMs)} ms (${why}): repeat the call with the same idempotency key`;
     this.cancel(new EmitterError(code, message, { cause, ...this.#key() }));
   }
 

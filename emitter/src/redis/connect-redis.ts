@@ -37,20 +37,28 @@ export async function connectRedis(
         if (!isReply(error)) throw error;
       });
     },
-    ...(onError && { onError }),
+    onError: (error) => {
+      onFailure(error);
+      onError?.(error);
+    },
   });
+  let onFailure: (error: Error) => void = () => undefined;
   const up = new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => {
-      const message = `no Redis answered within ${String(connectTimeoutMs)} ms`;
+      const message = `no Redis answered at ${url.host} within ${String(connectTimeoutMs)} ms`;
       reject(new EmitterError("unavailable", message, { cause: link.trouble }));
     }, connectTimeoutMs);
-    link.onChange((isUp, cause) => {
-      const refusal = isReply(cause) ? toEmitterError(cause) : undefined;
-      if (isUp) resolve();
+    onFailure = (error) => {
+      const refusal = isReply(error) ? toEmitterError(error) : undefined;
       // A wrong password does not become right.
-      else if (refusal?.retryable === false) reject(refusal);
-      else return;
+      if (refusal?.retryable !== false) return;
       clearTimeout(timer);
+      reject(refusal);
+    };
+    link.onChange((isUp) => {
+      if (!isUp) return;
+      clearTimeout(timer);
+      resolve();
     });
   });
   link.open();

@@ -15,21 +15,44 @@ const REFUSALS: Readonly<Record<string, readonly [EmitterErrorCode, string]>> = 
   ORDER: ["unavailable", "the events before these have not been published"],
 };
 
-/** Refusals that no repetition changes. */
-const FINAL = new Set(["NOPERM", "NOAUTH", "WRONGPASS", "WRONGTYPE", "ERR"]);
+/** Refusals that no repetition changes, with what to see to. */
+const FINAL: Readonly<Record<string, string>> = {
+  NOPERM: "see to the rights of its user",
+  NOAUTH: "see to its password",
+  WRONGPASS: "see to its user and password",
+  WRONGTYPE: "something else uses the keys of this room",
+  ERR: "see that it is Redis 7, and what else uses its keys",
+};
+
+/** Those of them that are about who asks. */
+const DENIALS = new Set(["NOPERM", "NOAUTH", "WRONGPASS"]);
 
 /** An answer of Redis begins with a word in capitals, or a script's has it behind its own. */
 const WORD = /^(?:ERR )?([A-Z]{3,})\b/;
 
+/** How Redis 7.0 says NOPERM within a script (`src/script.c`, `scriptCall`). */
+const DENIED_IN_SCRIPT = /^ERR The user executing the script can't/;
+
 /** What a publisher's caller is told of an error of Redis, or of the way there. */
 export function toEmitterError(cause: unknown): EmitterError {
   if (cause instanceof EmitterError) return cause;
-  const word = cause instanceof Error ? (WORD.exec(cause.message)?.[1] ?? "") : "";
+  const word = wordOf(cause);
   const refusal = REFUSALS[word];
   if (refusal) return new EmitterError(refusal[0], refusal[1], { cause });
-  if (FINAL.has(word)) {
-    const message = `Redis refuses to publish (${word}): see to the rights of its user, and to what else uses its keys`;
-    return new EmitterError("rejected", message, { cause });
+  const advice = FINAL[word];
+  if (advice !== undefined) {
+    return new EmitterError("rejected", `Redis refuses (${word}): ${advice}`, { cause });
   }
   return new EmitterError("unavailable", "Redis did not confirm", { cause });
+}
+
+/** Whether Redis denies it to who asks: not for what its keys hold. */
+export function isDenial(error: unknown): boolean {
+  const cause = error instanceof EmitterError ? error.cause : error;
+  return DENIALS.has(wordOf(cause));
+}
+
+function wordOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return "";
+  return cause.message.startsWith("ERR The user executing the script can't") ? "NOPERM" : (WORD.exec(cause.message)?.[1] ?? "");
 }

@@ -1,7 +1,7 @@
 import type { RedisState } from "@inthon/emitter";
 
 /** Why this replica is of no use for now, for programs; where publishing says why it fails, it says the same. */
-export type NotReadyCode = "unavailable" | RedisState | "redis_denies_access";
+export type NotReadyCode = "unavailable" | RedisState | "redis_denies_access" | "redis_refuses";
 
 const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
   unavailable: "Redis cannot be reached: see that it runs, and that REDIS_URL leads to it",
@@ -14,6 +14,8 @@ const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
     "Redis has fewer replicas than its min-replicas-to-write asks for: bring them back",
   redis_denies_access:
     "Redis denies the user of REDIS_URL what publishing needs: see to its password, and the README for its keys, channels and commands",
+  redis_refuses:
+    "Redis refuses what publishing needs, though its user may: see that it is Redis 7, and that nothing else uses keys below history:, session: and inthon:",
 };
 
 /** Why a replica cannot serve. The message says what an operator can do and shows no internals; the cause is for the log. */

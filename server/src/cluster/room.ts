@@ -1,3 +1,4 @@
+import { toEmitterError } from "@inthon/emitter";
 import type { Position, RoomName } from "@inthon/emitter/protocol";
 import type { Logger } from "../telemetry/log.js";
 import type { Broker, HistoryPage, RoomEvent } from "./ports.js";
@@ -245,7 +246,9 @@ export class Room {
         }
         if (this.#broker.isConnected) continue;
       } catch (error) {
-        this.#log.warn({ err: error, room: this.name }, "history cannot be read, trying again");
+        const { code } = toEmitterError(error);
+        const what = "a room's history cannot be read, trying again: its new clients wait";
+        this.#log.warn({ err: error, code, room: this.name }, what);
       }
       await pause(failures++, this.#closing.signal);
     }

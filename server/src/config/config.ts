@@ -123,18 +123,23 @@ export function loadConfig(environment: Environment): Config {
       throw new ConfigError(name, "is not supported by this version: unset it");
     }
   }
+  const leaseMs = read("LEASE_MS");
+  const redisLinkTimeoutMs = read("REDIS_LINK_TIMEOUT_MS");
+  if (redisLinkTimeoutMs > leaseMs / 2 && environment["REDIS_LINK_TIMEOUT_MS"]) {
+    throw new ConfigError("REDIS_LINK_TIMEOUT_MS", "must be half of LEASE_MS at most");
+  }
   return {
     host: read("HOST"),
     port: read("PORT"),
     nodeId: read("NODE_ID"),
     logLevel: read("LOG_LEVEL"),
     cluster: read("REDIS_URL"),
-    redisLinkTimeoutMs: read("REDIS_LINK_TIMEOUT_MS"),
+    redisLinkTimeoutMs: redisLinkTimeoutMs,
     historyLimit: read("HISTORY_LIMIT"),
     historyTtlMs: read("HISTORY_TTL_S") * 1_000,
     pingIntervalMs: read("PING_INTERVAL_MS"),
     pingTimeoutMs: read("PING_TIMEOUT_MS"),
-    leaseMs: read("LEASE_MS"),
+    leaseMs,
     teacherOfflineGraceMs: read("TEACHER_OFFLINE_GRACE_MS"),
     publishKeys: read("PUBLISH_KEYS"),
     allowedOrigins: read("ALLOWED_ORIGINS"),

@@ -1,4 +1,5 @@
-import type { Publisher } from "@inthon/emitter";
+import { setMaxListeners } from "node:events";
+import { toEmitterError, type Publisher } from "@inthon/emitter";
 import type { SessionId } from "@inthon/emitter/protocol";
 import type { Lease, PresenceStore, Teacher } from "../../cluster/ports.js";
 import { untilDone } from "../../cluster/retry.js";
@@ -34,6 +35,8 @@ export class Presence {
     this.#lease = lease;
     this.#graceMs = options.graceMs;
     this.#log = options.log;
+    // Each session whose change waits for Redis listens to it.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /**
@@ -188,7 +191,9 @@ export class Presence {
     const before = this.#queues.get(sessionId) ?? Promise.resolve();
     const after = before.then(() =>
       untilDone(task, this.#closing.signal, (error) => {
-        this.#log.warn({ err: error }, "presence waits for Redis");
+        const { code } = toEmitterError(error);
+        const what = "a change of presence waits for Redis, trying again";
+        this.#log.warn({ err: error, code, session: sessionId }, what);
       }),
     );
     const settled = after

@@ -29,6 +29,8 @@ import { loadScript, runScript } from "./scripts/script.js";
 const PROOF = loadScript("proof.lua", MAY_PUBLISH_LUA);
 /** Longer than any link may take to prove itself. */
 const PROOF_TTL_MS = 300_000;
+/** Causes that are logged of one outage. */
+const MAX_TOLD = 5;
 
 /**
  * The two links of a replica to its Redis.
@@ -56,8 +58,11 @@ export class RedisLinks {
   /** @param timeoutMs - how long a connection that does not work may go unnoticed */
   constructor(url: string, timeoutMs: number, log: Logger) {
     this.#log = log;
+    const toldOfCommands = new Set<string>();
+    const toldOfSubscriptions = new Set<string>();
     this.commands = new Link(url, {
       timeoutMs,
+      onError: this.#onError("commands", toldOfCommands),
       prove: async (inTime) => {
         await inTime(this.#publish("proof"));
       },
@@ -67,12 +72,13 @@ export class RedisLinks {
     });
     this.subscriber = new Link(url, {
       timeoutMs,
+      onError: this.#onError("subscriptions", toldOfSubscriptions),
       prepare: (inTime) => inTime(this.channels.settle()),
       prove: (inTime) => this.#hearOneself(inTime),
     });
     this.channels = new ChannelSubscriptions(this.subscriber.client, log);
-    this.#tell(this.commands, "commands");
-    this.#tell(this.subscriber, "subscriptions");
+    this.#onUp(this.commands, "commands", toldOfCommands);
+    this.#onUp(this.subscriber, "subscriptions", toldOfSubscriptions);
   }
 
   open(): void {
@@ -169,12 +175,23 @@ export class RedisLinks {
     this.#refusal = refusal;
   }
 
-  #tell(link: Link, purpose: string): void {
-    let wasDown = false;
-    link.onChange((isUp, cause) => {
-      if (!isUp) this.#log.error({ err: cause, purpose }, "Redis is away, reconnecting");
-      else if (wasDown) this.#log.info({ purpose }, "Redis is back");
-      wasDown = !isUp;
+  /** That Redis is away, once for each cause: who was cut off may then be denied, and that is what can be mended. */
+  #onError(purpose: string, told: Set<string>): (error: Error) => void {
+    return (error) => {
+      const { code, message } = notReady(error);
+      const kind = code === "unavailable" ? code : error.message;
+      if (told.has(kind) || told.size >= MAX_TOLD) return;
+      told.add(kind);
+      const what = code === "unavailable" ? "Redis is away, reconnecting" : message;
+      this.#log.error({ err: error, code, purpose }, what);
+    };
+  }
+
+  #onUp(link: Link, purpose: string, told: Set<string>): void {
+    link.onChange((isUp) => {
+      if (!isUp || told.size === 0) return;
+      told.clear();
+      this.#log.info({ purpose }, "Redis is back");
     });
   }
 }

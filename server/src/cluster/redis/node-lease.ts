@@ -119,7 +119,10 @@ export class NodeLease {
       } catch (error) {
         // Once for each outage: it is tried every second.
         if (!isStopping() && !isFailing)
-          this.#log.warn({ err: error }, "the lease cannot be renewed, trying again");
+          this.#log.warn(
+            { err: error },
+            "this replica's lease cannot be renewed: if that lasts, the others take its teachers out",
+          );
         isFailing = true;
       }
       // Early after a reconnection: the lease may be about to run out.
@@ -129,7 +132,9 @@ export class NodeLease {
 
   async #tick(listener: RenewalListener): Promise<void> {
     let renewal = await this.#renew(this.#heldSince === 0);
-    const isAnew = this.#incarnation !== "" && this.#incarnation !== renewal.incarnation;
+    const isAnew =
+      ![this.#incarnation, renewal.incarnation].includes("") &&
+      this.#incarnation !== renewal.incarnation;
     if (!renewal.isHeld || isAnew) {
       const why = isAnew ? "Redis has begun anew" : "the lease ran out";
       this.#log.warn({ lease: this.#node }, `${why}: claiming everything under a new name`);
@@ -167,7 +172,10 @@ export class NodeLease {
   #sweep(node: string, listener: LeaseListener): void {
     if (node === this.#node || this.#sweeping.has(node)) return;
     this.#sweeping.add(node);
-    this.#log.info({ gone: node }, "a node, or its name, has gone: sweeping what it held");
+    this.#log.info(
+      { gone: node },
+      "a replica has gone, or taken another name: taking out the teachers that it held",
+    );
     listener
       .onDeath(node)
       .then(() => this.#commands.zRem(NODES_KEY, node))

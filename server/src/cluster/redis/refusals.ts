@@ -1,4 +1,4 @@
-import { isReply, toEmitterError, type EmitterErrorCode } from "@inthon/emitter";
+import { isDenial, isReply, toEmitterError, type EmitterErrorCode } from "@inthon/emitter";
 import { NotReady, type NotReadyCode } from "../not-ready.js";
 
 /** What publishing calls it, and what an operator. */
@@ -7,11 +7,14 @@ const CODES: Readonly<Partial<Record<EmitterErrorCode, NotReadyCode>>> = {
   redis_read_only: "redis_read_only",
   redis_loading: "redis_loading",
   redis_lacks_replicas: "redis_lacks_replicas",
-  rejected: "redis_denies_access",
 };
 
 /** What an operator should know of an error of Redis, or of the way to it. */
 export function notReady(error: unknown): NotReady {
-  const code = isReply(error) ? CODES[toEmitterError(error).code] : undefined;
-  return new NotReady(code ?? "unavailable", error);
+  if (!isReply(error)) return new NotReady("unavailable", error);
+  const { code } = toEmitterError(error);
+  if (code === "rejected") {
+    return new NotReady(isDenial(error) ? "redis_denies_access" : "redis_refuses", error);
+  }
+  return new NotReady(CODES[code] ?? "unavailable", error);
 }

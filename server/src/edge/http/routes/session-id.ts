@@ -1,4 +1,4 @@
-import { parseRedisState, toEmitterError, type RedisState } from "@inthon/emitter";
+import { isDenial, parseRedisState, toEmitterError, type RedisState } from "@inthon/emitter";
 import { parseSessionId, type SessionId } from "@inthon/emitter/protocol";
 import { HttpProblem } from "../problems.js";
 
@@ -25,6 +25,15 @@ const STATES: Readonly<Record<RedisState | "unavailable", string>> = {
   redis_lacks_replicas: "Redis has fewer replicas than it needs to take writes",
 };
 
+const DENIED = [
+  "redis_denies_access",
+  "Redis denies this server what it needs: see the README for its rights, and the server's log",
+] as const;
+const REFUSED = [
+  "redis_refuses",
+  "Redis refuses what this server asks of the session: something else uses its keys, see the server's log",
+] as const;
+
 /**
  * What somebody is told whom Redis does not serve just now.
  *
@@ -33,8 +42,8 @@ const STATES: Readonly<Record<RedisState | "unavailable", string>> = {
 export function unavailable(cause: unknown, advice = "try again"): HttpProblem {
   const { code } = toEmitterError(cause);
   if (code === "rejected") {
-    const detail = `Redis denies this server what it needs: see the README for its rights, and the server's log`;
-    return new HttpProblem(500, "redis_denies_access", detail, { cause });
+    const [what, detail] = isDenial(cause) ? DENIED : REFUSED;
+    return new HttpProblem(500, what, detail, { cause });
   }
   const state = parseRedisState(code) ?? "unavailable";
   return new HttpProblem(503, state, `${STATES[state]}: ${advice}`, {
