@@ -35,6 +35,15 @@ export interface Fault {
   readonly message: string;
 }
 
+/**
+ * What is refused for good, though a part of it, or an attempt before this one, may have been published: whoever is told
+ * "rejected" may rely on it that nothing was.
+ */
+export function unsure(refusal: EmitterError): EmitterError {
+  const message = `some of it may be published, the rest is refused: ${refusal.message}; then repeat the call with the same idempotency key`;
+  return new EmitterError("unavailable", message, { cause: refusal });
+}
+
 /** Why an event was not published. */
 export class EmitterError extends Error {
   override readonly name = "EmitterError";

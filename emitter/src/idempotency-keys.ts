@@ -6,8 +6,10 @@ export const MAX_IDEMPOTENCY_KEYS = 10_000;
 /** The keys of one call: an array's later events have an index behind the call's own key. */
 const MADE_UP = /^~[\w-]{16}\.[0-9a-z]{1,11}(\t\d{1,4})?$/;
 
-/** The longest line of one such key in the log of keys (`publish.lua`): key, space, offset, end of line. */
-const MAX_LINE_BYTES = 1 + 16 + 1 + 11 + 5 + 1 + 33 + 1;
+const MAX_KEY_BYTES = 1 + 16 + 1 + 11 + 5;
+
+/** The longest line of one such key in the log of keys (`publish.lua`): a mark, the key, offset, and what is between. */
+export const MAX_LINE_BYTES = 2 * (MAX_KEY_BYTES + 1) + 33 + 1;
 
 /**
  * Bytes of a log that hold {@link MAX_IDEMPOTENCY_KEYS} keys however long they are; mostly twice as many. Longer ones

@@ -1,4 +1,4 @@
-import { EmitterError } from "./errors.js";
+import { EmitterError, unsure } from "./errors.js";
 import type { Publication, Publisher, PublishResult } from "./publisher.js";
 
 const FIRST_RETRY_MS = 50;
@@ -76,7 +76,7 @@ export class PublishCall {
 
   #onError(error: unknown): void {
     if (error instanceof EmitterError && !error.retryable) {
-      const { code, message, faults, cause } = error;
+      const { code, message, faults, cause } = this.#attempts > 0 ? unsure(error) : error;
       this.cancel(new EmitterError(code, message, { cause, faults, ...this.#key() }));
       return;
     }

@@ -1,3 +1,4 @@
+import { unsure, type EmitterError } from "../errors.js";
 import type { Offset, Role } from "../protocol/index.js";
 import type { Publication, PublishResult } from "../publisher.js";
 
@@ -17,7 +18,9 @@ export class CallResults {
   #resolve!: (results: PublishResult[]) => void;
   #reject!: (error: unknown) => void;
   #pending = 1;
-  #error: unknown;
+  #error: EmitterError | undefined;
+  /** Whether one of them has been published, or nobody knows. */
+  #mayBePublished = false;
 
   /**
    * @param tried - takes the publications where one of them fails: the others, and even that one, may be in Redis
@@ -46,11 +49,13 @@ export class CallResults {
       result.offsets[role] = offset;
       if (!isDuplicate) result.duplicate = false;
     }
+    this.#mayBePublished = true;
     this.done();
   }
 
-  fail(error: unknown): void {
+  fail(error: EmitterError): void {
     this.#error ??= error;
+    if (error.code === "unavailable") this.#mayBePublished = true;
     this.done();
   }
 
@@ -61,7 +66,8 @@ export class CallResults {
       this.#resolve(this.#results);
     } else {
       for (const publication of this.#publications) this.#tried.add(publication);
-      this.#reject(this.#error);
+      const isFinal = !this.#error.retryable;
+      this.#reject(isFinal && this.#mayBePublished ? unsure(this.#error) : this.#error);
     }
   }
 }

@@ -39,6 +39,8 @@ const MAX_CALL_EVENTS = 100;
 const MAX_CALL_BYTES = 256 * 1_024;
 /** Events that cost as much as looking for a key in both logs of new keys (see `seen.lua`), where they are long. */
 const LOOKUP_COST = 8;
+/** The same for keys that are new, which seldom have to be looked for. */
+const NEW_COST = 2;
 /** What packets hold instead of an offset that nobody guesses. */
 const PLACEHOLDER = "0-0";
 /** Marks of calls that another one goes on from. */
@@ -54,10 +56,15 @@ export function isAnnouncement({ publication }: Entry): boolean {
   return publication.version !== undefined;
 }
 
-/** A call of `publish-guessed.lua` with as many of the entries as one call takes, and the offsets that they get. */
+/**
+ * A call of `publish-guessed.lua` with as many of the entries as one call takes, and the offsets that they get.
+ *
+ * @param unanswered - events of this publisher for the room that Redis has not answered
+ */
 export function guessedCall(
   entries: readonly Entry[],
   guess: Guess,
+  unanswered: number,
   encoder: PacketEncoder,
 ): ScriptCall & { readonly offsets: readonly string[] } {
   const offsets: string[] = [];
@@ -85,6 +92,7 @@ export function guessedCall(
       `${guess.epoch}-*`,
       `${keys}${offsets.at(-1) ?? ""}\n`,
       `master_replid:${guess.incarnation}`,
+      String(unanswered),
       ...events,
     ],
   };
@@ -113,7 +121,7 @@ export function plainCall(
     const key = keyArgument(entry);
     const packet = encoder.encode(event, PLACEHOLDER);
     bytes += packet.length + entry.json.length;
-    cost += key.startsWith("?") ? LOOKUP_COST : 1;
+    cost += key.startsWith("?") ? LOOKUP_COST : key.startsWith("+") ? NEW_COST : 1;
     const isFull = bytes > MAX_CALL_BYTES || cost > MAX_CALL_EVENTS;
     if (count > 0 && (isFull || isAnnouncement(entry) !== isOfOneKind)) break;
     events.push(packet, entry.json, key, version === undefined ? "" : String(version));

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { MAX_IDEMPOTENCY_KEYS, MAX_LOG_BYTES } from "../idempotency-keys.js";
+import { MAX_IDEMPOTENCY_KEYS, MAX_LINE_BYTES, MAX_LOG_BYTES } from "../idempotency-keys.js";
 
 /** What is used of a client of the `redis` package; a client, a Sentinel client and a pool all have it. */
 export interface RedisCommands {
@@ -24,6 +24,9 @@ export interface HistoryLimits {
   readonly historyTtlMs: number;
 }
 
+/** How much of a log of keys is searched for those of a call whose guess was wrong: hundreds of events. */
+const MAX_LATE_BYTES = 64 * 1024;
+
 /** In src, also when this runs from dist: the compiler does not copy it. */
 function lua(name: string): string {
   return readFileSync(new URL(`../../src/redis/lua/${name}.lua`, import.meta.url), "utf8");
@@ -33,6 +36,7 @@ function lua(name: string): string {
 export const STANDING_LUA = lua("standing");
 const OFFSETS_LUA = lua("offsets");
 const SEEN_LUA = lua("seen");
+const LATE_LUA = lua("late");
 /** `may-publish.lua`, for the server's script that tries whether it could publish. */
 export const MAY_PUBLISH_LUA = lua("may-publish");
 const PUBLISH_LUA = lua("publish");
@@ -84,8 +88,10 @@ local HISTORY_LIMIT = '${String(historyLimit)}'
 local TTL_MS = '${String(historyTtlMs)}'
 local MAX_KEYS = ${String(MAX_IDEMPOTENCY_KEYS)}
 local MAX_LOG_BYTES = ${String(MAX_LOG_BYTES)}
+local MAX_LINE_BYTES = ${String(MAX_LINE_BYTES)}
+local MAX_LATE_BYTES = ${String(MAX_LATE_BYTES)}
 `;
-    const common = constants + OFFSETS_LUA + SEEN_LUA;
+    const common = constants + OFFSETS_LUA + SEEN_LUA + LATE_LUA;
     this.#publish = new KnownScript(redis, common + STANDING_LUA + MAY_PUBLISH_LUA + PUBLISH_LUA);
     this.#guessed = new KnownScript(redis, common + PUBLISH_GUESSED_LUA);
   }

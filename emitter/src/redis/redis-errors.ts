@@ -30,13 +30,20 @@ const DENIALS = new Set(["NOPERM", "NOAUTH", "WRONGPASS"]);
 /** An answer of Redis begins with a word in capitals, or a script's has it behind its own. */
 const WORD = /^(?:ERR )?([A-Z]{3,})\b/;
 
+/** Passes by itself (Redis, `src/networking.c`, `acceptCommonHandler`). */
+const NO_CONNECTION_LEFT = "ERR max number of clients";
+
 /** How Redis 7.0 says NOPERM within a script (`src/script.c`, `scriptCall`). */
-const DENIED_IN_SCRIPT = /^ERR The user executing the script can't/;
+const DENIED_IN_SCRIPT = "ERR The user executing the script can't";
 
 /** What a publisher's caller is told of an error of Redis, or of the way there. */
 export function toEmitterError(cause: unknown): EmitterError {
   if (cause instanceof EmitterError) return cause;
   const word = wordOf(cause);
+  if (cause instanceof Error && cause.message.startsWith(NO_CONNECTION_LEFT)) {
+    const message = "Redis takes no more connections: raise its maxclients";
+    return new EmitterError("unavailable", message, { cause });
+  }
   const refusal = REFUSALS[word];
   if (refusal) return new EmitterError(refusal[0], refusal[1], { cause });
   const advice = FINAL[word];
@@ -54,5 +61,6 @@ export function isDenial(error: unknown): boolean {
 
 function wordOf(cause: unknown): string {
   if (!(cause instanceof Error)) return "";
-  return cause.message.startsWith("ERR The user executing the script can't") ? "NOPERM" : (WORD.exec(cause.message)?.[1] ?? "");
+  const { message } = cause;
+  return message.startsWith(DENIED_IN_SCRIPT) ? "NOPERM" : (WORD.exec(message)?.[1] ?? "");
 }

@@ -52,6 +52,8 @@ export class RoomWriter {
   #renewAt = 0;
   /** Events sent so far. */
   #sent = 0;
+  /** Those of them that Redis has not answered. */
+  #unanswered = 0;
   /** The mark of the last call, where the next one goes on with an array that it began. */
   #mark = "";
   #callsUnderWay = 0;
@@ -116,7 +118,7 @@ export class RoomWriter {
 
   /** @returns how many of the entries it took */
   #sendGuessed(entries: readonly Entry[], guess: Guess): number {
-    const call = guessedCall(entries, guess, this.#packets);
+    const call = guessedCall(entries, guess, this.#unanswered, this.#packets);
     const options = { keys: this.#guessedKeys, arguments: call.arguments };
     const taken = this.#take(entries, call);
     const { incarnation } = guess;
@@ -170,6 +172,7 @@ export class RoomWriter {
 
   #take(all: readonly Entry[], { count, mark }: ScriptCall): UndoneCall {
     this.#sent += count;
+    this.#unanswered += count;
     const goesOnWith = this.#mark;
     this.#mark = mark;
     return { entries: all.slice(0, count), goesOnWith, mark };
@@ -179,10 +182,12 @@ export class RoomWriter {
     this.#callsUnderWay++;
     call.then(
       (reply) => {
+        this.#unanswered -= taken.entries.length;
         onReply(reply);
         this.#onCallEnd();
       },
       (error: unknown) => {
+        this.#unanswered -= taken.entries.length;
         if (error instanceof UnknownScriptError) this.#undo(taken);
         else this.#fail(taken.entries, error);
         this.#onCallEnd();

@@ -298,8 +298,12 @@ export class Room {
     const wanted = () => (this.#recent[0]?.position.n ?? this.position.n + 1) - 1;
     let older: readonly RoomEvent[] = [];
     let from: Position = { epoch: 0, n: 0 };
+    const losses = this.#losses;
     while ((older.at(-1)?.position.n ?? 0) < wanted()) {
-      const { events } = await this.#broker.read(this.name, from, READ_PAGE_EVENTS);
+      const page = await this.#broker.read(this.name, from, READ_PAGE_EVENTS);
+      // Pages of two histories do not make one, also where this replica has yet to learn of the loss.
+      if (losses !== this.#losses || !isInHistory(page, this.position)) return;
+      const { events } = page;
       const last = events.at(-1);
       if (!last) return;
       older = contiguousEnd([...older, ...events]);

@@ -12,8 +12,13 @@ local function withOffset(packet, held, tail, offset)
   return head .. header .. offset .. string.sub(packet, -tail)
 end
 
---- @return the offset behind another one of the same epoch
-local function nextOffset(offset)
+--- @return the n of an offset
+local function numberOf(offset)
+  return tonumber(string.match(offset, '%d+$'))
+end
+
+--- @return the offset so many places behind another one, or before it, of the same epoch
+local function offsetBeside(offset, places)
   local cut = string.find(offset, '-', 1, true)
-  return string.sub(offset, 1, cut) .. string.format('%.0f', string.sub(offset, cut + 1) + 1)
+  return string.sub(offset, 1, cut) .. string.format('%.0f', string.sub(offset, cut + 1) + places)
 end

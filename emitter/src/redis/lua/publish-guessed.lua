@@ -6,6 +6,9 @@
 -- others have published meanwhile the guess is wrong, and each packet gets its offset here. Where anything else is not as
 -- the publisher thinks, nothing is changed, and it sends the same events to `publish.lua`.
 --
+-- A right guess also says that the call is not late: had it been repeated meanwhile, the history would have moved on. Where
+-- it is wrong, the keys are looked for among those that came since the place that the publisher has been answered last.
+--
 -- A guess holds in one incarnation of Redis, so that is asked for each time. That Redis knows this script says nothing: a
 -- primary that was demoted, set back to what another one has, and promoted again still knows it.
 --
@@ -21,6 +24,7 @@
 -- ARGV[3]  '<guessed epoch>-*'
 -- ARGV[4]  line for the log, with the guessed offset of the last event
 -- ARGV[5]  'master_replid:<incarnation of Redis that the guess is for>'
+-- ARGV[6]  events of this publisher that were not answered when it guessed
 -- then for each event
 --          Socket.IO packet, with the guessed offset as a fixstr of MessagePack
 --          event, as JSON
@@ -30,7 +34,7 @@
 -- Locals: Lua looks up a global by its name each time.
 local call, ARGV, KEYS = redis.call, ARGV, KEYS
 local history, auto, events = KEYS[1], ARGV[3], #ARGV
-local FIRST_EVENT = 6
+local FIRST_EVENT = 7
 local channel = string.sub(history, 10, -2)
 local may = redis.acl_check_cmd
 if not (may(PUBLISH, channel, '') and may('APPEND', KEYS[2], '')) then
@@ -63,6 +67,13 @@ if string.sub(first, -2) == '-0' then
 end
 
 local line, isRight = ARGV[4], first == ARGV[1]
+if not isRight then
+  local since = numberOf(first) - numberOf(ARGV[1]) + tonumber(ARGV[6])
+  if mayBeLate(KEYS[2], KEYS[3], line, since) then
+    takeBack(history, first, offsetBeside(first, -1))
+    return 0
+  end
+end
 local last = first
 for i = FIRST_EVENT + 3, events - 2, 2 do
   last = call('XADD', history, auto, 'event', ARGV[i])
@@ -76,10 +87,10 @@ end
 local failure = note(KEYS[2], KEYS[3], line)
 if failure then
   -- Nothing stays that is not published.
-  local id = first
-  while id do
-    call('XDEL', history, id)
-    id = id ~= last and nextOffset(id)
+  while numberOf(last) >= numberOf(first) do
+    local before = offsetBeside(last, -1)
+    takeBack(history, last, before)
+    last = before
   end
   return failure
 end
@@ -92,6 +103,6 @@ end
 local guessed, offset, tail = ARGV[1], first, tonumber(ARGV[2])
 for i = FIRST_EVENT, events, 2 do
   call(PUBLISH, channel, withOffset(ARGV[i], guessed, tail, offset))
-  guessed, offset = nextOffset(guessed), nextOffset(offset)
+  guessed, offset = offsetBeside(guessed, 1), offsetBeside(offset, 1)
 end
 return first

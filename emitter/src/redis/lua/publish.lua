@@ -27,8 +27,8 @@
 -- then for each event
 --          Socket.IO packet
 --          event, as JSON
---          idempotency key, after '+' for one that is new, '?' for one that was made up and has been tried, '=' for one
---          that the caller gave
+--          idempotency key, after '+' for one that has just been made up, '?' for one that was and has been tried, '='
+--          for one that the caller gave
 --          version of the state that the event announces, or ''. Odd and even versions alternate between the two
 --          states. An older version than the newest announced, or one that announces the same state again, is not
 --          published.
@@ -73,6 +73,17 @@ end
 
 local logs
 local noted = {}
+local makers = {}
+
+--- Whether the maker of a new key is known in the logs: where it is not, the key cannot have come before.
+local function knowsMakerOf(key)
+  local maker = string.match(key, '^~[^.]*%.') or key
+  if makers[maker] == nil then
+    local isThere = string.find(logs[1], maker, 1, true) or string.find(logs[2], maker, 1, true)
+    makers[maker] = isThere ~= nil
+  end
+  return makers[maker]
+end
 
 --- @return the offset that the key got in this history, or nil
 local function find(kind, key)
@@ -83,6 +94,9 @@ local function find(kind, key)
     return n and epochAt(n) .. '-' .. string.format('%.0f', n)
   end
   logs = logs or { call('GET', log) or '', call('GET', older) or '' }
+  if kind == '+' and not knowsMakerOf(key) then
+    return nil
+  end
   return noted[key] or offsetInLogs(logs, key, epochAt)
 end
 
@@ -95,14 +109,23 @@ end
 
 --- @return the offset that the event gets, or an error reply
 local function append(json, version)
+  local lastEpoch, n
   if isThere and incarnation == here then
     local id = add(epoch .. '-*', json, version)
-    if type(id) == 'string' then
+    if type(id) == 'string' and numberOf(id) > 0 then
       return id
+    elseif type(id) == 'string' then
+      -- A history of an earlier epoch has come back under this name.
+      call('XDEL', history, id)
+      local newest = call('XREVRANGE', history, '+', '-', 'COUNT', 1)[1]
+      lastEpoch, n = string.match(newest and newest[1] or id, '^(%d+)-(%d+)$')
+      n = tonumber(n)
     end
   end
   -- The first one of this incarnation, or of this history. (Or memory is full: then this fails in the same way.)
-  local lastEpoch, n = newestPlaceOf(history)
+  if not lastEpoch then
+    lastEpoch, n = newestPlaceOf(history)
+  end
   local fresh = newEpoch(here, lastEpoch, epoch, knownEpoch)
   local id = add(fresh .. '-' .. string.format('%.0f', (n or 0) + 1), json, version)
   if type(id) ~= 'string' then
@@ -161,7 +184,7 @@ local reply = { here, '' }
 for i = FIRST_EVENT, #ARGV, 4 do
   local packet, json, key, version = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local kind, name = string.sub(key, 1, 1), string.sub(key, 2)
-  local seen = kind ~= '+' and find(kind, name)
+  local seen = find(kind, name)
   if not seen and isThere and version ~= '' and not isNews(version) then
     local newestEpoch, n = newestPlaceOf(history)
     seen = newestEpoch .. '-' .. string.format('%.0f', n)
@@ -173,7 +196,7 @@ for i = FIRST_EVENT, #ARGV, 4 do
     end
     local failure = remember(kind, name, id, version)
     if failure then
-      call('XDEL', history, id)
+      takeBack(history, id, offsetBeside(id, -1))
       return failure
     end
     call(PUBLISH, channel, withOffset(packet, held, tonumber(tail), id))

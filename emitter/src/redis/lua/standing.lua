@@ -49,7 +49,8 @@ local function newestPlaceOf(history)
 end
 
 --- A new epoch, later than those given, which may be nil or ''. The time in milliseconds, and three digits of the
---- incarnation, in case that its clock went back to when another one was there.
+--- incarnation, in case that its clock went back to when another one was there. Where its clock is behind, it is at random
+--- among the next 2^28, some minutes: others whose clock was behind have begun from the same place, and have been lost.
 local function newEpoch(incarnation, ...)
   local now = redis.call('TIME')
   local epoch = tonumber(now[1]) * 1000000
@@ -58,7 +59,7 @@ local function newEpoch(incarnation, ...)
   for i = 1, select('#', ...) do
     local before = tonumber((select(i, ...)) or nil)
     if before and epoch <= before then
-      epoch = before + 1
+      epoch = before + 1 + (tonumber(string.sub(incarnation, 5, 11), 16) or 0)
     end
   end
   return string.format('%.0f', epoch)

@@ -61,6 +61,11 @@ export class ChannelSubscriptions {
     return acknowledged;
   }
 
+  /** Whether Redis has acknowledged it, on the present connection. */
+  isSubscribed(channel: string): boolean {
+    return this.#client.isReady && this.#state.get(channel) === "subscribed";
+  }
+
   unsubscribe(channel: string): void {
     this.#wanted.get(channel)?.reject(new Error("the channel is let go"));
     if (this.#wanted.delete(channel)) this.#change(channel);

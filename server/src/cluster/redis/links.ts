@@ -138,13 +138,17 @@ export class RedisLinks {
       idempotencyKeysKey(room),
       announcedKey(room),
     ];
+    const isHearing = this.channels.isSubscribed(roomChannel(room));
     try {
-      await runScript(client, PROOF, keys, [
+      const listeners = await runScript(client, PROOF, keys, [
         String(PROOF_TTL_MS),
         roomChannel(room),
         message,
         teachersKey("inthon-proof" as SessionId),
       ]);
+      if (listeners === 0 && isHearing && this.channels.isSubscribed(roomChannel(room))) {
+        this.#rejoin();
+      }
     } catch (error) {
       if (isReadOnly(error)) this.#leave(error);
       if (!isReply(error) || isReadOnly(error)) throw error;
@@ -158,6 +162,16 @@ export class RedisLinks {
       this.subscriber.drop(new Error("another Redis is the primary now"));
     }
     return true;
+  }
+
+  /**
+   * What is published here is not heard here: the subscriber is with another Redis. Where that follows this one, it hears
+   * by way of it, but not what was published before it did. Either of the two may be where it should not be any more.
+   */
+  #rejoin(): void {
+    const cause = new Error("the subscriptions are with another Redis than the commands");
+    this.subscriber.drop(cause);
+    this.commands.drop(cause);
   }
 
   /** This Redis is a replica now, whoever was told: the subscriber leaves it as well, once another one is found. */
