@@ -8,8 +8,11 @@ const MADE_UP = /^~[\w-]{16}\.[0-9a-z]{1,11}(\t\d{1,4})?$/;
 
 const MAX_KEY_BYTES = 1 + 16 + 1 + 11 + 5;
 
-/** The longest line of one such key in the log of keys (`publish.lua`): a mark, the key, offset, and what is between. */
-export const MAX_LINE_BYTES = 2 * (MAX_KEY_BYTES + 1) + 33 + 1;
+/** The longest line of one such key in the log of keys (`publish.lua`): key, space, offset, end of line. */
+const MAX_LINE_BYTES = MAX_KEY_BYTES + 1 + 33 + 1;
+
+/** The same with a mark in front of the key, which a call may have (see `publish-arguments.ts`). */
+export const MAX_MARKED_LINE_BYTES = MAX_KEY_BYTES + 1 + MAX_LINE_BYTES;
 
 /**
  * Bytes of a log that hold {@link MAX_IDEMPOTENCY_KEYS} keys however long they are; mostly twice as many. Longer ones

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { MAX_IDEMPOTENCY_KEYS, MAX_LINE_BYTES, MAX_LOG_BYTES } from "../idempotency-keys.js";
+import { MAX_IDEMPOTENCY_KEYS, MAX_LOG_BYTES, MAX_MARKED_LINE_BYTES } from "../idempotency-keys.js";
 
 /** What is used of a client of the `redis` package; a client, a Sentinel client and a pool all have it. */
 export interface RedisCommands {
@@ -88,7 +88,7 @@ local HISTORY_LIMIT = '${String(historyLimit)}'
 local TTL_MS = '${String(historyTtlMs)}'
 local MAX_KEYS = ${String(MAX_IDEMPOTENCY_KEYS)}
 local MAX_LOG_BYTES = ${String(MAX_LOG_BYTES)}
-local MAX_LINE_BYTES = ${String(MAX_LINE_BYTES)}
+local MAX_LINE_BYTES = ${String(MAX_MARKED_LINE_BYTES)}
 local MAX_LATE_BYTES = ${String(MAX_LATE_BYTES)}
 `;
     const common = constants + OFFSETS_LUA + SEEN_LUA + LATE_LUA;
