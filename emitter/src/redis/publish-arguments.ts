@@ -39,8 +39,6 @@ const MAX_CALL_EVENTS = 100;
 const MAX_CALL_BYTES = 256 * 1_024;
 /** Events that cost as much as looking for a key in both logs of new keys (see `seen.lua`), where they are long. */
 const LOOKUP_COST = 8;
-/** The same for keys that are new, which seldom have to be looked for. */
-const NEW_COST = 2;
 /** What packets hold instead of an offset that nobody guesses. */
 const PLACEHOLDER = "0-0";
 /** Marks of calls that another one goes on from. */
@@ -121,7 +119,7 @@ export function plainCall(
     const key = keyArgument(entry);
     const packet = encoder.encode(event, PLACEHOLDER);
     bytes += packet.length + entry.json.length;
-    cost += key.startsWith("?") ? LOOKUP_COST : key.startsWith("+") ? NEW_COST : 1;
+    cost += key.startsWith("?") ? LOOKUP_COST : 1;
     const isFull = bytes > MAX_CALL_BYTES || cost > MAX_CALL_EVENTS;
     if (count > 0 && (isFull || isAnnouncement(entry) !== isOfOneKind)) break;
     events.push(packet, entry.json, key, version === undefined ? "" : String(version));

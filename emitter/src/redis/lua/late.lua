@@ -11,6 +11,17 @@ local function takeBack(history, id, before)
   redis.call('XSETID', history, before, 'ENTRIESADDED', redis.call('XLEN', history), 'MAXDELETEDID', '0-1')
 end
 
+--- The newest part of the keys that a history has seen.
+--- @return it, and whether it is all
+local function newestKeys(log, older, bytes)
+  local newest = redis.call('GETRANGE', log, -bytes, -1)
+  if #newest == bytes then
+    return newest, false
+  end
+  local rest = redis.call('GETRANGE', older, #newest - bytes, -1)
+  return rest .. newest, #rest + #newest < bytes
+end
+
 --- Whether one of the made-up keys of a call is among those that came to a history last.
 --- @param line of the call, '<key> <key> ... <offset>\n'
 --- @param events how many events back to look, of which none has a longer line than MAX_LINE_BYTES
@@ -22,14 +33,41 @@ local function mayBeLate(log, older, line, events)
   elseif bytes > MAX_LATE_BYTES then
     return true
   end
-  local newest = redis.call('GETRANGE', log, -bytes, -1)
-  if #newest < bytes then
-    newest = redis.call('GETRANGE', older, #newest - bytes, -1) .. newest
-  end
+  local newest = newestKeys(log, older, bytes)
   for key in string.gmatch(line, '[^ \n]+ ') do
     if string.find(newest, key, 1, true) then
       return true
     end
   end
   return false
+end
+
+--- The newest key that each maker has in a history, as a number.
+local newestOf = {}
+
+--- Whether a made-up key is later than all that its maker has in a history, as they count up: then it is new. Where that
+--- cannot be told from the newest keys alone, it is not said.
+local function isLaterThanAll(log, older, key)
+  local maker, made, index = string.match(key, '^(~[^.]*%.)(%w+)\t?(%d*)$')
+  if not maker then
+    return false
+  end
+  local function place(number, position)
+    return tonumber(number, 36) * 10000 + (tonumber(position) or 0)
+  end
+  if not newestOf[maker] then
+    local newest, isAll = newestKeys(log, older, MAX_LATE_BYTES)
+    newestOf[maker] = isAll and -1 or math.huge
+    for number, position in string.gmatch(newest, string.gsub(maker, '%W', '%%%0') .. '(%w+)\t?(%d*) ') do
+      local one = place(number, position)
+      local known = newestOf[maker]
+      newestOf[maker] = known == math.huge and one or math.max(known, one)
+    end
+  end
+  local mine = place(made, index)
+  if mine <= newestOf[maker] then
+    return false
+  end
+  newestOf[maker] = mine
+  return true
 end

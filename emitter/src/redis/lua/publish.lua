@@ -73,18 +73,6 @@ end
 
 local logs
 local noted = {}
-local makers = {}
-
---- Whether the maker of a new key is known in the logs: where it is not, the key cannot have come before.
-local function knowsMakerOf(key)
-  local maker = string.match(key, '^~[^.]*%.') or key
-  if makers[maker] == nil then
-    local isThere = string.find(logs[1], maker, 1, true) or string.find(logs[2], maker, 1, true)
-    makers[maker] = isThere ~= nil
-  end
-  return makers[maker]
-end
-
 --- @return the offset that the key got in this history, or nil
 local function find(kind, key)
   if not isThere then
@@ -93,10 +81,10 @@ local function find(kind, key)
     local n = tonumber(call('ZSCORE', once, key) or nil)
     return n and epochAt(n) .. '-' .. string.format('%.0f', n)
   end
-  logs = logs or { call('GET', log) or '', call('GET', older) or '' }
-  if kind == '+' and not knowsMakerOf(key) then
+  if kind == '+' and isLaterThanAll(log, older, key) then
     return nil
   end
+  logs = logs or { call('GET', log) or '', call('GET', older) or '' }
   return noted[key] or offsetInLogs(logs, key, epochAt)
 end
 
