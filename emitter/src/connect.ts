@@ -7,7 +7,7 @@ import { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.
 
 /** How to connect. */
 export interface ConnectOptions {
-  /** `http://` and `https://` only: a publish key of the server. */
+  /** `http://` and `https://` only: a publish key of the server, or a token with the role `publisher`. */
   readonly key?: string;
   /** Redis only: newest events kept for each room. Default 1,000; use the server's `HISTORY_LIMIT`. */
   readonly historyLimit?: number;

@@ -13,8 +13,12 @@ import { forgetHandshake } from "./edge/engine-io/handshake.js";
 import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
 import { laneTo } from "./edge/delivery-lanes.js";
-import { requireKey } from "./edge/gate/api-keys.js";
+import { expire } from "./edge/expire.js";
+import { httpAccess } from "./edge/gate/http-access.js";
 import { checkOrigin } from "./edge/gate/origins.js";
+import { remoteKeys } from "./edge/gate/remote-keys.js";
+import { SocketTokens } from "./edge/gate/socket-tokens.js";
+import { oneKey, TokenVerifier } from "./edge/gate/token-verifier.js";
 import { PlainEngine } from "./edge/plain/engine.js";
 import { healthRoutes } from "./edge/http/routes/health.js";
 import { historyRoutes } from "./edge/http/routes/history.js";
@@ -26,6 +30,7 @@ import { acceptEvents, TolerantDecoder } from "./edge/engine-io/decoder.js";
 import { TolerantEngine } from "./edge/engine-io/engine.js";
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { Logger } from "./telemetry/log.js";
+import { Refusals } from "./telemetry/refusals.js";
 
 /** A running replica. */
 export interface App {
@@ -46,6 +51,8 @@ const READ_TIMEOUT_MS = 3_000;
 /** Puts the parts together and listens. This is the only place that knows them all. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
   const { nodeId, historyLimit, allowedOrigins } = config;
+  const refusals = new Refusals(log);
+  const closing = new AbortController();
   const cluster = openCluster(config, log);
   const { broker, presence, counts, lease } = cluster;
   const io: ClassroomServer = new SocketServer({
@@ -75,9 +82,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     graceMs: config.teacherOfflineGraceMs,
     log,
   });
-  const closing = new AbortController();
+  const verifier = openVerifier(config, log);
+  const socketTokens =
+    verifier && new SocketTokens({ plain, verifier, refusals, closing: closing.signal });
   const classroom = new Classroom(io, cluster, teachers, {
     historyLimit,
+    tokens: socketTokens && { claimsOf: (socket) => socketTokens.claimsOf(socket), expire },
+    refusals,
     log,
     laneTo,
     closing: closing.signal,
@@ -106,11 +117,11 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   healthRoutes(http, nodeId, () => {
     cluster.check();
   });
-  const authorize = requireKey(config.publishKeys);
-  historyRoutes(http, broker, authorize);
+  const access = httpAccess({ publishKeys: config.publishKeys, verifier, refusals });
+  historyRoutes(http, broker, access.toReadHistory);
   sessionRoutes(http, {
     emitter,
-    authorize,
+    access,
     describe: async (sessionId) => {
       const [teacherOnline, connections] = await untilDoneWithin(READ_TIMEOUT_MS, () =>
         Promise.all([presence.isOnline(sessionId), counts.read(sessionId)]),
@@ -120,10 +131,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   });
   pollingRoutes(http, engineIo);
   pageRoutes(http);
-  routeUpgrades(http.server, { engineIo, plain }, checkOrigin(allowedOrigins), closing.signal);
-  if (!config.publishKeys) {
-    log.warn("PUBLISH_KEYS is not set: anyone who reaches this server may publish");
-  }
+  const engines = { engineIo, plain: socketTokens ?? plain };
+  routeUpgrades(http.server, engines, checkOrigin(allowedOrigins), closing.signal);
+  warnOfOpenDoors(config, log);
 
   await http.listen({ host: config.host, port: config.port });
   return {
@@ -141,6 +151,28 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       await cluster.close();
     },
   };
+}
+
+/** `undefined` where anyone may come in. */
+function openVerifier({ auth }: Config, log: Logger): TokenVerifier | undefined {
+  switch (auth.kind) {
+    case "off":
+      return undefined;
+    case "secret":
+      return new TokenVerifier(oneKey(auth.secret, auth.algorithms));
+    case "public-key":
+      return new TokenVerifier(oneKey(auth.key, auth.algorithms));
+    case "jwks":
+      return new TokenVerifier(remoteKeys(auth.url, auth.algorithms, log));
+  }
+}
+
+function warnOfOpenDoors({ auth, publishKeys }: Config, log: Logger): void {
+  if (auth.kind !== "off") return;
+  const what = publishKeys ? "be the teacher" : "be the teacher, and publish";
+  log.warn(
+    `nobody needs a token: anyone who reaches this server may ${what}; set JWT_SECRET, JWT_PUBLIC_KEY or JWKS_URL`,
+  );
 }
 
 function openCluster(config: Config, log: Logger): Cluster {

@@ -8,7 +8,7 @@ export class HttpPublisher implements Publisher {
 
   /**
    * @param base - where the server is, for example `http://replica:3000`; a path in it is kept
-   * @param key - publish key, sent as a bearer token
+   * @param key - publish key, or a token with the role `publisher`, sent as a bearer token
    */
   constructor(base: URL, key: string | undefined) {
     this.#base = new URL(base.href.endsWith("/") ? base.href : `${base.href}/`);
@@ -66,7 +66,7 @@ function toError(status: number, body: unknown): EmitterError {
   const problem: Problem = typeof body === "object" && body !== null ? body : {};
   const detail =
     typeof problem.detail === "string" ? problem.detail : `HTTP status ${String(status)}`;
-  if (status === 401) return new EmitterError("unauthorized", detail);
+  if (status === 401 || status === 403) return new EmitterError("unauthorized", detail);
   if (status === 413) return new EmitterError("event_too_large", detail);
   if (status === 400 && problem.code === "invalid_event") {
     const faults = Array.isArray(problem.errors) ? (problem.errors as Fault[]) : [];

@@ -3,9 +3,7 @@ import type { Cluster } from "../cluster/cluster.js";
 import { HeldRooms } from "../cluster/held-rooms.js";
 import type { RoomEvent } from "../cluster/ports.js";
 import type { Room, RoomListener } from "../cluster/room.js";
-import type { Logger } from "../telemetry/log.js";
-import { Admission } from "./admission.js";
-import type { Lane } from "./batch.js";
+import { Admission, type AdmissionOptions } from "./admission.js";
 import { ConnectionLog, endsBecause } from "./connection-log.js";
 import type { ClassroomServer, ClassroomSocket } from "./connection.js";
 import { FanOut } from "./fan-out.js";
@@ -16,10 +14,20 @@ import type { Beliefs } from "./presence/upkeep.js";
 import { beginAt } from "./resume.js";
 import { connected, Welcomes } from "./welcome.js";
 
+export interface ClassroomOptions extends Pick<
+  AdmissionOptions,
+  "laneTo" | "tokens" | "refusals" | "log"
+> {
+  readonly historyLimit: number;
+  /** Aborts when this replica sends everybody away. */
+  readonly closing: AbortSignal;
+}
+
 /** What connections may do and are told. */
 export class Classroom implements RoomListener {
   readonly #io: ClassroomServer;
   readonly #rooms: HeldRooms;
+  readonly #admission: Admission;
   readonly #fanOut = new FanOut();
   readonly #welcomes = new Welcomes();
   readonly #connectionLog: ConnectionLog;
@@ -28,24 +36,18 @@ export class Classroom implements RoomListener {
     io: ClassroomServer,
     cluster: Cluster,
     presence: Presence,
-    options: {
-      historyLimit: number;
-      log: Logger;
-      laneTo: (socket: object) => Lane;
-      /** Aborts when this replica sends everybody away. */
-      closing: AbortSignal;
-    },
+    options: ClassroomOptions,
   ) {
     this.#io = io;
     this.#connectionLog = new ConnectionLog(options.log, options.closing);
     this.#rooms = new HeldRooms(cluster.broker, this, options);
     const admission = new Admission({
+      ...options,
       rooms: this.#rooms,
       presence,
       announced: cluster.presence,
-      laneTo: options.laneTo,
-      log: options.log,
     });
+    this.#admission = admission;
     cluster.onForeignEmit(() => {
       this.#fanOut.flushAll();
     });
@@ -100,6 +102,7 @@ export class Classroom implements RoomListener {
   };
 
   close(): void {
+    this.#admission.close();
     this.#rooms.close();
   }
 
@@ -112,7 +115,7 @@ export class Classroom implements RoomListener {
 
   /** Tells a connection where it stands, then what it missed, and makes it a member: nothing falls between. */
   #connect(socket: ClassroomSocket): void {
-    const { identity, room, start, lane } = socket.data;
+    const { identity, room, start, lane, user } = socket.data;
     // What was on its way to the members before is in the history that is read now.
     if (room) this.#fanOut.flush(room.name);
     const begin = room && start && beginAt(room, start);
@@ -134,7 +137,7 @@ export class Classroom implements RoomListener {
       return;
     }
     void socket.join(room.name);
-    socket.data = {};
+    socket.data = user === undefined ? {} : { user };
   }
 }
 

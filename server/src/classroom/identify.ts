@@ -1,21 +1,24 @@
 import { parseRole, parseSessionId } from "@inthon/emitter/protocol";
 import { parseAddress, type Identity } from "./address.js";
+import { permits, type Claims, type TokenErrorCode } from "./claims.js";
 
-export type AdmissionErrorCode = "invalid_session_id" | "invalid_role";
+export type AdmissionErrorCode =
+  "invalid_session_id" | "invalid_role" | Exclude<TokenErrorCode, "unavailable">;
 
-const MESSAGES: Record<AdmissionErrorCode, string> = {
-  invalid_session_id:
-    "auth.session_id must be 1 to 64 characters of A-Z a-z 0-9 _ - (or a query parameter of that name)",
-  invalid_role: 'auth.role must be "teacher" or "student" (or a query parameter of that name)',
-};
+const INVALID_SESSION_ID =
+  "auth.session_id must be 1 to 64 characters of A-Z a-z 0-9 _ - (or a query parameter of that name)";
+const INVALID_ROLE = 'auth.role must be "teacher" or "student" (or a query parameter of that name)';
+/** What somebody is told whose token is for something else. */
+export const WRONG_TOKEN =
+  "this token is not for this session and role: use one whose session_id and role are those of the connection";
 
 /** Why a connection was not admitted. Socket.IO sends `message` and `data` with its `connect_error`. */
 export class AdmissionError extends Error {
   override readonly name = "AdmissionError";
   readonly data: { readonly code: AdmissionErrorCode };
 
-  constructor(code: AdmissionErrorCode) {
-    super(MESSAGES[code]);
+  constructor(code: AdmissionErrorCode, message: string) {
+    super(message);
     this.data = { code };
   }
 }
@@ -28,16 +31,26 @@ export interface Handshake {
 }
 
 /**
- * Who connects: as the path says, else as the client says in `auth`, else in its query.
+ * Who connects: as the path says, else as the client says in `auth`, else in its query, else as its token says.
  *
+ * @param claims - of its token, where it needs one: then it is nobody else than the token says
  * @throws AdmissionError
  */
-export function identify({ url, auth, query }: Handshake): Identity {
-  const address = parseAddress(url);
-  if (address?.kind === "session") return address.identity;
-  const sessionId = parseSessionId(auth["session_id"] ?? query["session_id"]);
-  if (!sessionId) throw new AdmissionError("invalid_session_id");
-  const role = parseRole(auth["role"] ?? query["role"]);
-  if (!role) throw new AdmissionError("invalid_role");
+export function identify(handshake: Handshake, claims?: Claims): Identity {
+  const address = parseAddress(handshake.url);
+  // What only publishes is nobody here, so it need not be told what else is missing.
+  if (claims?.role === "publisher") throw new AdmissionError("forbidden", WRONG_TOKEN);
+  const identity =
+    address?.kind === "session" ? address.identity : identityNamedIn(handshake, claims);
+  if (claims && !permits(claims, identity)) throw new AdmissionError("forbidden", WRONG_TOKEN);
+  return identity;
+}
+
+function identityNamedIn({ auth, query }: Handshake, claims: Claims | undefined): Identity {
+  // A token for any session names none, and `*` is no session id.
+  const sessionId = parseSessionId(auth["session_id"] ?? query["session_id"] ?? claims?.sessionId);
+  if (!sessionId) throw new AdmissionError("invalid_session_id", INVALID_SESSION_ID);
+  const role = parseRole(auth["role"] ?? query["role"] ?? claims?.role);
+  if (!role) throw new AdmissionError("invalid_role", INVALID_ROLE);
   return { sessionId, role };
 }

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { DEFAULT_HISTORY_LIMITS } from "@inthon/emitter";
+import { AUTH_READERS, toAuth, type AuthConfig } from "./auth.js";
 import { LIMIT_READERS, toLimits, type Limits } from "./limits.js";
 import { list, wholeNumber, type Reader } from "./readers.js";
 import { readRedisUrl, type ClusterConfig } from "./redis-url.js";
@@ -26,7 +27,9 @@ export interface Config {
   readonly leaseMs: number;
   /** How long a teacher may be gone before that is announced. */
   readonly teacherOfflineGraceMs: number;
-  /** Keys that may publish over HTTP; `undefined` lets anyone publish. */
+  /** Who may come in. */
+  readonly auth: AuthConfig;
+  /** Keys that may publish and read over HTTP; without them and without `auth` anyone may. */
   readonly publishKeys: readonly string[] | undefined;
   /** Origins whose pages may connect; `undefined` lets any. */
   readonly allowedOrigins: readonly string[] | undefined;
@@ -50,7 +53,8 @@ export class ConfigError extends Error {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const READERS = {
-  HOST: (text = "0.0.0.0") => {
+  HOST: (text) => {
+    if (text === undefined) return undefined;
     if (isIP(text) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(text))
       return text;
     throw new Error("must be an IP address or a host name to listen on");
@@ -92,6 +96,7 @@ const READERS = {
       throw new Error("must be origins such as https://example.com, separated by commas");
     return origins;
   },
+  ...AUTH_READERS,
   ...LIMIT_READERS,
 } satisfies Record<string, Reader<unknown>>;
 
@@ -101,7 +106,7 @@ type Variable = keyof typeof READERS;
 export const ENVIRONMENT_VARIABLES = Object.keys(READERS) as readonly Variable[];
 
 /** Named by the design, and not there yet: an operator who sets one must not believe that it works. */
-const NOT_YET = ["JWT_SECRET", "JWT_PUBLIC_KEY", "JWKS_URL", "DRAIN_DELAY_MS", "DRAIN_SPREAD_MS"];
+const NOT_YET = ["DRAIN_DELAY_MS", "DRAIN_SPREAD_MS"];
 
 /**
  * Reads the environment, once.
@@ -128,8 +133,17 @@ export function loadConfig(environment: Environment): Config {
   if (redisLinkTimeoutMs > leaseMs / 2 && environment["REDIS_LINK_TIMEOUT_MS"]) {
     throw new ConfigError("REDIS_LINK_TIMEOUT_MS", "must be half of LEASE_MS at most");
   }
+  const auth = toAuth({
+    AUTH: read("AUTH"),
+    NODE_ENV: read("NODE_ENV"),
+    JWT_SECRET: read("JWT_SECRET"),
+    JWT_PUBLIC_KEY: read("JWT_PUBLIC_KEY"),
+    JWKS_URL: read("JWKS_URL"),
+  });
+  if ("variable" in auth) throw new ConfigError(auth.variable, auth.problem);
   return {
-    host: read("HOST"),
+    // Where nobody needs a token, only this machine is let in, unless somebody says otherwise.
+    host: read("HOST") ?? (auth.kind === "off" ? "127.0.0.1" : "0.0.0.0"),
     port: read("PORT"),
     nodeId: read("NODE_ID"),
     logLevel: read("LOG_LEVEL"),
@@ -141,6 +155,7 @@ export function loadConfig(environment: Environment): Config {
     pingTimeoutMs: read("PING_TIMEOUT_MS"),
     leaseMs,
     teacherOfflineGraceMs: read("TEACHER_OFFLINE_GRACE_MS"),
+    auth,
     publishKeys: read("PUBLISH_KEYS"),
     allowedOrigins: read("ALLOWED_ORIGINS"),
     limits: toLimits(read),

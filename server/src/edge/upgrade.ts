@@ -53,7 +53,8 @@ function destroy(this: Duplex): void {
   this.destroy();
 }
 
-function refuse(socket: Duplex, { problem, headers }: HttpProblem): void {
+/** Answers who may not come in, and closes its connection. */
+export function refuse(socket: Duplex, { problem, headers }: HttpProblem): void {
   const body = JSON.stringify(problem);
   const head = [
     `HTTP/1.1 ${String(problem.status)} ${problem.title}`,

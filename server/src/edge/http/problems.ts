@@ -22,6 +22,8 @@ export type ProblemCode =
   | "invalid_event"
   | "invalid_idempotency_key"
   | "unauthorized"
+  | "token_expired"
+  | "forbidden"
   | "origin_not_allowed"
   | "payload_too_large"
   | "unsupported_media_type"

@@ -19,6 +19,8 @@ const POLICY_VIOLATION = 1008;
 const SERVICE_RESTART = 1012;
 /** IANA's registry of close codes, "Try Again Later": the client reads too slowly. */
 const TRY_AGAIN_LATER = 1013;
+/** PROTOCOL.md, section 8: its token has run out. */
+const TOKEN_EXPIRED = 4401;
 
 /** What one connection may leave unread before it is sent away. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
@@ -70,6 +72,10 @@ export class PlainConnection extends EventEmitter implements Beating {
     socket.on("close", onClose);
   }
 
+  get remoteAddress(): string | undefined {
+    return this.netSocket.remoteAddress;
+  }
+
   /** Called by Socket.IO with an encoded packet. */
   write(packet: unknown, options?: object): void {
     const frame = plainFrame(packet, options);
@@ -98,6 +104,11 @@ export class PlainConnection extends EventEmitter implements Beating {
   /** Called by Socket.IO, and by whoever wants the client to come back. */
   close(): void {
     this.#close(SERVICE_RESTART);
+  }
+
+  /** The client is to come back with a fresh token. */
+  expire(): void {
+    this.#close(TOKEN_EXPIRED);
   }
 
   /** The WebSocket has ended. */

@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { chooseProtocol } from "../gate/carried-token.js";
 import { prepareQuery } from "../request-query.js";
 import { limitClosing } from "../wire/closing.js";
 import { Heartbeat } from "../wire/heartbeat.js";
@@ -28,6 +29,7 @@ export class PlainEngine extends EventEmitter {
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: options.maxFrameBytes,
+      handleProtocols: chooseProtocol,
     });
     limitClosing(this.#server);
     this.#heartbeat = new Heartbeat(options.heartbeatMs);

@@ -9,10 +9,10 @@ import {
   type RoomName,
   type SessionId,
 } from "@inthon/emitter/protocol";
-import type { FastifyRequest } from "fastify";
 import type { Broker, RoomEvent } from "../../../cluster/ports.js";
 import { untilDoneWithin } from "../../../cluster/retry.js";
 import { isInHistory } from "../../../cluster/standing.js";
+import type { Authorize } from "../../gate/http-access.js";
 import type { Http } from "../fastify.js";
 import { HttpProblem } from "../problems.js";
 import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
@@ -44,13 +44,9 @@ interface HistoryAnswer {
 /**
  * `GET /sessions/:session_id/events?role=&after=&limit=` reads what a role was told.
  *
- * @param authorize - who may publish may read
+ * @param authorize - lets through who may read it
  */
-export function historyRoutes(
-  http: Http,
-  broker: Broker,
-  authorize: (request: FastifyRequest) => Promise<void>,
-): void {
+export function historyRoutes(http: Http, broker: Broker, authorize: Authorize): void {
   http.get<{ Params: SessionParams; Querystring: HistoryQuery }>(
     "/sessions/:session_id/events",
     { onRequest: authorize },

@@ -1,6 +1,7 @@
 import { EmitterError, MAX_BATCH_EVENTS, parseEvent, type Emitter } from "@inthon/emitter";
 import { type ClassroomEvent, type Role, type SessionId } from "@inthon/emitter/protocol";
 import type { FastifyRequest } from "fastify";
+import type { HttpAccess } from "../../gate/http-access.js";
 import type { Http } from "../fastify.js";
 import { HttpProblem } from "../problems.js";
 import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
@@ -12,8 +13,7 @@ const REPEAT = "repeat the request with the same Idempotency-Key";
 
 export interface SessionRoutesOptions {
   readonly emitter: Emitter;
-  /** Lets through who may publish. */
-  readonly authorize: (request: FastifyRequest) => Promise<void>;
+  readonly access: Pick<HttpAccess, "toPublish" | "toReadSession">;
   /** What is known of a session over the whole cluster; rejects where Redis does not say. */
   readonly describe: (
     sessionId: SessionId,
@@ -25,7 +25,7 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
   http.post<{ Params: SessionParams }>(
     "/sessions/:session_id/events",
     // Before the body is read: a stranger costs nothing.
-    { onRequest: options.authorize },
+    { onRequest: options.access.toPublish },
     async (request, reply) => {
       const sessionId = sessionIdOf(request);
       const { isSingle, events } = eventsOf(request.body);
@@ -34,15 +34,19 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
     },
   );
 
-  http.get<{ Params: SessionParams }>("/sessions/:session_id", async (request) => {
-    const sessionId = sessionIdOf(request);
-    try {
-      const { teacherOnline, connections } = await options.describe(sessionId);
-      return { session_id: sessionId, teacher_online: teacherOnline, connections };
-    } catch (cause) {
-      throw unavailable(cause);
-    }
-  });
+  http.get<{ Params: SessionParams }>(
+    "/sessions/:session_id",
+    { onRequest: options.access.toReadSession },
+    async (request) => {
+      const sessionId = sessionIdOf(request);
+      try {
+        const { teacherOnline, connections } = await options.describe(sessionId);
+        return { session_id: sessionId, teacher_online: teacherOnline, connections };
+      } catch (cause) {
+        throw unavailable(cause);
+      }
+    },
+  );
 }
 
 function eventsOf(body: unknown): { isSingle: boolean; events: ClassroomEvent[] } {

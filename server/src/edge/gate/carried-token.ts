@@ -1,0 +1,31 @@
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { prepareQuery } from "../request-query.js";
+
+/** The subprotocol in front of a token, where a browser can set no header; the one that is answered. */
+const BEARER = "bearer";
+
+/** The token in an `Authorization` header. */
+export function bearerToken({ authorization }: IncomingHttpHeaders): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
+}
+
+/**
+ * The token that a request carries: in its `Authorization`, else as the subprotocol behind `bearer`, else in its query.
+ */
+export function carriedToken(request: IncomingMessage): string | undefined {
+  const { headers } = request;
+  return bearerToken(headers) ?? subprotocolToken(headers) ?? prepareQuery(request)["token"];
+}
+
+/** The subprotocol that a plain WebSocket is answered with: never its token. */
+export function chooseProtocol(offered: ReadonlySet<string>): string | false {
+  if (offered.has(BEARER)) return BEARER;
+  const [first = false] = offered;
+  return first;
+}
+
+function subprotocolToken(headers: IncomingHttpHeaders): string | undefined {
+  const offered = headers["sec-websocket-protocol"]?.split(",").map((name) => name.trim()) ?? [];
+  const place = offered.indexOf(BEARER);
+  return place < 0 ? undefined : offered[place + 1];
+}

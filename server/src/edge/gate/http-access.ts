@@ -1,0 +1,80 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { FastifyRequest } from "fastify";
+import { parseRole } from "@inthon/emitter/protocol";
+import { isForSession, TokenError, type Claims } from "../../classroom/claims.js";
+import type { Refusals } from "../../telemetry/refusals.js";
+import { bearerToken } from "./carried-token.js";
+import { tokenProblem } from "./token-problem.js";
+import type { TokenVerifier } from "./token-verifier.js";
+
+/** A Fastify hook that lets through who may do something; it runs before a body is read. */
+export type Authorize = (request: FastifyRequest) => Promise<void>;
+
+/** Who may do what over HTTP. Who may publish in a session may read in it. */
+export interface HttpAccess {
+  readonly toPublish: Authorize;
+  /** A teacher or a student may read what its own role was told in its own session. */
+  readonly toReadHistory: Authorize;
+  /** A teacher or a student may read it of its own session. */
+  readonly toReadSession: Authorize;
+}
+
+export interface HttpAccessOptions {
+  /** Keys that may do everything. */
+  readonly publishKeys: readonly string[] | undefined;
+  /** Where tokens are believed. Without it and without keys, anyone may do everything. */
+  readonly verifier: TokenVerifier | undefined;
+  readonly refusals: Pick<Refusals, "note">;
+}
+
+/** Whether a request is about what a member of the session with these claims may know. */
+type MemberMay = (claims: Claims, request: FastifyRequest) => boolean;
+
+const KEY_ADVICE = "send one of the server's publish keys: Authorization: Bearer <key>";
+const TOKEN_ADVICE = "send it, or a publish key: Authorization: Bearer <token>";
+const FORBIDDEN =
+  "this token is not for this: a publisher's does everything in its session, a teacher's or a student's reads the history of its own role, and the state of its session";
+
+export function httpAccess({ publishKeys, verifier, refusals }: HttpAccessOptions): HttpAccess {
+  const digests = publishKeys?.map(digest) ?? [];
+  const isOpen = !publishKeys && !verifier;
+
+  const check = async (request: FastifyRequest, memberMay: MemberMay): Promise<void> => {
+    const token = bearerToken(request.headers);
+    if (token !== undefined && isOneOf(digests, token)) return;
+    if (!verifier) throw new TokenError("unauthorized", KEY_ADVICE);
+    const claims = await verifier.verify(token, TOKEN_ADVICE);
+    const { session_id } = request.params as { readonly session_id?: unknown };
+    const may = claims.role === "publisher" || memberMay(claims, request);
+    if (!may || !isForSession(claims, session_id)) throw new TokenError("forbidden", FORBIDDEN);
+  };
+
+  const authorize = (memberMay: MemberMay): Authorize => {
+    if (isOpen) return () => Promise.resolve();
+    return (request) =>
+      check(request, memberMay).catch((error: unknown) => {
+        throw tokenProblem(error, refusals, { address: request.ip });
+      });
+  };
+
+  return {
+    toPublish: authorize(() => false),
+    toReadHistory: authorize((claims, request) => {
+      // What is no role at all is told so by the route.
+      const role = parseRole((request.query as { readonly role?: unknown }).role);
+      return role === undefined || role === claims.role;
+    }),
+    toReadSession: authorize(() => true),
+  };
+}
+
+function isOneOf(digests: readonly Buffer[], key: string): boolean {
+  if (digests.length === 0) return false;
+  const given = digest(key);
+  // Digests have one length, and comparing them takes one time: neither says anything of a key.
+  return digests.filter((known) => timingSafeEqual(known, given)).length > 0;
+}
+
+function digest(key: string): Buffer {
+  return createHash("sha256").update(key).digest();
+}

@@ -1,0 +1,108 @@
+import type { KeyObject } from "node:crypto";
+import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose";
+import { parseRole, parseSessionId } from "@inthon/emitter/protocol";
+import { TokenError, type Claims } from "../../classroom/claims.js";
+
+/** No claims of ours need more. What is longer is not looked at. */
+export const MAX_TOKEN_LENGTH = 8_192;
+/** How far the clocks of this server and of who issued a token may be apart. */
+export const CLOCK_TOLERANCE_S = 3;
+/** OpenID Connect, section 2: longer names of users there are not. */
+const MAX_USER_LENGTH = 255;
+
+/** What tokens are checked with. */
+export interface TrustedKeys {
+  /** What they may be signed by: follows from the kind of key, never from the token. */
+  readonly algorithms: readonly string[];
+  readonly find: JWTVerifyGetKey;
+}
+
+/** One key for all tokens. */
+export function oneKey(key: Uint8Array | KeyObject, algorithms: readonly string[]): TrustedKeys {
+  return { algorithms, find: () => Promise.resolve(key) };
+}
+
+/** Tells what a token says, if it may be believed. */
+export class TokenVerifier {
+  readonly #keys: TrustedKeys;
+
+  constructor(keys: TrustedKeys) {
+    this.#keys = keys;
+  }
+
+  /**
+   * @param token - what a client gave as its token
+   * @param advice - how this client can give one, for a client that gave none
+   * @throws TokenError
+   */
+  async verify(token: unknown, advice: string): Promise<Claims> {
+    if (token === undefined || token === null || token === "") {
+      throw new TokenError("unauthorized", `a token is needed: ${advice}`);
+    }
+    if (typeof token !== "string" || token.length > MAX_TOKEN_LENGTH) {
+      const detail = `a token is a text of at most ${String(MAX_TOKEN_LENGTH)} characters`;
+      throw new TokenError("unauthorized", detail);
+    }
+    const { algorithms, find } = this.#keys;
+    let payload: JWTPayload;
+    try {
+      ({ payload } = await jwtVerify(token, find, {
+        algorithms: [...algorithms],
+        clockTolerance: CLOCK_TOLERANCE_S,
+        requiredClaims: ["exp"],
+      }));
+    } catch (error) {
+      throw toTokenError(error);
+    }
+    return toClaims(payload);
+  }
+}
+
+function toClaims(payload: JWTPayload): Claims {
+  const { session_id, sub, exp = 0 } = payload;
+  const sessionId = session_id === "*" ? "*" : parseSessionId(session_id);
+  if (!sessionId) throw badClaim('its session_id must be the session\'s, or "*" for any');
+  const role = payload["role"] === "publisher" ? "publisher" : parseRole(payload["role"]);
+  if (!role) throw badClaim('its role must be "teacher", "student" or "publisher"');
+  if (sub !== undefined && (typeof sub !== "string" || sub.length > MAX_USER_LENGTH)) {
+    throw badClaim(`its sub must be a text of at most ${String(MAX_USER_LENGTH)} characters`);
+  }
+  return { sessionId, role, user: sub, endsAtS: Math.ceil(exp) + CLOCK_TOLERANCE_S };
+}
+
+function badClaim(what: string): TokenError {
+  return new TokenError("unauthorized", `the token lacks a claim: ${what}`);
+}
+
+function toTokenError(error: unknown): TokenError {
+  if (error instanceof TokenError) return error;
+  if (error instanceof errors.JWTExpired) {
+    return new TokenError(
+      "token_expired",
+      "the token has run out: come back with a fresh one",
+      error,
+    );
+  }
+  return new TokenError(
+    "unauthorized",
+    `${problemOf(error)}: use one that this server trusts`,
+    error,
+  );
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.claim === "nbf" && error.reason === "check_failed")
+      return "the token is not valid yet";
+    if (error.claim === "exp") return "the token has no time at which it runs out (exp)";
+    return "a claim of the token is malformed";
+  }
+  if (
+    error instanceof errors.JWKSNoMatchingKey ||
+    error instanceof errors.JWKSMultipleMatchingKeys
+  ) {
+    return "no key of this server's is the one that the token names (kid)";
+  }
+  if (error instanceof errors.JOSEAlgNotAllowed) return "the token is signed by another algorithm";
+  return "the token's form or signature is wrong";
+}
