@@ -9,6 +9,15 @@
 
 import { io } from "/socket.io/socket.io.esm.min.js";
 
+// Where the server asks for tokens, the page has them from its own address, behind #, which no server sees:
+// #teacher=TOKEN&student=TOKEN, or #token=TOKEN for one view. They are kept in this tab only.
+const given = new URLSearchParams(location.hash.slice(1));
+for (const role of ["teacher", "student"]) {
+  const token = given.get(role) ?? given.get("token");
+  if (token) sessionStorage.setItem(`inthon-token-${role}`, token);
+}
+addEventListener("hashchange", () => location.reload());
+
 /** Close codes after which a client stays away: the end of the lecture, and a refusal. */
 const FINAL_CODES = [1000, 1008];
 const RETRY_MS = 1_000;
@@ -17,15 +26,17 @@ const PING_TIMEOUT_MS = 5_000;
 
 export function connect({ session, role, transport, report, receive }) {
   const path = `/ws/session/${session}/${role}/`;
+  const token = sessionStorage.getItem(`inthon-token-${role}`);
   report({ phase: "connecting" });
   return transport === "plain"
-    ? overPlainWebSocket({ path, report, receive })
-    : overSocketIo({ path, polling: transport === "polling", report, receive });
+    ? overPlainWebSocket({ path, token, report, receive })
+    : overSocketIo({ path, token, polling: transport === "polling", report, receive });
 }
 
-function overSocketIo({ path, polling, report, receive }) {
+function overSocketIo({ path, token, polling, report, receive }) {
   const transports = polling ? ["polling", "websocket"] : ["websocket"];
-  const socket = io({ path, transports, forceNew: true });
+  const auth = token ? { token } : {};
+  const socket = io({ path, auth, transports, forceNew: true });
   const manager = socket.io;
   let connectedBefore = false;
 
@@ -66,7 +77,7 @@ function overSocketIo({ path, polling, report, receive }) {
   };
 }
 
-function overPlainWebSocket({ path, report, receive }) {
+function overPlainWebSocket({ path, token, report, receive }) {
   const url = new URL(path, location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   const pings = [];
@@ -81,7 +92,7 @@ function overPlainWebSocket({ path, report, receive }) {
 
   function open() {
     url.searchParams.set("offset", offset);
-    socket = new WebSocket(url);
+    socket = new WebSocket(url, token ? ["bearer", token] : []);
     socket.addEventListener("message", ({ data }) => {
       const frame = JSON.parse(data);
       if (frame.event === "connected") {

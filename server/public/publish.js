@@ -34,7 +34,7 @@ export async function publish(session, event, idempotencyKey) {
   const text = body.detail ?? body.title ?? "The server refused the event.";
   return {
     ...refusal(`${response.status}: ${text}`, body.errors),
-    needsKey: response.status === 401,
+    needsKey: response.status === 401 || body.code === "forbidden",
   };
 }
 

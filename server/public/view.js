@@ -110,6 +110,9 @@ export function createView({ role, session }) {
 const REASONS = {
   "io client disconnect": "by you",
   "io server disconnect": "by the server",
+  unauthorized: "no right token: open this page with #teacher=TOKEN&student=TOKEN",
+  token_expired: "the token has run out: open this page with a fresh one",
+  forbidden: "the token is for another session or role",
 };
 
 function describe({ phase, reason, transport }) {

@@ -1,3 +1,4 @@
+import { generateKeyPairSync, randomBytes, type KeyPairKeyObjectResult } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { ConfigError, ENVIRONMENT_VARIABLES, loadConfig } from "../../server/dist/config/config.js";
@@ -5,6 +6,15 @@ import { LIMIT_READERS } from "../../server/dist/config/limits.js";
 import { freePort } from "../helpers/processes/ports.js";
 import { run } from "../helpers/processes/run.js";
 import { Launched, minimalEnvironment } from "../helpers/processes/server-process.js";
+
+/** A public key as PEM, or a private one. */
+function pemOf(type: string, options: object, which: "public" | "private" = "public"): string {
+  const generate = generateKeyPairSync as (type: string, options: object) => KeyPairKeyObjectResult;
+  const { publicKey, privateKey } = generate(type, options);
+  return which === "public"
+    ? publicKey.export({ type: "spki", format: "pem" }).toString()
+    : privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+}
 
 const MAIN = fileURLToPath(new URL("../../server/dist/main.js", import.meta.url));
 const SECRET = "s3cret-that-no-log-may-hold";
@@ -52,9 +62,24 @@ const BAD_VALUES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   NEW_CONNECTIONS_PER_S: ["-1", "1000001", "1.5"],
   NEW_CONNECTIONS_BURST: ["-1", "1000001", "1.5"],
   PRESENCE_WINDOW_MS: ["-1", "60001", "1.5"],
-  JWT_SECRET: ["short"],
-  JWT_PUBLIC_KEY: [SECRET],
-  JWKS_URL: [`ftp://default:${SECRET}@localhost/keys`],
+  AUTH: ["on", "OFF"],
+  NODE_ENV: ["production"],
+  JWT_SECRET: ["31-bytes-are-too-few-to-be-safe"],
+  JWT_PUBLIC_KEY: [
+    SECRET,
+    pemOf("rsa", { modulusLength: 1_024 }),
+    pemOf("ec", { namedCurve: "secp256k1" }),
+    pemOf("x25519", {}),
+    pemOf("ed25519", {}, "private"),
+    pemOf("ed25519", {}).replace("MCow", "MCox"),
+  ],
+  JWKS_URL: [
+    `ftp://default:${SECRET}@localhost/keys`,
+    `https://user:${SECRET}@issuer.example/keys`,
+    "http://issuer.example/keys",
+    "http://127.0.0.1.issuer.example/keys",
+    "issuer.example/keys",
+  ],
   DRAIN_DELAY_MS: ["-1"],
   DRAIN_SPREAD_MS: ["soon"],
 };
@@ -128,7 +153,8 @@ void t.test("the log never holds the password of a Redis that cannot be reached"
 void t.test("without any variable the server runs alone, in memory, on port 3000", (t) => {
   const { nodeId, ...config } = loadConfig({});
   t.strictSame(config, {
-    host: "0.0.0.0",
+    host: "127.0.0.1",
+    auth: { kind: "off" },
     port: 3_000,
     logLevel: "info",
     cluster: { kind: "memory" },
@@ -203,6 +229,56 @@ void t.test("good values are taken as they are", (t) => {
       `${name}=${value}`,
     );
   }
+  t.end();
+});
+
+void t.test("who may come in is said in one way, and in production it is said", (t) => {
+  const JWT_SECRET = randomBytes(16).toString("hex");
+  const JWKS_URL = "https://issuer.example/keys";
+  const production = { NODE_ENV: "production" };
+  t.match(
+    messageOf(() => loadConfig(production), "NODE_ENV"),
+    /set JWT_SECRET.*AUTH=off/,
+  );
+  t.match(loadConfig({ ...production, AUTH: "off" }), { auth: { kind: "off" } });
+  t.match(loadConfig({ ...production, JWT_SECRET }), { auth: { kind: "secret" } });
+  t.match(loadConfig({ ...production, JWKS_URL }), { auth: { kind: "jwks" } });
+  t.match(loadConfig({ NODE_ENV: "test" }), { auth: { kind: "off" } });
+  t.match(
+    messageOf(() => loadConfig({ JWT_SECRET, JWKS_URL }), "JWKS_URL"),
+    /beside JWT_SECRET/,
+  );
+  t.match(
+    messageOf(() => loadConfig({ JWT_SECRET, AUTH: "off" }), "AUTH"),
+    /JWT_SECRET is set/,
+  );
+  for (const url of ["http://localhost:8080/keys", "http://127.0.0.1/keys", "http://[::1]/keys"]) {
+    t.match(loadConfig({ JWKS_URL: url }), { auth: { kind: "jwks" } }, url);
+  }
+  t.end();
+});
+
+void t.test("without tokens only this machine is listened to, unless HOST says otherwise", (t) => {
+  const JWT_SECRET = randomBytes(16).toString("hex");
+  t.equal(loadConfig({ AUTH: "off" }).host, "127.0.0.1");
+  t.equal(loadConfig({ JWT_SECRET }).host, "0.0.0.0");
+  t.equal(loadConfig({ HOST: "0.0.0.0" }).host, "0.0.0.0");
+  t.equal(loadConfig({ HOST: "127.0.0.1", JWT_SECRET }).host, "127.0.0.1");
+  t.end();
+});
+
+void t.test("the kind of a public key says which algorithms may sign tokens", (t) => {
+  const algorithmsOf = (type: string, options: object) => {
+    const { auth } = loadConfig({ JWT_PUBLIC_KEY: pemOf(type, options) });
+    return auth.kind === "public-key" ? auth.algorithms.join(" ") : auth.kind;
+  };
+  const pss = "PS256 PS384 PS512";
+  t.equal(algorithmsOf("rsa", { modulusLength: 2_048 }), `RS256 RS384 RS512 ${pss}`);
+  t.equal(algorithmsOf("rsa-pss", { modulusLength: 2_048 }), pss);
+  t.equal(algorithmsOf("ec", { namedCurve: "P-256" }), "ES256");
+  t.equal(algorithmsOf("ec", { namedCurve: "P-384" }), "ES384");
+  t.equal(algorithmsOf("ec", { namedCurve: "P-521" }), "ES512");
+  t.equal(algorithmsOf("ed25519", {}), "EdDSA Ed25519");
   t.end();
 });
 

@@ -22,7 +22,11 @@ const server = "inthon-server";
 const podName = `${server}-6d4cf56db6-x2x7k`;
 
 /** The base leaves the Secret to the operator: this stands for it. */
-const operatorsSecret = { REDIS_URL: "rediss://redis.example:6379", PUBLISH_KEYS: "one,another" };
+const operatorsSecret = {
+  REDIS_URL: "rediss://redis.example:6379",
+  JWT_SECRET: "a-secret-of-at-least-32-characters",
+  PUBLISH_KEYS: "one,another",
+};
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -79,10 +83,11 @@ for (const directory of ["k8s/base", "k8s/overlays/local"]) {
         names.filter((name) => !known.includes(name)),
         [],
       );
-      const config = loadConfig(environment);
+      const config = loadConfig({ ...environment, NODE_ENV: "production" });
       t.equal(config.nodeId, podName, "the pod's name");
       t.equal(config.cluster.kind, "redis");
       t.ok(config.publishKeys, "publishing takes a key");
+      t.equal(config.auth.kind, "secret", "coming in takes a token");
       t.end();
     });
 

@@ -76,9 +76,9 @@ export function toAuth(variables: AuthVariables): AuthConfig | Contradiction {
   if (JWKS_URL) return { kind: "jwks", url: JWKS_URL, algorithms: ASYMMETRIC };
   if (NODE_ENV !== "production" || AUTH === "off") return { kind: "off" };
   return {
-    variable: "AUTH",
+    variable: "NODE_ENV",
     problem:
-      "must say off where NODE_ENV is production and anyone may come in: else set JWT_SECRET, JWT_PUBLIC_KEY or JWKS_URL",
+      "is production, where somebody must say who may come in: set JWT_SECRET, JWT_PUBLIC_KEY or JWKS_URL, or AUTH=off for anyone",
   };
 }
 
