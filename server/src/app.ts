@@ -6,6 +6,7 @@ import { Classroom } from "./classroom/classroom.js";
 import type { ClassroomServer } from "./classroom/connection.js";
 import { Presence } from "./classroom/presence/presence.js";
 import { PresenceUpkeep } from "./classroom/presence/upkeep.js";
+import { TokenGate } from "./classroom/tokens/token-gate.js";
 import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
 import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config/config.js";
@@ -85,10 +86,12 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const verifier = openVerifier(config, log);
   const socketTokens =
     verifier && new SocketTokens({ plain, verifier, refusals, closing: closing.signal });
+  const tokenGate =
+    socketTokens &&
+    new TokenGate({ claimsOf: (socket) => socketTokens.claimsOf(socket), expire }, refusals, log);
   const classroom = new Classroom(io, cluster, teachers, {
     historyLimit,
-    tokens: socketTokens && { claimsOf: (socket) => socketTokens.claimsOf(socket), expire },
-    refusals,
+    tokenGate,
     log,
     laneTo,
     closing: closing.signal,
@@ -146,6 +149,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       engineIo.close();
       await Promise.all([closeHttp(http), teachers.close(PRESENCE_CLOSE_TIMEOUT_MS)]);
       await lease.stop(teachers.isEmpty);
+      tokenGate?.close();
       classroom.close();
       await emitter.close();
       await cluster.close();

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +9,7 @@ import { EVENTS } from "@inthon/emitter/protocol";
 import { ENVIRONMENT_VARIABLES } from "../../server/dist/config/config.js";
 import { freePort } from "../helpers/processes/ports.js";
 import { readBlocks, type Block } from "./helpers/readme.js";
-import { Launched, minimalEnvironment } from "../helpers/processes/server-process.js";
+import { Launched, minimalEnvironment, startServer } from "../helpers/processes/server-process.js";
 import { ensureTool } from "../helpers/tools/tools.js";
 
 const run = promisify(execFile);
@@ -28,6 +29,8 @@ const BLOCKS = {
   connected: '{ "event": "connected"',
   student: "// student.ts",
   resuming: "// resuming.mjs",
+  token: "// token.mjs",
+  withToken: "// with-token.ts",
   publish: "// publish.ts",
   curlWithKey:
     "curl http://localhost:3000/sessions/lecture-1/events \\\n  -H 'Content-Type: application/json' \\\n  -H 'Authorization",
@@ -145,13 +148,40 @@ void t.test("the README", async (t) => {
     await heard;
   });
 
+  await t.test("a token made as shown lets the client in that sends it as shown", async (t) => {
+    const JWT_SECRET = randomBytes(32).toString("hex");
+    const guarded = await startServer({ env: { JWT_SECRET } });
+    t.teardown(() => guarded.stop());
+    const maker = await Launched.start(process.execPath, [await script("token", "token.mjs")], {
+      env: { ...minimalEnvironment(), JWT_SECRET },
+    });
+    const TOKEN = await maker.waitForLine((line) => line);
+    const path = join(scratch, "at-guarded.ts");
+    const text = block("withToken").text.replaceAll("localhost:3000", new URL(guarded.url).host);
+    await writeFile(path, text);
+    for (const [token, says] of [
+      [TOKEN, "let in"],
+      ["another", "unauthorized"],
+    ] as const) {
+      const child = await Launched.start(process.execPath, ["--import=tsx", path], {
+        env: { ...minimalEnvironment(), TOKEN: token },
+      });
+      t.teardown(async () => {
+        child.kill("SIGKILL");
+        await child.exited;
+      });
+      await heardBy(child)(says);
+    }
+  });
+
   await t.test("its TypeScript compiles in the strictest settings", async () => {
     await script("student", "student.ts");
     await script("publish", "publish.ts");
+    await script("withToken", "with-token.ts");
     const config = {
       extends: "../../../tsconfig.json",
       compilerOptions: { noEmit: true },
-      files: ["student.ts", "publish.ts"],
+      files: ["student.ts", "publish.ts", "with-token.ts"],
       references: [],
     };
     await writeFile(join(scratch, "tsconfig.json"), JSON.stringify(config));

@@ -11,6 +11,7 @@ import {
   reads,
   viewOf,
 } from "./helpers/demo-page.js";
+import { sign, withSecret } from "../gate/helpers/issuers.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { ensureTool } from "../helpers/tools/tools.js";
 
@@ -292,6 +293,30 @@ t.test("a server with publish keys is given one, which the tab keeps", async (t)
   t.notOk(await key.isVisible(), "it is not asked for again");
   t.match(desk.problems, [/^401 /, /^console: .*401/]);
   t.equal(desk.problems.length, 2, "the refusal, and the browser's word on it");
+});
+
+t.test("where a server asks for tokens, the page has them behind # in its address", async (t) => {
+  const { signing, env } = await withSecret();
+  const server = await startServer({ env: { ...env } });
+  t.teardown(async () => server.stop());
+  const desk = openDesk(t, { url: server.url });
+  const session = randomUUID();
+  const tokenOf = (role: string) => sign(signing, { session_id: session, role });
+  const [teacher, student] = await Promise.all([tokenOf("teacher"), tokenOf("student")]);
+  const page = await desk.blank();
+  await page.goto(`/?session=${session}`);
+  const view = viewOf(page, "student");
+  await reads(view.state, "no right token");
+  await page.goto(`/?session=${session}#teacher=${teacher}&student=${student}`);
+  for (const role of ["teacher", "student"] as const) await isConnected(viewOf(page, role));
+  t.equal(new URL(page.url()).hash, "", "the address that is shown and copied has none");
+  await view.choose("plain");
+  await isConnected(view);
+  await view.send("feedback");
+  const key = page.getByLabel("This server asks for a publish key");
+  await key.fill(await tokenOf("publisher"));
+  await key.press("Enter");
+  await viewOf(page, "teacher").event("feedback").waitFor();
 });
 
 t.test("without a session the page shows the README's, and leads to its other tabs", async (t) => {

@@ -4,27 +4,18 @@ import type { HeldRooms } from "../cluster/held-rooms.js";
 import { unlessAborted, untilDone } from "../cluster/retry.js";
 import type { Room } from "../cluster/room.js";
 import type { Logger } from "../telemetry/log.js";
-import type { Refusals } from "../telemetry/refusals.js";
 import type { Identity } from "./address.js";
 import type { Lane } from "./batch.js";
-import { TokenError, type Claims } from "./claims.js";
 import type { ClassroomSocket, ConnectionData } from "./connection.js";
-import { Expiries } from "./expiries.js";
-import { AdmissionError, identify } from "./identify.js";
+import { identify } from "./identify.js";
 import { LimitedWait } from "./limited-wait.js";
 import type { Presence } from "./presence/presence.js";
 import { makePid, prepareStart, resumeRequest, setPid, type Start } from "./resume.js";
+import type { Claims } from "./tokens/claims.js";
+import type { TokenGate } from "./tokens/token-gate.js";
 
 /** A client that gets no answer in this time is sent away, to try again. Below Socket.IO's own limit of 45 s. */
 const ADMISSION_TIMEOUT_MS = 15_000;
-
-/** Tokens, where who comes in needs one. */
-export interface Tokens {
-  /** What the token of a connection says. Rejects with `TokenError`. */
-  claimsOf(socket: ClassroomSocket): Promise<Claims>;
-  /** Ends a connection whose token has run out, so that its client comes back with a fresh one. */
-  expire(socket: ClassroomSocket): void;
-}
 
 export interface AdmissionOptions {
   readonly rooms: HeldRooms;
@@ -33,8 +24,7 @@ export interface AdmissionOptions {
   readonly announced: Pick<PresenceStore, "isAnnounced">;
   readonly laneTo: (socket: object) => Lane;
   /** `undefined` lets anyone in. */
-  readonly tokens: Tokens | undefined;
-  readonly refusals: Pick<Refusals, "note">;
+  readonly tokenGate: TokenGate | undefined;
   readonly log: Logger;
 }
 
@@ -44,25 +34,16 @@ export class Admission {
   readonly #presence: Presence;
   readonly #announced: AdmissionOptions["announced"];
   readonly #laneTo: (socket: object) => Lane;
-  readonly #tokens: Tokens | undefined;
-  readonly #expiries: Expiries<ClassroomSocket> | undefined;
-  readonly #refusals: AdmissionOptions["refusals"];
+  readonly #tokenGate: TokenGate | undefined;
   readonly #log: Logger;
 
-  constructor(options: AdmissionOptions) {
-    const { tokens, refusals } = options;
-    this.#rooms = options.rooms;
-    this.#presence = options.presence;
-    this.#announced = options.announced;
-    this.#laneTo = options.laneTo;
-    this.#tokens = tokens;
-    this.#refusals = refusals;
-    this.#log = options.log;
-    if (!tokens) return;
-    this.#expiries = new Expiries((socket) => {
-      refusals.note("token_expired", whom(socket));
-      tokens.expire(socket);
-    });
+  constructor({ rooms, presence, announced, laneTo, tokenGate, log }: AdmissionOptions) {
+    this.#rooms = rooms;
+    this.#presence = presence;
+    this.#announced = announced;
+    this.#laneTo = laneTo;
+    this.#tokenGate = tokenGate;
+    this.#log = log;
   }
 
   /**
@@ -77,30 +58,28 @@ export class Admission {
       next();
       return;
     }
-    if (!this.#tokens) {
+    const gate = this.#tokenGate;
+    if (!gate) {
       this.#enter(socket, undefined, next);
       return;
     }
-    this.#tokens
+    gate
       .claimsOf(socket)
       .then((claims) => {
         if (isOpen(socket)) this.#enter(socket, claims, next);
         else next();
       })
       .catch((error: unknown) => {
-        this.#refuse(socket, error, next);
+        next(gate.refuse(socket, error));
       });
-  }
-
-  close(): void {
-    this.#expiries?.close();
   }
 
   /** @throws AdmissionError */
   #enter(socket: ClassroomSocket, claims: Claims | undefined, next: (error?: Error) => void): void {
     const { url, auth, query } = socket.handshake;
     const identity = identify({ url, auth, query }, claims);
-    const room = this.#hold(socket, identity, claims);
+    const room = this.#hold(socket, identity);
+    if (claims) this.#tokenGate?.limit(socket, claims.endsAtS);
     const resume = resumeRequest(socket, identity);
     const data = { identity, room, user: claims?.user };
     // Most students join a room that others have joined before: they need not wait for anything.
@@ -118,31 +97,12 @@ export class Admission {
       .catch(next);
   }
 
-  /** Nothing has been told to it, and nothing is held for it. */
-  #refuse(socket: ClassroomSocket, error: unknown, next: (error?: Error) => void): void {
-    if (error instanceof AdmissionError) {
-      if (error.data.code === "forbidden") this.#refusals.note("forbidden", whom(socket));
-      next(error);
-    } else if (error instanceof TokenError && error.code !== "unavailable") {
-      this.#refusals.note(error.code, whom(socket));
-      next(new AdmissionError(error.code, error.message));
-    } else {
-      // Not its fault: it is to come back with the same token, which a `connect_error` would keep it from.
-      if (!(error instanceof TokenError))
-        this.#log.error({ err: error }, "a client was not admitted");
-      socket.conn.close();
-      next();
-    }
-  }
-
   /**
    * Holds what the connection needs until it ends or leaves the namespace. This is the one place that lets go, once,
    * however early or late that is: so whoever is not open any more must not come here.
    */
-  #hold(socket: ClassroomSocket, { sessionId, role }: Identity, claims: Claims | undefined): Room {
+  #hold(socket: ClassroomSocket, { sessionId, role }: Identity): Room {
     const { conn, id } = socket;
-    const endsAtS = claims?.endsAtS;
-    if (endsAtS !== undefined) this.#expiries?.add(endsAtS, socket);
     const room = this.#rooms.hold(roomName(sessionId, role));
     let isHeld = true;
     const letGo = (reason: string) => {
@@ -150,7 +110,6 @@ export class Admission {
       if (reason === "client namespace disconnect") conn.close();
       if (!isHeld) return;
       isHeld = false;
-      if (endsAtS !== undefined) this.#expiries?.remove(endsAtS, socket);
       this.#rooms.release(room.name);
       if (role === "teacher") this.#presence.leave(sessionId, id);
     };
@@ -223,10 +182,4 @@ export class Admission {
 /** Whether a connection lives, as far as this server is concerned. */
 function isOpen({ conn }: ClassroomSocket): boolean {
   return conn.readyState === "open";
-}
-
-/** Whom the log names. */
-function whom(socket: ClassroomSocket): Readonly<Record<string, string | undefined>> {
-  const { conn, data } = socket;
-  return { address: conn.remoteAddress, user: data.user };
 }

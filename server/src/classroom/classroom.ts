@@ -14,10 +14,7 @@ import type { Beliefs } from "./presence/upkeep.js";
 import { beginAt } from "./resume.js";
 import { connected, Welcomes } from "./welcome.js";
 
-export interface ClassroomOptions extends Pick<
-  AdmissionOptions,
-  "laneTo" | "tokens" | "refusals" | "log"
-> {
+export interface ClassroomOptions extends Pick<AdmissionOptions, "laneTo" | "tokenGate" | "log"> {
   readonly historyLimit: number;
   /** Aborts when this replica sends everybody away. */
   readonly closing: AbortSignal;
@@ -27,7 +24,6 @@ export interface ClassroomOptions extends Pick<
 export class Classroom implements RoomListener {
   readonly #io: ClassroomServer;
   readonly #rooms: HeldRooms;
-  readonly #admission: Admission;
   readonly #fanOut = new FanOut();
   readonly #welcomes = new Welcomes();
   readonly #connectionLog: ConnectionLog;
@@ -47,7 +43,6 @@ export class Classroom implements RoomListener {
       presence,
       announced: cluster.presence,
     });
-    this.#admission = admission;
     cluster.onForeignEmit(() => {
       this.#fanOut.flushAll();
     });
@@ -102,7 +97,6 @@ export class Classroom implements RoomListener {
   };
 
   close(): void {
-    this.#admission.close();
     this.#rooms.close();
   }
 
@@ -115,7 +109,7 @@ export class Classroom implements RoomListener {
 
   /** Tells a connection where it stands, then what it missed, and makes it a member: nothing falls between. */
   #connect(socket: ClassroomSocket): void {
-    const { identity, room, start, lane, user } = socket.data;
+    const { identity, room, start, lane } = socket.data;
     // What was on its way to the members before is in the history that is read now.
     if (room) this.#fanOut.flush(room.name);
     const begin = room && start && beginAt(room, start);
@@ -137,7 +131,7 @@ export class Classroom implements RoomListener {
       return;
     }
     void socket.join(room.name);
-    socket.data = user === undefined ? {} : { user };
+    socket.data = {};
   }
 }
 

@@ -48,7 +48,8 @@ export class ConnectionLog {
   begin(socket: ClassroomSocket, { sessionId, role }: Identity, room: Room, from: Offset): void {
     if (!this.#log.isLevelEnabled("info")) return;
     const startedAt = performance.now();
-    const who = { connection: socket.id, session: sessionId, role };
+    const { user } = socket.data;
+    const who = { connection: socket.id, session: sessionId, role, user };
     this.#log.info({ ...who, protocol: protocolOf(socket), from }, "connected");
     socket.once("disconnect", (reason) => {
       const end = {

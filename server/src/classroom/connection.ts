@@ -8,7 +8,7 @@ import type { Start } from "./resume.js";
 /** Servers send each other nothing by Socket.IO. */
 type NoEvents = Record<string, never>;
 
-/** What is known of an admitted connection. Set by the middleware, used when it connects; its user stays. */
+/** What is known of an admitted connection. Set by the middleware, used when it connects. */
 export interface ConnectionData {
   /** Who its token was issued to, where that says so. */
   user: string | undefined;

@@ -1,6 +1,6 @@
 import { parseRole, parseSessionId } from "@inthon/emitter/protocol";
 import { parseAddress, type Identity } from "./address.js";
-import { permits, type Claims, type TokenErrorCode } from "./claims.js";
+import { permits, type Claims, type TokenErrorCode } from "./tokens/claims.js";
 
 export type AdmissionErrorCode =
   "invalid_session_id" | "invalid_role" | Exclude<TokenErrorCode, "unavailable">;

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import { parseRole } from "@inthon/emitter/protocol";
-import { isForSession, TokenError, type Claims } from "../../classroom/claims.js";
+import { isForSession, TokenError, type Claims } from "../../classroom/tokens/claims.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { bearerToken } from "./carried-token.js";
 import { tokenProblem } from "./token-problem.js";

@@ -1,5 +1,5 @@
 import { createLocalJWKSet, createRemoteJWKSet, customFetch, errors } from "jose";
-import { TokenError } from "../../classroom/claims.js";
+import { TokenError } from "../../classroom/tokens/claims.js";
 import type { Logger } from "../../telemetry/log.js";
 import type { TrustedKeys } from "./token-verifier.js";
 

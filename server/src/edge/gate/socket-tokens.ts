@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { parseAddress } from "../../classroom/address.js";
-import { permits, TokenError, type Claims } from "../../classroom/claims.js";
+import { permits, TokenError, type Claims } from "../../classroom/tokens/claims.js";
 import { WRONG_TOKEN } from "../../classroom/identify.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { goingAway } from "../http/closing.js";

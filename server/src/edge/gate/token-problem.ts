@@ -1,4 +1,4 @@
-import { TokenError } from "../../classroom/claims.js";
+import { TokenError } from "../../classroom/tokens/claims.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { HttpProblem } from "../http/problems.js";
 

@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose";
 import { parseRole, parseSessionId } from "@inthon/emitter/protocol";
-import { TokenError, type Claims } from "../../classroom/claims.js";
+import { TokenError, type Claims } from "../../classroom/tokens/claims.js";
 
 /** No claims of ours need more. What is longer is not looked at. */
 export const MAX_TOKEN_LENGTH = 8_192;

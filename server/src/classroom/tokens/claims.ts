@@ -1,5 +1,5 @@
 import type { Role, SessionId } from "@inthon/emitter/protocol";
-import type { Identity } from "./address.js";
+import type { Identity } from "../address.js";
 
 /** What a token says of who holds it, once its signature has been checked. */
 export interface Claims {
