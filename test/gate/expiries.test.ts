@@ -39,7 +39,7 @@ void t.test(
 
 void t.test("who has gone before its time is not ended, and leaves nothing", async (t) => {
   const ended = new Inbox<string>();
-  const expiries: Expiries<string> = new Expiries((member) => {
+  const expiries = new Expiries<string>((member) => {
     ended.add(member);
     // One end may bring another one with it.
     expiries.remove(past, "with the first");

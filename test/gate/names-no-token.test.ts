@@ -20,7 +20,7 @@ void t.test("the log names the user and why it was refused or ended, and no toke
     sign(signing, { ...claims, exp: nowS() - 60 }),
     sign(signing, { ...claims, exp: nowS() }),
   ]);
-  const [forbidden, old, ending = ""] = tokens;
+  const [forbidden, old, ending] = tokens;
   const seen = Promise.all(
     ["forbidden", "token_expired", "unauthorized"].map((code) =>
       server.waitForLine((line) => (line.includes(`"code":"${code}"`) ? line : undefined)),
