@@ -5,7 +5,8 @@ import { WebSocketServer } from "ws";
 import { prepareQuery } from "../request-query.js";
 import { limitClosing } from "../wire/closing.js";
 import { Heartbeat } from "../wire/heartbeat.js";
-import { PlainConnection } from "./connection.js";
+import type { UnreadRule } from "../wire/unread.js";
+import { PlainConnection, type PlainHome } from "./connection.js";
 
 /** Socket.IO's CONNECT packet for the namespace `/`. */
 const CONNECT_PACKET = "0";
@@ -13,7 +14,7 @@ const CONNECT_PACKET = "0";
 /** The engine of plain WebSockets, bound to Socket.IO beside Engine.IO's own: emits `connection`. */
 export class PlainEngine extends EventEmitter {
   readonly #server: WebSocketServer;
-  readonly #connections = new Set<PlainConnection>();
+  readonly #home: PlainHome;
   readonly #heartbeat: Heartbeat;
 
   /**
@@ -21,8 +22,9 @@ export class PlainEngine extends EventEmitter {
    *   gone
    * @param maxFrameBytes - longer frames from a client close its connection (1009)
    */
-  constructor(options: { heartbeatMs: number; maxFrameBytes: number }) {
+  constructor(options: { heartbeatMs: number; maxFrameBytes: number }, unread: UnreadRule) {
     super();
+    this.#home = { ...unread, connections: new Set() };
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -35,9 +37,8 @@ export class PlainEngine extends EventEmitter {
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const wantsOffsets = prepareQuery(request)["offset"] !== undefined;
-    const options = { wantsOffsets, connections: this.#connections };
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      const connection = new PlainConnection(webSocket, request, options);
+      const connection = new PlainConnection(webSocket, request, wantsOffsets, this.#home);
       this.#heartbeat.add(connection);
       this.emit("connection", connection);
       connection.emit("data", CONNECT_PACKET);
@@ -46,7 +47,7 @@ export class PlainEngine extends EventEmitter {
 
   close(): void {
     this.#heartbeat.close();
-    for (const connection of this.#connections) connection.close();
+    for (const connection of this.#home.connections) connection.close();
     this.#server.close();
   }
 }
