@@ -220,6 +220,34 @@ void t.test("a history that is trimmed while it is read is joined without a hole
 });
 
 void t.test(
+  "what history has lost is looked for once, and not again by each who asks",
+  async (t) => {
+    const { broker, room, told, answer } = await openRoom(1_000);
+    const head = { epoch: EPOCH, n: 1_000 };
+    const kept = Array.from({ length: 300 }, (_, i) => at(EPOCH, 701 + i));
+    const first = room.reachBackTo({ epoch: EPOCH, n: 600 });
+    await answer(1, { head, ends: [], events: kept });
+    t.equal(await first, false);
+    for (const n of [0, 600, 699]) t.equal(await room.reachBackTo({ epoch: EPOCH, n }), false);
+    t.equal(await room.reachBackTo({ epoch: EPOCH, n: 700 }), true);
+    t.equal(broker.readings.items.length, 2, "one reading for all of them");
+
+    // Another history may reach back further.
+    room.onDisconnect();
+    room.onReconnect();
+    const later = { head: { epoch: LATER_EPOCH, n: 500 }, ends: [] };
+    await answer(2, { ...later, events: [] });
+    await told.next((what) => what === "loss");
+    const after = room.reachBackTo({ epoch: LATER_EPOCH, n: 400 });
+    await answer(3, {
+      ...later,
+      events: Array.from({ length: 500 }, (_, i) => at(LATER_EPOCH, i + 1)),
+    });
+    t.equal(await after, true);
+  },
+);
+
+void t.test(
   "who comes back while a loss is found out is not told of one that was none",
   async (t) => {
     const { room, told, answer } = await openRoom(10);
