@@ -114,17 +114,17 @@ void t.test("a Socket.IO client that reads late gets everything, in order", asyn
 void t.test("a plain client that leaves too much unread is told to come again", async (t) => {
   const { server, url, emitter, session, others } = await start(t, { HISTORY_LIMIT: "50" });
   const slow = await slowReader(t, `${url}/ws/session/${session}/student/`);
-  let isCut = false;
+  const told = { isCut: false };
   const cut = server
     .waitForLine((line) => line.includes('"slow_reader"') || undefined)
     .then(() => {
-      isCut = true;
+      told.isCut = true;
     });
   let bursts = 0;
-  while (!isCut && bursts < BURSTS) {
+  while (!told.isCut && bursts < BURSTS) {
     await publishBurst(emitter, session, bursts++);
-    const told = bursts * BURST;
-    await Promise.all(others.map(({ inbox }) => inbox.until(({ length }) => length > told)));
+    const count = bursts * BURST;
+    await Promise.all(others.map(({ inbox }) => inbox.until(({ length }) => length > count)));
   }
   await cut;
   slow.socket.resume();
