@@ -128,7 +128,7 @@ class Lecture {
     const { lane } = member;
     this.#fanOut.flush(this.room.name);
     const place = { epoch, n: n - count };
-    this.#catchUps.begin({ id, room: this.room, lane, place, known: undefined });
+    this.#catchUps.begin({ id, room: this.room, lane, place, known: undefined, isBehind: true });
     return member;
   }
 
