@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { openFiles } from "../../helpers/open-files.js";
-import { residentMiB } from "../../helpers/resident-memory.js";
+import { residentMiB } from "../../helpers/process-cost.js";
 import { startCluster, type Cluster } from "../../helpers/processes/cluster.js";
 import { Launched, type Exit } from "../../helpers/processes/server-process.js";
 import type { Attack } from "./attacks.js";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { connect } from "@inthon/emitter";
 import { rawPlain } from "../../helpers/clients/raw-socket-io.js";
 import { startCluster } from "../../helpers/processes/cluster.js";
-import { MemoryWatch, residentMiB } from "../../helpers/resident-memory.js";
+import { cpuSeconds, MemoryWatch, residentMiB } from "../../helpers/process-cost.js";
 import { Crowd } from "./crowd.js";
 import { readSizes } from "./options.js";
 
@@ -24,6 +24,8 @@ export interface ComeBackOptions {
 /** What a class that came back saw, and what it cost. */
 export interface ComeBackReport {
   readonly growthMiB: number;
+  /** Processor time of the replica. */
+  readonly cpuS: number;
   readonly connectedMs: number;
   readonly longestWaitMs: number;
   readonly allMs: number;
@@ -49,7 +51,7 @@ export async function runComeBack(
   const report = await comeBack(options);
   print(
     `${String(options.clients)} clients over ${String(options.events)} events of ${String(options.bytes)} bytes: ` +
-      `memory grew by ${String(report.growthMiB)} MiB; all connected after ${String(report.connectedMs)} ms, ` +
+      `memory grew by ${String(report.growthMiB)} MiB, ${report.cpuS.toFixed(1)} s of CPU; all connected after ${String(report.connectedMs)} ms, ` +
       `all told after ${String(report.allMs)} ms, nobody waited longer than ${String(report.longestWaitMs)} ms, ` +
       `a bystander ${String(report.bystanderMs)} ms; ${String(report.faults)} faults, ` +
       `${String(report.behind)} behind, ${String(report.dropped)} cut`,
@@ -83,6 +85,7 @@ export async function comeBack({
     closing.unshift(() => crowd.close());
 
     const before = await residentMiB(pid);
+    const cpuBefore = await cpuSeconds(pid);
     const memory = new MemoryWatch(pid, 50);
     const pinging = new AbortController();
     const bystanderMs = longestPing(bystander, pinging.signal);
@@ -94,6 +97,7 @@ export async function comeBack({
     const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
     const found = {
       growthMiB: memory.most - before,
+      cpuS: (await cpuSeconds(pid)) - cpuBefore,
       connectedMs: Math.max(...groups.map(({ connectedMs }) => connectedMs)),
       longestWaitMs: Math.max(...groups.map(({ longestWaitMs }) => longestWaitMs)),
       allMs: Math.max(...groups.map(({ allMs }) => allMs)),

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { connect, type Emitter } from "@inthon/emitter";
 import { startCluster } from "../../helpers/processes/cluster.js";
-import { MemoryWatch, residentMiB } from "../../helpers/resident-memory.js";
+import { MemoryWatch, residentMiB } from "../../helpers/process-cost.js";
 import { Crowd, type GroupReport } from "./crowd.js";
 import { readSizes } from "./options.js";
 
