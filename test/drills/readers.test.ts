@@ -16,10 +16,10 @@ void t.test(
   },
 );
 
-void t.test("who stops reading is cut, and loses nothing; the others notice nothing", async (t) => {
+void t.test("who stops reading is cut, and nobody loses anything", async (t) => {
   const report = await slowReaders({ clients: 40, slow: 10, rate: 200, bytes: 8_192, seconds: 10 });
   t.comment(JSON.stringify(report));
-  t.match(report, { cut: 10, othersCut: 0, faults: 0, behind: 0, isGood: true });
+  t.match(report, { cut: 10, faults: 0, behind: 0, isGood: true });
 });
 
 void t.test("a bad option is named in one line", (t) => {
