@@ -30,6 +30,7 @@ import { sessionRoutes } from "./edge/http/routes/sessions.js";
 import { acceptEvents, TolerantDecoder } from "./edge/engine-io/decoder.js";
 import { TolerantEngine } from "./edge/engine-io/engine.js";
 import { routeUpgrades } from "./edge/upgrade.js";
+import type { UnreadRule } from "./edge/wire/unread.js";
 import type { Logger } from "./telemetry/log.js";
 import { Refusals } from "./telemetry/refusals.js";
 
@@ -64,10 +65,16 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     serveClient: false,
   });
   shortenHandshakes(io);
-  const plain = new PlainEngine({
-    heartbeatMs: config.pingIntervalMs,
-    maxFrameBytes: MAX_CLIENT_FRAME_BYTES,
-  });
+  const unread: UnreadRule = {
+    maxUnreadBytes: config.limits.maxUnreadBytes,
+    onSlowReader: ({ address, transport }) => {
+      refusals.note("slow_reader", { address, transport });
+    },
+  };
+  const plain = new PlainEngine(
+    { heartbeatMs: config.pingIntervalMs, maxFrameBytes: MAX_CLIENT_FRAME_BYTES },
+    unread,
+  );
   const engineIo = new TolerantEngine(
     {
       pingInterval: config.pingIntervalMs,
@@ -75,6 +82,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       maxHttpBufferSize: MAX_CLIENT_FRAME_BYTES,
     },
     nodeId,
+    unread,
   );
   // Socket.IO takes any emitter of `connection`; its types know Engine.IO's only.
   io.bind(plain as unknown as TolerantEngine);
@@ -92,6 +100,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const classroom = new Classroom(io, cluster, teachers, {
     historyLimit,
     tokenGate,
+    maxUnreadBytes: config.limits.maxUnreadBytes,
     log,
     laneTo,
     closing: closing.signal,

@@ -28,15 +28,11 @@ const numbers: Encoding<readonly number[]> = (events) =>
   events.map(({ event }) => ("like_count" in event ? event.like_count : NaN));
 
 /** A connection that writes down what it is told: one array for each write. */
-class RecordingLane implements Lane {
+class RecordingLane implements Pick<Lane, "write"> {
   readonly writes: (readonly number[])[] = [];
 
   write(batch: Parameters<Lane["write"]>[0]): void {
     this.writes.push(batch.as(numbers));
-  }
-
-  gather(): void {
-    throw new Error("nobody asked for it");
   }
 
   get told(): readonly number[] {
@@ -114,8 +110,7 @@ void t.test("a member gets what is sent while it is one, in order, once", async 
           stays.push(stay);
           members.set(step.member, stay);
           fanOut.flush(name);
-          const size = fanOut.join(name, String(step.member), stay.lane);
-          if (size !== members.size) throw new Error(`${String(size)} members`);
+          fanOut.join(name, String(step.member), stay.lane);
           break;
         }
         case "leave":
@@ -124,11 +119,12 @@ void t.test("a member gets what is sent while it is one, in order, once", async 
           if (stay) stay.isWhole = step.kind === "leave";
           members.delete(step.member);
           if (step.kind === "leave") fanOut.flush(name);
-          const size = fanOut.leave(name, String(step.member));
-          if (size !== members.size) throw new Error(`${String(size)} members are left`);
+          fanOut.leave(name, String(step.member));
           break;
         }
       }
+      const ids = [...members.keys()].map(String);
+      if (fanOut.members(name).join() !== ids.join()) throw new Error("who is a member");
     }
     await turn();
     for (const { lane, isWhole, sent } of stays) {
@@ -178,7 +174,7 @@ void t.test("the events of one turn are one write for each member", async (t) =>
   for (const { writes } of lanes) t.strictSame(writes, [burst]);
 });
 
-void t.test("no write holds more than 32 events, however many come or were missed", async (t) => {
+void t.test("no write holds more than 32 events, however many come", async (t) => {
   const fanOut = new FanOut();
   const lane = new RecordingLane();
   fanOut.join(ROOM, "a", lane);
@@ -190,10 +186,6 @@ void t.test("no write holds more than 32 events, however many come or were misse
     lane.writes.map(({ length }) => length),
     [32, 32, 32, 4],
   );
-  const late = new RecordingLane();
-  fanOut.tell(late, all.map(event));
-  t.strictSame(late.told, all, "at once");
-  t.ok(late.writes.every(({ length }) => length <= MAX_EVENTS_IN_A_WRITE));
 });
 
 void t.test("each form is encoded once, however many members speak it", async (t) => {
@@ -203,7 +195,6 @@ void t.test("each form is encoded once, however many members speak it", async (t
   for (let i = 0; i < 50; i++) {
     fanOut.join(ROOM, String(i), {
       write: (batch) => got.push(batch.as(i % 2 === 0 ? even : odd)),
-      gather: () => undefined,
     });
   }
   const formOf = (name: string): Encoding<object> => {

@@ -7,16 +7,16 @@ import { Inbox } from "../helpers/clients/inbox.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
 const LARGE = 60_000;
-/** In all more than the kernel keeps for a connection and the 4 MiB that the server keeps for a plain one. */
+/** In all more than the kernel keeps for a connection, and much more than the server does by default. */
 const BURSTS = 20;
 const BURST = 16;
 /** As a plain client is told that it reads too slowly. */
 const TRY_AGAIN_LATER = 1013;
 
-async function start(t: Test) {
+async function start(t: Test, env: Readonly<Record<string, string>> = {}) {
   // Who is asked for a sign of life, and does not read the question, would be gone for that.
   const quiet = { PING_INTERVAL_MS: "300000", PING_TIMEOUT_MS: "300000" };
-  const server = await startServer({ env: { ...quiet, HISTORY_LIMIT: "50" } });
+  const server = await startServer({ env: { ...quiet, ...env } });
   t.teardown(() => server.stop());
   const emitter = await connect(server.url);
   t.teardown(() => emitter.close());
@@ -27,7 +27,7 @@ async function start(t: Test) {
     ),
   );
   t.teardown(() => Promise.all(others.map((client) => client.close())));
-  return { url: server.url, emitter, session, others };
+  return { server, url: server.url, emitter, session, others };
 }
 
 /** A number, and what makes it long. */
@@ -41,16 +41,17 @@ function shorten(text: unknown): string {
   return text === note(n) ? String(n) : `broken: ${String(text).slice(0, 20)}`;
 }
 
-async function publishMuch(emitter: Emitter, session: string) {
-  for (let burst = 0; burst < BURSTS; burst++) {
-    const events = Array.from({ length: BURST }, (_, i) => ({
-      event: "important" as const,
-      note: note(burst * BURST + i),
-      capture_url: null,
-    }));
-    await emitter.emitAll(session, events);
-  }
-  return Array.from({ length: BURSTS * BURST }, (_, n) => String(n));
+async function publishBurst(emitter: Emitter, session: string, burst: number) {
+  const events = Array.from({ length: BURST }, (_, i) => ({
+    event: "important" as const,
+    note: note(burst * BURST + i),
+    capture_url: null,
+  }));
+  await emitter.emitAll(session, events);
+}
+
+function numbers(bursts: number): string[] {
+  return Array.from({ length: bursts * BURST }, (_, n) => String(n));
 }
 
 /** Waits until all have everything, in order, while somebody else reads nothing. */
@@ -90,10 +91,11 @@ async function slowReader(t: Test, target: string) {
 }
 
 void t.test("a Socket.IO client that reads late gets everything, in order", async (t) => {
-  const { url, emitter, session, others } = await start(t);
+  const { url, emitter, session, others } = await start(t, { MAX_UNREAD_BYTES: "67108864" });
   const target = `${url}/ws/session/${session}/student/?EIO=4&transport=websocket`;
   const slow = await slowReader(t, target);
-  const expected = await publishMuch(emitter, session);
+  for (let burst = 0; burst < BURSTS; burst++) await publishBurst(emitter, session, burst);
+  const expected = numbers(BURSTS);
   await haveEverything(t, others, expected);
   t.ok(slow.notes().length < expected.length / 2, "it has read next to nothing");
 
@@ -110,14 +112,26 @@ void t.test("a Socket.IO client that reads late gets everything, in order", asyn
 });
 
 void t.test("a plain client that leaves too much unread is told to come again", async (t) => {
-  const { url, emitter, session, others } = await start(t);
+  const { server, url, emitter, session, others } = await start(t, { HISTORY_LIMIT: "50" });
   const slow = await slowReader(t, `${url}/ws/session/${session}/student/`);
-  const expected = await publishMuch(emitter, session);
-  await haveEverything(t, others, expected);
-
+  const told = { isCut: false };
+  const cut = server
+    .waitForLine((line) => line.includes('"slow_reader"') || undefined)
+    .then(() => {
+      told.isCut = true;
+    });
+  let bursts = 0;
+  while (!told.isCut && bursts < BURSTS) {
+    await publishBurst(emitter, session, bursts++);
+    const count = bursts * BURST;
+    await Promise.all(others.map(({ inbox }) => inbox.until(({ length }) => length > count)));
+  }
+  await cut;
   slow.socket.resume();
   t.equal(await slow.closed.next(), TRY_AGAIN_LATER);
   const heard = slow.notes();
+  const expected = numbers(bursts);
   t.ok(heard.length < expected.length, "not everything was kept for it");
   t.strictSame(heard, expected.slice(0, heard.length), "what it got has no hole");
+  await haveEverything(t, others, expected);
 });

@@ -2,15 +2,19 @@
 import { OptionError } from "../chaos/options.js";
 import { runHostile } from "./hostile/main.js";
 import { runHungLinks } from "./hung-links.js";
+import { runComeBack } from "./readers/come-back.js";
+import { runSlowReaders } from "./readers/slow-readers.js";
 import { runRollback } from "./rollback/main.js";
 
 /** Each drill reads its own options, prints what it finds, and tells whether all was well. */
 type Drill = (args: readonly string[], print: (line: string) => void) => Promise<boolean>;
 
 const DRILLS: Readonly<Record<string, Drill>> = {
+  "come-back": runComeBack,
   hostile: runHostile,
   "hung-links": runHungLinks,
   rollback: runRollback,
+  "slow-readers": runSlowReaders,
 };
 
 function print(line: string): void {

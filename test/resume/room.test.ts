@@ -1,6 +1,7 @@
 import t from "tap";
 import { formatOffset, parseSessionId, roomName, type Position } from "@inthon/emitter/protocol";
 import type { Broker, HistoryPage, RoomEvent } from "../../server/dist/cluster/ports.js";
+import { withoutRepetitions } from "../../server/dist/cluster/event-runs.js";
 import { Room } from "../../server/dist/cluster/room.js";
 import { createLogger } from "../../server/dist/telemetry/log.js";
 import { Inbox } from "../helpers/clients/inbox.js";
@@ -219,6 +220,34 @@ void t.test("a history that is trimmed while it is read is joined without a hole
 });
 
 void t.test(
+  "what history has lost is looked for once, and not again by each who asks",
+  async (t) => {
+    const { broker, room, told, answer } = await openRoom(1_000);
+    const head = { epoch: EPOCH, n: 1_000 };
+    const kept = Array.from({ length: 300 }, (_, i) => at(EPOCH, 701 + i));
+    const first = room.reachBackTo({ epoch: EPOCH, n: 600 });
+    await answer(1, { head, ends: [], events: kept });
+    t.equal(await first, false);
+    for (const n of [0, 600, 699]) t.equal(await room.reachBackTo({ epoch: EPOCH, n }), false);
+    t.equal(await room.reachBackTo({ epoch: EPOCH, n: 700 }), true);
+    t.equal(broker.readings.items.length, 2, "one reading for all of them");
+
+    // Another history may reach back further.
+    room.onDisconnect();
+    room.onReconnect();
+    const later = { head: { epoch: LATER_EPOCH, n: 500 }, ends: [] };
+    await answer(2, { ...later, events: [] });
+    await told.next((what) => what === "loss");
+    const after = room.reachBackTo({ epoch: LATER_EPOCH, n: 400 });
+    await answer(3, {
+      ...later,
+      events: Array.from({ length: 500 }, (_, i) => at(LATER_EPOCH, i + 1)),
+    });
+    t.equal(await after, true);
+  },
+);
+
+void t.test(
   "who comes back while a loss is found out is not told of one that was none",
   async (t) => {
     const { room, told, answer } = await openRoom(10);
@@ -254,7 +283,9 @@ void t.test("what members knew already is told to those who missed what was betw
   await told.until(({ length }) => length === 3);
   t.strictSame(told.items, ["1000-1", "1000-2", "1000-4"]);
   const missed = (n: number) =>
-    room.eventsSince({ epoch: EPOCH, n })?.map(({ position }) => position.n);
+    withoutRepetitions(room.eventsSince({ epoch: EPOCH, n }) ?? [], undefined).events.map(
+      ({ position }) => position.n,
+    );
   t.strictSame(missed(0), [1, 2, 4]);
   t.strictSame(missed(1), [2, 4]);
   t.strictSame(missed(2), [3, 4], "who comes back after it may not have heard of it");

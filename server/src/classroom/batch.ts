@@ -34,4 +34,10 @@ export interface Lane {
   write(batch: Batch): void;
   /** Lets all that is written to the connection in this turn of the event loop go out together. */
   gather(): void;
+  /** Whether the client has read what was written to it, but for what is under way. */
+  readonly isRead: boolean;
+  /** Calls once when that may have changed, or never where the connection ends before. */
+  onceRead(listener: () => void): void;
+  /** Ends a connection that reads too slowly, in a way in which its client comes back and resumes. */
+  cut(): void;
 }

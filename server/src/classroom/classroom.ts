@@ -1,9 +1,16 @@
-import { parseRoomName, roomName, type RoomName, type SessionId } from "@inthon/emitter/protocol";
+import {
+  formatOffset,
+  parseRoomName,
+  roomName,
+  type RoomName,
+  type SessionId,
+} from "@inthon/emitter/protocol";
 import type { Cluster } from "../cluster/cluster.js";
 import { HeldRooms } from "../cluster/held-rooms.js";
 import type { RoomEvent } from "../cluster/ports.js";
 import type { Room, RoomListener } from "../cluster/room.js";
 import { Admission, type AdmissionOptions } from "./admission.js";
+import { CatchUps } from "./catch-ups.js";
 import { ConnectionLog, endsBecause } from "./connection-log.js";
 import type { ClassroomServer, ClassroomSocket } from "./connection.js";
 import { FanOut } from "./fan-out.js";
@@ -11,11 +18,16 @@ import type { AdmissionError } from "./identify.js";
 import { answerPings } from "./pings.js";
 import type { Presence } from "./presence/presence.js";
 import type { Beliefs } from "./presence/upkeep.js";
-import { beginAt } from "./resume.js";
-import { connected, Welcomes } from "./welcome.js";
+import { startingPlace } from "./resume.js";
+import { Welcomes } from "./welcome.js";
+
+/** What was missed is sent in slices of so many bytes, or less where less may wait for a connection. */
+const SLICE_BYTES = 128 * 1024;
 
 export interface ClassroomOptions extends Pick<AdmissionOptions, "laneTo" | "tokenGate" | "log"> {
   readonly historyLimit: number;
+  /** Bytes that may wait for one connection. */
+  readonly maxUnreadBytes: number;
   /** Aborts when this replica sends everybody away. */
   readonly closing: AbortSignal;
 }
@@ -27,6 +39,7 @@ export class Classroom implements RoomListener {
   readonly #fanOut = new FanOut();
   readonly #welcomes = new Welcomes();
   readonly #connectionLog: ConnectionLog;
+  readonly #catchUps: CatchUps;
 
   constructor(
     io: ClassroomServer,
@@ -36,6 +49,16 @@ export class Classroom implements RoomListener {
   ) {
     this.#io = io;
     this.#connectionLog = new ConnectionLog(options.log, options.closing);
+    this.#catchUps = new CatchUps(Math.min(SLICE_BYTES, options.maxUnreadBytes / 4), {
+      onCaughtUp: ({ id, room, lane }) => {
+        // What waits for the members is among what it has just had.
+        this.#fanOut.flush(room.name);
+        this.#fanOut.join(room.name, id, lane);
+      },
+      onSessionEnded: ({ id }) => {
+        this.#disconnect(id);
+      },
+    });
     this.#rooms = new HeldRooms(cluster.broker, this, options);
     const admission = new Admission({
       ...options,
@@ -60,11 +83,16 @@ export class Classroom implements RoomListener {
     adapter.on("join-room", (room: string, id: string) => {
       const socket = sockets.get(id);
       if (!isRoleRoom(room) || !socket) return;
-      const lane = socket.data.lane ?? options.laneTo(socket);
-      cluster.counts.set(room, this.#fanOut.join(room, id, lane));
+      cluster.counts.set(room, adapter.rooms.get(room)?.size ?? 0);
+      // Whoever catches up gets what is told to the members from history.
+      if (this.#catchUps.has(id)) return;
+      this.#fanOut.join(room, id, socket.data.lane ?? options.laneTo(socket));
     });
     adapter.on("leave-room", (room: string, id: string) => {
-      if (isRoleRoom(room)) cluster.counts.set(room, this.#fanOut.leave(room, id));
+      if (!isRoleRoom(room)) return;
+      cluster.counts.set(room, adapter.rooms.get(room)?.size ?? 0);
+      this.#catchUps.end(id);
+      this.#fanOut.leave(room, id);
     });
   }
 
@@ -72,7 +100,8 @@ export class Classroom implements RoomListener {
     this.#fanOut.send(room.name, event);
     if (event.event.event !== "session_ended") return;
     this.#fanOut.flush(room.name);
-    this.#io.local.in(room.name).disconnectSockets(true);
+    // Whoever catches up is told so in its turn.
+    for (const id of this.#fanOut.members(room.name)) this.#disconnect(id);
   }
 
   onLoss(room: Room): void {
@@ -107,29 +136,32 @@ export class Classroom implements RoomListener {
     }
   }
 
-  /** Tells a connection where it stands, then what it missed, and makes it a member: nothing falls between. */
+  #disconnect(id: string): void {
+    this.#io.of("/").sockets.get(id)?.disconnect(true);
+  }
+
+  /**
+   * Tells a connection where it stands, and makes it a member, in one step, so that nothing falls between; where it has
+   * missed something, when it has had that.
+   */
   #connect(socket: ClassroomSocket): void {
     const { identity, room, start, lane } = socket.data;
     // What was on its way to the members before is in the history that is read now.
     if (room) this.#fanOut.flush(room.name);
-    const begin = room && start && beginAt(room, start);
-    if (!identity || !lane || !begin) {
+    const place = room && start && startingPlace(room, start);
+    if (!identity || !lane || !place) {
       // What was prepared is out of date before it could be used: the client comes back at once.
       socket.conn.close();
       return;
     }
     answerPings(socket);
-    const { offset, missed } = begin;
-    this.#connectionLog.begin(socket, identity, room, offset);
-    if (missed.length === 0) {
-      lane.write(this.#welcomes.batch(room, identity, offset));
-    } else {
-      this.#fanOut.tell(lane, [connected(room, identity, offset), ...missed]);
-    }
-    if (missed.at(-1)?.event.event === "session_ended") {
-      socket.disconnect(true);
-      return;
-    }
+    const catchUp =
+      place.n < room.position.n
+        ? { id: socket.id, room, lane, place, known: undefined, isBehind: true }
+        : undefined;
+    this.#connectionLog.begin(socket, identity, room, formatOffset(place), catchUp);
+    lane.write(this.#welcomes.batch(room, identity, formatOffset(place)));
+    if (catchUp) this.#catchUps.begin(catchUp);
     void socket.join(room.name);
     socket.data = {};
   }

@@ -2,6 +2,7 @@ import { formatOffset, type Offset } from "@inthon/emitter/protocol";
 import type { Room } from "../cluster/room.js";
 import type { Logger } from "../telemetry/log.js";
 import type { Identity } from "./address.js";
+import type { CatchUp } from "./catch-ups.js";
 import type { ClassroomSocket } from "./connection.js";
 
 /** Why a connection ended, where it was not the client or the network. */
@@ -44,8 +45,17 @@ export class ConnectionLog {
     this.#closing = closing;
   }
 
-  /** @param from - the offset that the connection starts from */
-  begin(socket: ClassroomSocket, { sessionId, role }: Identity, room: Room, from: Offset): void {
+  /**
+   * @param from - the offset that the connection starts from
+   * @param catchUp - how far it has been told what it missed, if it has missed something
+   */
+  begin(
+    socket: ClassroomSocket,
+    { sessionId, role }: Identity,
+    room: Room,
+    from: Offset,
+    catchUp?: Readonly<CatchUp>,
+  ): void {
     if (!this.#log.isLevelEnabled("info")) return;
     const startedAt = performance.now();
     const { user } = socket.data;
@@ -57,7 +67,7 @@ export class ConnectionLog {
         reason: this.#reasonOf(socket, reason),
         ms: Math.round(performance.now() - startedAt),
         from,
-        to: formatOffset(room.position),
+        to: formatOffset(catchUp?.isBehind === true ? catchUp.place : room.position),
       };
       this.#log.info({ ...who, ...end }, "disconnected");
     });

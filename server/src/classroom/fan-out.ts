@@ -4,6 +4,8 @@ import { Batch, type Lane, type SentEvent } from "./batch.js";
 /** Events that are written together: more would save nothing, and each may be 64 KiB long. */
 const MAX_EVENTS = 32;
 
+type Member = Pick<Lane, "write">;
+
 /**
  * Hands events to the members of rooms: all that one turn of the event loop brings for a room is encoded once and
  * written once to each connection. A lone event leaves in the turn in which it came.
@@ -12,32 +14,26 @@ const MAX_EVENTS = 32;
  * nobody who joins gets what was meant for those before.
  */
 export class FanOut {
-  readonly #members = new Map<RoomName, Map<string, Lane>>();
+  readonly #members = new Map<RoomName, Map<string, Member>>();
   readonly #waiting = new Map<RoomName, SentEvent[]>();
   #isScheduled = false;
 
-  /** Makes a connection a member, and says how many there are now. */
-  join(room: RoomName, id: string, lane: Lane): number {
-    const members = this.#members.get(room) ?? new Map<string, Lane>();
+  /** Makes a connection a member. */
+  join(room: RoomName, id: string, lane: Member): void {
+    const members = this.#members.get(room) ?? new Map<string, Member>();
     this.#members.set(room, members);
     members.set(id, lane);
-    return members.size;
   }
 
-  /** Says how many members are left. */
-  leave(room: RoomName, id: string): number {
+  leave(room: RoomName, id: string): void {
     const members = this.#members.get(room);
-    if (!members) return 0;
-    members.delete(id);
-    if (members.size === 0) this.#members.delete(room);
-    return members.size;
+    members?.delete(id);
+    if (members?.size === 0) this.#members.delete(room);
   }
 
-  /** Writes events to one connection now. */
-  tell(lane: Lane, events: readonly SentEvent[]): void {
-    for (let from = 0; from < events.length; from += MAX_EVENTS) {
-      lane.write(new Batch(events.slice(from, from + MAX_EVENTS)));
-    }
+  /** Who is a member now, by its id. */
+  members(room: RoomName): readonly string[] {
+    return [...(this.#members.get(room)?.keys() ?? [])];
   }
 
   /** Sends an event to all who are members of the room at the end of this turn. */

@@ -1,6 +1,5 @@
-import { formatOffset, parseOffset, type Offset, type Position } from "@inthon/emitter/protocol";
+import { parseOffset, type Position } from "@inthon/emitter/protocol";
 import type { Room } from "../cluster/room.js";
-import type { RoomEvent } from "../cluster/ports.js";
 import type { Identity } from "./address.js";
 
 /**
@@ -58,20 +57,8 @@ export async function prepareStart(room: Room, offset: unknown): Promise<Start> 
   return { kind: "resume", from };
 }
 
-/**
- * The position to tell a new connection, and the events it missed, up to an end of its session; `undefined` where they
- * are gone meanwhile.
- */
-export function beginAt(
-  room: Room,
-  start: Start,
-): { offset: Offset; missed: readonly RoomEvent[] } | undefined {
-  if (start.kind === "fresh") return { offset: formatOffset(room.position), missed: [] };
-  const missed = room.eventsSince(start.from);
-  if (!missed) return undefined;
-  const end = missed.findIndex(({ event }) => event.event === "session_ended");
-  return {
-    offset: formatOffset(start.from),
-    missed: end < 0 ? missed : missed.slice(0, end + 1),
-  };
+/** Where a new connection stands, or `undefined` where what it missed is gone meanwhile. */
+export function startingPlace(room: Room, start: Start): Position | undefined {
+  if (start.kind === "fresh") return room.position;
+  return room.eventsSince(start.from, 0) && start.from;
 }

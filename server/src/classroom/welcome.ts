@@ -25,7 +25,7 @@ export class Welcomes {
 }
 
 /** The first thing that a connection is told (PROTOCOL.md, section 3), with the position that it starts from. */
-export function connected(room: Room, { sessionId, role }: Identity, offset: Offset): SentEvent {
+function connected(room: Room, { sessionId, role }: Identity, offset: Offset): SentEvent {
   const event: ConnectedEvent = {
     event: "connected",
     session_id: sessionId,

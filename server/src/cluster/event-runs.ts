@@ -17,13 +17,19 @@ export function follow(events: readonly RoomEvent[], n: number): boolean {
 /**
  * The events without announcements that repeat the one before. Not those that repeated what members knew when they came:
  * who comes back may have missed what was between.
+ *
+ * @param knownBefore - what the announcements before them said, if there were any
  */
-export function withoutRepetitions(events: readonly RoomEvent[]): readonly RoomEvent[] {
-  let known: boolean | undefined;
-  return events.filter(({ event, isAnnouncement }) => {
+export function withoutRepetitions(
+  events: readonly RoomEvent[],
+  knownBefore: boolean | undefined,
+): { readonly events: readonly RoomEvent[]; readonly known: boolean | undefined } {
+  let known = knownBefore;
+  const news = events.filter(({ event, isAnnouncement }) => {
     if (!isAnnouncement || event.event !== "teacher_presence") return true;
     const isNews = event.is_online !== known;
     known = event.is_online;
     return isNews;
   });
+  return { events: news, known };
 }

@@ -2,7 +2,7 @@ import { toEmitterError } from "@inthon/emitter";
 import type { Position, RoomName } from "@inthon/emitter/protocol";
 import type { Logger } from "../telemetry/log.js";
 import type { Broker, HistoryPage, RoomEvent } from "./ports.js";
-import { contiguousEnd, follow, withoutRepetitions } from "./event-runs.js";
+import { contiguousEnd, follow } from "./event-runs.js";
 import { pause } from "./retry.js";
 import { isInHistory } from "./standing.js";
 
@@ -47,6 +47,8 @@ export class Room {
   #backfilling: { readonly losses: number; readonly done: Promise<void> } | undefined;
   /** How often something of the history was lost that members had been told. */
   #losses = 0;
+  /** No history reaches back to places before this number: found out by reading, and true until a loss. */
+  #oldestReached = 0;
   /** What members have been told of the teacher, by `connected` and by announcements. */
   #announced: boolean | undefined;
   #asking: Promise<boolean> | undefined;
@@ -125,11 +127,15 @@ export class Room {
 
   /**
    * The events after `from` that members have been told, or `undefined` where this replica does not have all of them.
+   * Announcements that repeated what members knew are among them.
+   *
+   * @param limit - how many of them, the oldest first
    */
-  eventsSince(from: Position): readonly RoomEvent[] | undefined {
+  eventsSince(from: Position, limit = Infinity): readonly RoomEvent[] | undefined {
     const count = this.position.n - from.n;
     if (!this.#hasReached(from) || count < 0 || count > this.#recent.length) return undefined;
-    return count === 0 ? [] : withoutRepetitions(this.#recent.slice(-count));
+    const start = this.#recent.length - count;
+    return this.#recent.slice(start, start + limit);
   }
 
   /**
@@ -145,13 +151,14 @@ export class Room {
     // Once more: that reading may have been under way before the client's newest event was published.
     if (mayBeAhead()) await this.#catchUp();
     if (!this.#hasReached(from)) return false;
-    while (!this.eventsSince(from)) {
+    while (!this.eventsSince(from, 0)) {
+      if (from.n < this.#oldestReached) return false;
       const reading = (this.#backfilling ??= this.#startBackfill());
       await reading.done;
       // A reading that had begun before a loss was of what the history was then: it says nothing of what it is.
       if (reading.losses === this.#losses) break;
     }
-    return this.eventsSince(from) !== undefined;
+    return this.eventsSince(from, 0) !== undefined;
   }
 
   /** Whether a place is one that this replica has reached in the history as it is now. */
@@ -188,6 +195,7 @@ export class Room {
       // The history was lost, the subscription was not, so members miss nothing.
       this.#ends = [];
       this.#recent = [];
+      this.#oldestReached = 0;
       this.#apply(event);
     } else {
       // Redis has begun another epoch: what it kept of the one before can only be read.
@@ -280,22 +288,34 @@ export class Room {
     );
     this.#position = head;
     this.#recent = [];
+    this.#oldestReached = 0;
     this.#announced = undefined;
     this.#losses++;
     this.#listener.onLoss(this);
   }
 
+  /** The oldest place from which the recent events go on. */
+  #firstReached(): number {
+    return (this.#recent[0]?.position.n ?? this.position.n + 1) - 1;
+  }
+
   /** Once for all who ask. */
   #startBackfill(): { readonly losses: number; readonly done: Promise<void> } {
-    const done = this.#backfill().finally(() => {
-      this.#backfilling = undefined;
-    });
-    return { losses: this.#losses, done };
+    const losses = this.#losses;
+    const done = this.#backfill()
+      .then(() => {
+        // What it did not find has left the history, which only moves on.
+        if (losses === this.#losses) this.#oldestReached = this.#firstReached();
+      })
+      .finally(() => {
+        this.#backfilling = undefined;
+      });
+    return { losses, done };
   }
 
   /** Reads what came before the recent events, and joins it to them where nothing is missing between. */
   async #backfill(): Promise<void> {
-    const wanted = () => (this.#recent[0]?.position.n ?? this.position.n + 1) - 1;
+    const wanted = () => this.#firstReached();
     let older: readonly RoomEvent[] = [];
     let from: Position = { epoch: 0, n: 0 };
     const losses = this.#losses;

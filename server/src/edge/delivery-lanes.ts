@@ -14,8 +14,9 @@ interface MemberSeam {
 }
 
 interface EngineConnection extends EngineConnectionSeam {
-  once(event: "upgrade", listener: () => void): void;
+  once(event: "upgrade" | "drain", listener: () => void): void;
   write(packet: string, options: object): void;
+  cut(): void;
 }
 
 /** The way to a connection of Socket.IO, whichever engine it came by. */
@@ -47,6 +48,18 @@ class PlainLane implements Lane {
 
   gather(): void {
     gatherWrites(this.#connection.netSocket);
+  }
+
+  get isRead(): boolean {
+    return !this.#connection.netSocket.writableNeedDrain;
+  }
+
+  onceRead(listener: () => void): void {
+    this.#connection.netSocket.once("drain", listener);
+  }
+
+  cut(): void {
+    this.#connection.cut();
   }
 }
 
@@ -80,6 +93,20 @@ class EngineLane implements Lane {
 
   gather(): void {
     if (this.#socket) gatherWrites(this.#socket);
+  }
+
+  get isRead(): boolean {
+    return this.#connection.writeBuffer.length === 0 && this.#socket?.writableNeedDrain !== true;
+  }
+
+  onceRead(listener: () => void): void {
+    // Engine.IO hands over all that waits when it can: to its WebSocket, or as the answer to a poll.
+    if (this.#connection.writeBuffer.length > 0) this.#connection.once("drain", listener);
+    else this.#socket?.once("drain", listener);
+  }
+
+  cut(): void {
+    this.#connection.cut();
   }
 
   #findSocket(): void {

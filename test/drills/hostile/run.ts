@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { openFiles } from "../../helpers/open-files.js";
+import { residentMiB } from "../../helpers/process-cost.js";
 import { startCluster, type Cluster } from "../../helpers/processes/cluster.js";
 import { Launched, type Exit } from "../../helpers/processes/server-process.js";
 import type { Attack } from "./attacks.js";
@@ -137,11 +137,6 @@ class GoodClass {
       };
     });
   }
-}
-
-async function residentMiB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${String(pid)}/status`, "utf8").catch(() => "");
-  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_024);
 }
 
 async function countKeys(cluster: Cluster): Promise<number> {

@@ -1,4 +1,5 @@
 import type { Socket as NetSocket } from "node:net";
+import { FEW_BYTES } from "../wire/unread.js";
 
 // Private in engine.io's types. Pinned by the tests of engine.io's private parts.
 export interface EngineConnectionSeam {
@@ -11,9 +12,6 @@ export interface EngineConnectionSeam {
   };
 }
 
-/** A client that leaves more than this unread gets no more at once: Engine.IO keeps it until the client has read. */
-const MAX_UNREAD_BYTES = 64 * 1024;
-
 /** The socket below a WebSocket that does not compress, which would hold frames back. */
 export function rawSocket({ transport }: EngineConnectionSeam): NetSocket | undefined {
   const { name, socket, perMessageDeflate } = transport;
@@ -22,12 +20,12 @@ export function rawSocket({ transport }: EngineConnectionSeam): NetSocket | unde
 
 /**
  * Whether ready frames can be written to a connection's own socket without overtaking anything: the connection is open,
- * and nothing waits in Engine.IO.
+ * and nothing waits in Engine.IO. Of what waits in the socket it is few: more is left to Engine.IO, and to its limit.
  */
 export function isClear(connection: EngineConnectionSeam, socket: NetSocket): boolean {
   return (
     socket.writable &&
-    socket.writableLength <= MAX_UNREAD_BYTES &&
+    socket.writableLength <= FEW_BYTES &&
     connection.writeBuffer.length === 0 &&
     connection.readyState === "open"
   );

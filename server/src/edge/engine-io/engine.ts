@@ -8,6 +8,8 @@ import { isClear, rawSocket, type EngineConnectionSeam } from "./connection.js";
 import { CLOSE_TIMEOUT_MS, limitClosing } from "../wire/closing.js";
 import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
 import { prepareQuery } from "../request-query.js";
+import type { UnreadRule } from "../wire/unread.js";
+import { UnreadLimit, type WaitingConnection, type WaitingTransport } from "./unread-limit.js";
 import { omitPingTimers } from "./prototypes.js";
 import { textFrames } from "../wire/websocket-frames.js";
 
@@ -56,12 +58,18 @@ interface ConnectionSeam extends Beating, EngineConnectionSeam {
 export class TolerantEngine extends EngineServer {
   readonly #nodeId: string;
   readonly #heartbeat: Heartbeat;
+  readonly #unread: UnreadLimit;
   #isClosed = false;
 
   /** @param nodeId - put in front of each connection's Engine.IO id, so that a client can tell which replica it is on */
-  constructor(options: ServerOptions & { readonly pingInterval: number }, nodeId: string) {
+  constructor(
+    options: ServerOptions & { readonly pingInterval: number },
+    nodeId: string,
+    unread: UnreadRule,
+  ) {
     super(options);
     this.#nodeId = nodeId;
+    this.#unread = new UnreadLimit(unread);
     this.#heartbeat = new Heartbeat(options.pingInterval);
     limitClosing((this as unknown as UpgradeSeam).ws);
     omitPingTimers(this);
@@ -121,6 +129,7 @@ export class TolerantEngine extends EngineServer {
     if (prepareQuery(request)["sid"] !== undefined) seam.mayProbe = true;
     if (seam.closeTimeout !== undefined) seam.closeTimeout = CLOSE_TIMEOUT_MS;
     seam.onPacket = onTolerablePacket;
+    this.#unread.watchTransport(transport as unknown as WaitingTransport);
     return transport;
   }
 
@@ -132,6 +141,7 @@ export class TolerantEngine extends EngineServer {
       connection.close();
       return;
     }
+    this.#unread.watch(connection as unknown as WaitingConnection);
     connection.beat = ping;
     this.#heartbeat.add(connection);
     connection.on("close", onClose);

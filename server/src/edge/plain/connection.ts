@@ -9,6 +9,7 @@ import { isPing } from "../../classroom/pings.js";
 import { plainFrames, plainFramesWithOffsets } from "../wire/event-encodings.js";
 import { plainFrame } from "./frame-of-packet.js";
 import { stopBeating, type Beating } from "../wire/heartbeat.js";
+import { FEW_BYTES, unreadBytes, WRITE_BYTES, type UnreadRule } from "../wire/unread.js";
 import { descriptorOf, writeNow } from "../wire/write-now.js";
 
 /** RFC 6455, section 7.4.1: the conversation is over. */
@@ -22,11 +23,17 @@ const TRY_AGAIN_LATER = 1013;
 /** PROTOCOL.md, section 8: its token has run out. */
 const TOKEN_EXPIRED = 4401;
 
-/** What one connection may leave unread before it is sent away. */
-const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
+/** What a client that reads too slowly has to read that, before its connection is gone and its memory free. */
+const SLOW_CLOSE_TIMEOUT_MS = 2_000;
 
 /** As Socket.IO's encoder would write `socket.send({ type: "ping" })`. */
 const PING_PACKET = '2["message",{"type":"ping"}]';
+
+/** What all plain connections of a server share. */
+export interface PlainHome extends UnreadRule {
+  /** Holds each while it lives. */
+  readonly connections: Set<PlainConnection>;
+}
 
 /** Looks like the transport of an Engine.IO connection, and is the same for all. */
 const TRANSPORT = Object.freeze({ name: "plain", writable: true });
@@ -49,18 +56,13 @@ export class PlainConnection extends EventEmitter implements Beating {
   readonly #socket: WebSocket;
   readonly #descriptor: number;
   readonly #wantsOffsets: boolean;
-  readonly #connections: Set<PlainConnection>;
+  readonly #home: PlainHome;
 
-  /** @param connections - holds it while it lives */
-  constructor(
-    socket: WebSocket,
-    request: IncomingMessage,
-    { wantsOffsets, connections }: { wantsOffsets: boolean; connections: Set<PlainConnection> },
-  ) {
+  constructor(socket: WebSocket, request: IncomingMessage, wantsOffsets: boolean, home: PlainHome) {
     super();
     this.#socket = socket;
-    this.#connections = connections;
-    connections.add(this);
+    this.#home = home;
+    home.connections.add(this);
     this.request = request;
     this.netSocket = request.socket;
     this.#descriptor = descriptorOf(request.socket);
@@ -96,9 +98,8 @@ export class PlainConnection extends EventEmitter implements Beating {
 
   /** Writes events as ready frames, past `ws`: without compression it has handed on all that it was given before. */
   writeBatch(batch: Batch): void {
-    if (!this.#canTakeMore()) return;
     const frames = batch.as(this.#wantsOffsets ? plainFramesWithOffsets : plainFrames);
-    writeNow(this.netSocket, this.#descriptor, frames);
+    if (this.#canTake(frames.length)) writeNow(this.netSocket, this.#descriptor, frames);
   }
 
   /** Called by Socket.IO, and by whoever wants the client to come back. */
@@ -114,7 +115,7 @@ export class PlainConnection extends EventEmitter implements Beating {
   /** The WebSocket has ended. */
   onClosed(): void {
     this.readyState = "closed";
-    this.#connections.delete(this);
+    this.#home.connections.delete(this);
     stopBeating(this);
     this.emit("close", "transport close");
   }
@@ -127,19 +128,31 @@ export class PlainConnection extends EventEmitter implements Beating {
       return;
     }
     this.isAlive = false;
-    this.#socket.ping();
+    if (this.#canTake(0)) this.#socket.ping();
+  }
+
+  /** Sends a client away that reads too slowly: it comes back, and resumes. */
+  cut(): void {
+    if (this.readyState !== "open") return;
+    const address = this.netSocket.remoteAddress;
+    this.#home.onSlowReader({ address, transport: TRANSPORT.name });
+    endsBecause(this, "slow_reader");
+    this.#close(TRY_AGAIN_LATER);
+    setTimeout(() => {
+      this.#socket.terminate();
+    }, SLOW_CLOSE_TIMEOUT_MS).unref();
   }
 
   #send(text: string): void {
-    if (this.#canTakeMore()) this.#socket.send(text);
+    if (this.#canTake(Buffer.byteLength(text))) this.#socket.send(text);
   }
 
-  /** Sends a client that leaves too much unread away. */
-  #canTakeMore(): boolean {
+  /** Whether so many bytes more may wait for the client. Where not, it is cut. */
+  #canTake(bytes: number): boolean {
     if (this.readyState !== "open" || !this.netSocket.writable) return false;
-    if (this.netSocket.writableLength <= MAX_BUFFERED_BYTES) return true;
-    endsBecause(this, "slow_reader");
-    this.#close(TRY_AGAIN_LATER);
+    if (this.netSocket.writableLength <= FEW_BYTES) return true;
+    if (unreadBytes(this.netSocket) + bytes + WRITE_BYTES <= this.#home.maxUnreadBytes) return true;
+    this.cut();
     return false;
   }
 

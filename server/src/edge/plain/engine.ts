@@ -6,7 +6,8 @@ import { chooseProtocol } from "../gate/carried-token.js";
 import { prepareQuery } from "../request-query.js";
 import { limitClosing } from "../wire/closing.js";
 import { Heartbeat } from "../wire/heartbeat.js";
-import { PlainConnection } from "./connection.js";
+import type { UnreadRule } from "../wire/unread.js";
+import { PlainConnection, type PlainHome } from "./connection.js";
 
 /** Socket.IO's CONNECT packet for the namespace `/`. */
 const CONNECT_PACKET = "0";
@@ -14,7 +15,7 @@ const CONNECT_PACKET = "0";
 /** The engine of plain WebSockets, bound to Socket.IO beside Engine.IO's own: emits `connection`. */
 export class PlainEngine extends EventEmitter {
   readonly #server: WebSocketServer;
-  readonly #connections = new Set<PlainConnection>();
+  readonly #home: PlainHome;
   readonly #heartbeat: Heartbeat;
 
   /**
@@ -22,8 +23,9 @@ export class PlainEngine extends EventEmitter {
    *   gone
    * @param maxFrameBytes - longer frames from a client close its connection (1009)
    */
-  constructor(options: { heartbeatMs: number; maxFrameBytes: number }) {
+  constructor(options: { heartbeatMs: number; maxFrameBytes: number }, unread: UnreadRule) {
     super();
+    this.#home = { ...unread, connections: new Set() };
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -37,9 +39,8 @@ export class PlainEngine extends EventEmitter {
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const wantsOffsets = prepareQuery(request)["offset"] !== undefined;
-    const options = { wantsOffsets, connections: this.#connections };
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      const connection = new PlainConnection(webSocket, request, options);
+      const connection = new PlainConnection(webSocket, request, wantsOffsets, this.#home);
       this.#heartbeat.add(connection);
       this.emit("connection", connection);
       connection.emit("data", CONNECT_PACKET);
@@ -48,7 +49,7 @@ export class PlainEngine extends EventEmitter {
 
   close(): void {
     this.#heartbeat.close();
-    for (const connection of this.#connections) connection.close();
+    for (const connection of this.#home.connections) connection.close();
     this.#server.close();
   }
 }
