@@ -8,6 +8,7 @@ import { endsBecause } from "../../classroom/connection-log.js";
 import { isPing } from "../../classroom/pings.js";
 import { plainFrames, plainFramesWithOffsets } from "../wire/event-encodings.js";
 import { plainFrame } from "./frame-of-packet.js";
+import type { WebSocketIntake } from "../intake/websocket-intake.js";
 import { stopBeating, type Beating } from "../wire/heartbeat.js";
 import { descriptorOf, writeNow } from "../wire/write-now.js";
 
@@ -48,21 +49,29 @@ export class PlainConnection extends EventEmitter implements Beating {
   readonly #descriptor: number;
   readonly #wantsOffsets: boolean;
   readonly #connections: Set<PlainConnection>;
+  readonly #intake: WebSocketIntake;
+  /** Whether the answer to a ping of ours is still to come: it is not counted against the client. */
+  #awaitsPong = false;
 
   /** @param connections - holds it while it lives */
   constructor(
     socket: WebSocket,
     request: IncomingMessage,
-    { wantsOffsets, connections }: { wantsOffsets: boolean; connections: Set<PlainConnection> },
+    options: {
+      wantsOffsets: boolean;
+      intake: WebSocketIntake;
+      connections: Set<PlainConnection>;
+    },
   ) {
     super();
     this.#socket = socket;
-    this.#connections = connections;
-    connections.add(this);
+    this.#intake = options.intake;
+    this.#connections = options.connections;
+    this.#connections.add(this);
     this.request = request;
     this.netSocket = request.socket;
     this.#descriptor = descriptorOf(request.socket);
-    this.#wantsOffsets = wantsOffsets;
+    this.#wantsOffsets = options.wantsOffsets;
     (socket as OwnedWebSocket)[owner] = this;
     socket.on("message", onMessage);
     socket.on("pong", onPong);
@@ -116,7 +125,16 @@ export class PlainConnection extends EventEmitter implements Beating {
       return;
     }
     this.isAlive = false;
+    this.#awaitsPong = true;
     this.#socket.ping();
+  }
+
+  /** The client has answered a ping, or says that it has. */
+  onPong(): void {
+    this.isAlive = true;
+    if (!this.#awaitsPong) return;
+    this.#awaitsPong = false;
+    this.#intake.giveBack();
   }
 
   #send(text: string): void {
@@ -152,7 +170,7 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
 }
 
 function onPong(this: WebSocket): void {
-  (this as OwnedWebSocket)[owner].isAlive = true;
+  (this as OwnedWebSocket)[owner].onPong();
 }
 
 /** Followed by `close`. */

@@ -4,6 +4,8 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { prepareQuery } from "../request-query.js";
 import { limitClosing } from "../wire/closing.js";
+import { addressOf, limitReading, type Intake } from "../intake/intake.js";
+import { WebSocketIntake } from "../intake/websocket-intake.js";
 import { Heartbeat } from "../wire/heartbeat.js";
 import { PlainConnection } from "./connection.js";
 
@@ -16,27 +18,30 @@ export class PlainEngine extends EventEmitter {
   readonly #connections = new Set<PlainConnection>();
   readonly #heartbeat: Heartbeat;
 
+  readonly #intake: Intake;
+
   /**
    * @param heartbeatMs - how often clients are asked for a sign of life; one that stays silent until the next time is
    *   gone
-   * @param maxFrameBytes - longer frames from a client close its connection (1009)
    */
-  constructor(options: { heartbeatMs: number; maxFrameBytes: number }) {
+  constructor({ heartbeatMs, intake }: { heartbeatMs: number; intake: Intake }) {
     super();
+    this.#intake = intake;
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
-      maxPayload: options.maxFrameBytes,
     });
     limitClosing(this.#server);
-    this.#heartbeat = new Heartbeat(options.heartbeatMs);
+    limitReading(this.#server, intake.maxFrameBytes);
+    this.#heartbeat = new Heartbeat(heartbeatMs);
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const wantsOffsets = prepareQuery(request)["offset"] !== undefined;
-    const options = { wantsOffsets, connections: this.#connections };
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      const intake = new WebSocketIntake(webSocket, socket, this.#intake, addressOf(request));
+      const options = { wantsOffsets, intake, connections: this.#connections };
       const connection = new PlainConnection(webSocket, request, options);
       this.#heartbeat.add(connection);
       this.emit("connection", connection);
