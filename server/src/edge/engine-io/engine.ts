@@ -4,7 +4,11 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { Server as EngineServer, type ServerOptions } from "engine.io";
 import type { WebSocket, WebSocketServer } from "ws";
+import { hasArrived, type Arrivals } from "./arrivals.js";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./connection.js";
+import { addressOf, limitReading, type Intake } from "../intake/intake.js";
+import { WebSocketIntake } from "../intake/websocket-intake.js";
+import { PollingIntake, refuseRequests } from "./polling-intake.js";
 import { CLOSE_TIMEOUT_MS, limitClosing } from "../wire/closing.js";
 import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
 import { prepareQuery } from "../request-query.js";
@@ -28,9 +32,13 @@ interface UpgradeSeam {
 interface RequestSeam extends IncomingMessage {
   /** Where Engine.IO's handshake looks for it. */
   websocket?: WebSocket;
+  intake?: WebSocketIntake;
 }
 
 interface TransportSeam {
+  intake?: WebSocketIntake | PollingIntake | undefined;
+  /** Whether a ping of ours has not been answered: the answer is not counted against the client. */
+  awaitsPong?: boolean;
   onPacket(this: TransportSeam, packet: EnginePacket): void;
   /** Whether the client may ping, which it does once: to probe a transport that it upgrades to. */
   mayProbe?: boolean;
@@ -45,6 +53,7 @@ interface EnginePacket {
 
 interface ConnectionSeam extends Beating, EngineConnectionSeam {
   readonly transport: EngineConnectionSeam["transport"] &
+    TransportSeam &
     EventEmitter & { readonly socket?: EventEmitter };
   readonly pingTimeoutTimer: NodeJS.Timeout | null;
   hasRefreshedPingTimeout: boolean;
@@ -59,19 +68,26 @@ export class TolerantEngine extends EngineServer {
   readonly #nodeId: string;
   readonly #heartbeat: Heartbeat;
   readonly #unread: UnreadLimit;
+  readonly #intake: Intake;
+  readonly #arrivals: Arrivals;
   #isClosed = false;
 
   /** @param nodeId - put in front of each connection's Engine.IO id, so that a client can tell which replica it is on */
   constructor(
     options: ServerOptions & { readonly pingInterval: number },
-    nodeId: string,
-    unread: UnreadRule,
+    parts: { nodeId: string; intake: Intake; arrivals: Arrivals; unread: UnreadRule },
   ) {
-    super(options);
+    const { nodeId, intake, arrivals } = parts;
+    // What a client is told that it may send in one body.
+    super({ ...options, maxHttpBufferSize: intake.maxFrameBytes });
     this.#nodeId = nodeId;
-    this.#unread = new UnreadLimit(unread);
+    this.#unread = new UnreadLimit(parts.unread);
+    this.#intake = intake;
+    this.#arrivals = arrivals;
     this.#heartbeat = new Heartbeat(options.pingInterval);
-    limitClosing((this as unknown as UpgradeSeam).ws);
+    const { ws } = this as unknown as UpgradeSeam;
+    limitClosing(ws);
+    limitReading(ws, intake.maxConnectFrameBytes);
     omitPingTimers(this);
     this.on("connection", (connection) => {
       this.#slim(connection as unknown as ConnectionSeam);
@@ -105,6 +121,9 @@ export class TolerantEngine extends EngineServer {
       }
       const seam = this as unknown as UpgradeSeam;
       seam.ws.handleUpgrade(request, socket, head, (webSocket) => {
+        const address = addressOf(request);
+        const intake = new WebSocketIntake(webSocket, socket, this.#intake, address);
+        (request as RequestSeam).intake = intake;
         if (sid !== undefined || transport !== "websocket") {
           seam.onWebSocket(request, socket, webSocket);
           return;
@@ -123,9 +142,15 @@ export class TolerantEngine extends EngineServer {
   protected override createTransport(
     ...args: Parameters<EngineServer["createTransport"]>
   ): ReturnType<EngineServer["createTransport"]> {
-    const [, request] = args;
+    const [name, request] = args;
     const transport = super.createTransport(...args);
     const seam = transport as unknown as TransportSeam;
+    if (name === "polling") {
+      seam.intake = new PollingIntake(transport, this.#intake, request);
+    } else {
+      seam.intake = (request as RequestSeam).intake;
+      refuseRequests(transport);
+    }
     if (prepareQuery(request)["sid"] !== undefined) seam.mayProbe = true;
     if (seam.closeTimeout !== undefined) seam.closeTimeout = CLOSE_TIMEOUT_MS;
     seam.onPacket = onTolerablePacket;
@@ -142,6 +167,7 @@ export class TolerantEngine extends EngineServer {
       return;
     }
     this.#unread.watch(connection as unknown as WaitingConnection);
+    this.#arrivals.add(connection);
     connection.beat = ping;
     this.#heartbeat.add(connection);
     connection.on("close", onClose);
@@ -159,6 +185,7 @@ function ping(this: ConnectionSeam): void {
   if (this.pingTimeoutTimer !== null) return;
   this.hasRefreshedPingTimeout = false;
   const socket = rawSocket(this);
+  this.transport.awaitsPong = true;
   if (socket && isClear(this, socket)) socket.write(PING_FRAME);
   else this.sendPacket("ping");
   this.resetPingTimeout();
@@ -171,6 +198,7 @@ function untilThereIsATransport(): void {
 
 function onClose(this: ConnectionSeam): void {
   stopBeating(this);
+  hasArrived(this);
 }
 
 // Engine.IO's own type of it is not exported.
@@ -179,6 +207,10 @@ type EngineRequest = Parameters<EngineServer["verify"]>[0];
 /** Shared by all transports: a function for each would be memory for each. */
 function onTolerablePacket(this: TransportSeam, packet: EnginePacket): void {
   if (packet.type === "error") return;
+  if (packet.type === "pong" && this.awaitsPong === true) {
+    this.awaitsPong = false;
+    this.intake?.giveBack();
+  }
   if (packet.type === "ping") {
     // Only the server pings.
     if (this.mayProbe !== true || packet.data !== "probe") return;
