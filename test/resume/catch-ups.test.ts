@@ -3,7 +3,7 @@ import fc from "fast-check";
 import t from "tap";
 import { parseSessionId, roomName, type SessionId } from "@inthon/emitter/protocol";
 import type { Batch, Lane } from "../../server/dist/classroom/batch.js";
-import { CatchUps, type CatchUp } from "../../server/dist/classroom/catch-ups.js";
+import { CatchUps, type CatchUp } from "../../server/dist/classroom/resume/catch-ups.js";
 import { FanOut } from "../../server/dist/classroom/fan-out.js";
 import { MemoryBroker } from "../../server/dist/cluster/memory/broker.js";
 import { Room } from "../../server/dist/cluster/room.js";

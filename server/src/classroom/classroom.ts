@@ -10,7 +10,7 @@ import { HeldRooms } from "../cluster/held-rooms.js";
 import type { RoomEvent } from "../cluster/ports.js";
 import type { Room, RoomListener } from "../cluster/room.js";
 import { Admission, type AdmissionOptions } from "./admission.js";
-import { CatchUps } from "./catch-ups.js";
+import { CatchUps } from "./resume/catch-ups.js";
 import { ConnectionLog, endsBecause } from "./connection-log.js";
 import type { ClassroomServer, ClassroomSocket } from "./connection.js";
 import { FanOut } from "./fan-out.js";
@@ -18,7 +18,7 @@ import type { AdmissionError } from "./identify.js";
 import { answerPings } from "./pings.js";
 import type { Presence } from "./presence/presence.js";
 import type { Beliefs } from "./presence/upkeep.js";
-import { startingPlace } from "./resume.js";
+import { startingPlace } from "./resume/resume.js";
 import { Welcomes } from "./welcome.js";
 
 /** What was missed is sent in slices of so many bytes, or less where less may wait for a connection. */

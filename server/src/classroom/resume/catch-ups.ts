@@ -1,7 +1,7 @@
 import type { Position } from "@inthon/emitter/protocol";
-import type { RoomEvent } from "../cluster/ports.js";
-import type { Room } from "../cluster/room.js";
-import type { Lane } from "./batch.js";
+import type { RoomEvent } from "../../cluster/ports.js";
+import type { Room } from "../../cluster/room.js";
+import type { Lane } from "../batch.js";
 import { Slices } from "./slices.js";
 
 /** What those who catch up may take of one turn of the event loop, in milliseconds: everybody else waits meanwhile. */

@@ -1,6 +1,6 @@
-import { withoutRepetitions } from "../cluster/event-runs.js";
-import type { RoomEvent } from "../cluster/ports.js";
-import { Batch } from "./batch.js";
+import { withoutRepetitions } from "../../cluster/event-runs.js";
+import type { RoomEvent } from "../../cluster/ports.js";
+import { Batch } from "../batch.js";
 
 /** Slices end at multiples of this number: whoever has had the first has the others in common with everybody. */
 const MAX_EVENTS = 32;
