@@ -54,7 +54,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const { nodeId, historyLimit, allowedOrigins } = config;
   const refusals = new Refusals(log);
   const closing = new AbortController();
-  const cluster = openCluster(config, log);
+  const cluster = openCluster(config, log, refusals);
   const { broker, presence, counts, lease } = cluster;
   const io: ClassroomServer = new SocketServer({
     adapter: cluster.adapter,
@@ -179,9 +179,16 @@ function warnOfOpenDoors({ auth, publishKeys }: Config, log: Logger): void {
   );
 }
 
-function openCluster(config: Config, log: Logger): Cluster {
+function openCluster(config: Config, log: Logger, refusals: Refusals): Cluster {
   const { nodeId, historyLimit, historyTtlMs, leaseMs, redisLinkTimeoutMs: linkTimeoutMs } = config;
-  const options = { nodeId, limits: { historyLimit, historyTtlMs }, leaseMs, linkTimeoutMs, log };
+  const options = {
+    nodeId,
+    limits: { historyLimit, historyTtlMs },
+    leaseMs,
+    linkTimeoutMs,
+    log,
+    refusals,
+  };
   switch (config.cluster.kind) {
     case "memory":
       return memoryCluster(options);

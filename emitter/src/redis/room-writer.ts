@@ -161,6 +161,12 @@ export class RoomWriter {
         return;
       }
       const [incarnation, newest, ...answers] = reply as readonly unknown[];
+      // A key that somebody else has written may name a place that is none.
+      const offsets = taken.entries.map((_, i) => parseOffset(answers[2 * i]));
+      if (offsets.includes(undefined)) {
+        this.#fail(taken.entries, notOurs());
+        return;
+      }
       this.#learn(String(incarnation), newest, this.#sent - sentBefore);
       for (const [i, { answer, index, role }] of taken.entries.entries()) {
         const offset = String(answers[2 * i]) as Offset;

@@ -1,5 +1,6 @@
 import type { HistoryLimits } from "@inthon/emitter";
 import type { Logger } from "../telemetry/log.js";
+import type { Refusals } from "../telemetry/refusals.js";
 import type { AdapterFactory } from "./lean-adapter.js";
 import { MemoryAdapter } from "./memory/adapter.js";
 import { MemoryBroker } from "./memory/broker.js";
@@ -40,6 +41,8 @@ export interface ClusterOptions {
   /** How long a connection to Redis that does not work may go unnoticed, in milliseconds. */
   readonly linkTimeoutMs: number;
   readonly log: Logger;
+  /** Told of what comes from Redis and is nothing that this product writes. */
+  readonly refusals: Refusals;
 }
 
 /** A cluster of one process. */
@@ -63,17 +66,17 @@ export function memoryCluster({ nodeId, limits }: ClusterOptions): Cluster {
 
 /** A cluster of all replicas that share one Redis. Does not wait for it: the process lives while Redis is away. */
 export function redisCluster(url: string, options: ClusterOptions): Cluster {
-  const { nodeId, limits, leaseMs, linkTimeoutMs, log } = options;
+  const { nodeId, limits, leaseMs, linkTimeoutMs, log, refusals } = options;
   const links = new RedisLinks(url, linkTimeoutMs, log);
   const commands = links.commands.client;
-  const subscriptions = new RoomSubscriptions(links.channels, log);
+  const subscriptions = new RoomSubscriptions(links.channels, refusals);
   const lease = new NodeLease(commands, nodeId, leaseMs, log);
-  const counts = new RedisConnectionCounts(commands, lease, log);
+  const counts = new RedisConnectionCounts(commands, lease, log, refusals);
   links.open();
   return {
-    adapter: redisAdapter(commands, links.subscriber.client, subscriptions, log),
-    broker: new RedisBroker(links, subscriptions, limits),
-    presence: new RedisPresenceStore(commands, leaseMs),
+    adapter: redisAdapter(subscriptions),
+    broker: new RedisBroker(links, subscriptions, limits, refusals),
+    presence: new RedisPresenceStore(commands, leaseMs, refusals),
     counts,
     lease: {
       get node() {

@@ -17,6 +17,14 @@ export interface RoomEvent {
   readonly isAnnouncement: boolean;
 }
 
+/** A place in a history, and what is in it: an event, or nothing that could be read. Whoever reads on skips that. */
+export type HistoryEntry = RoomEvent | { readonly position: Position; readonly event: undefined };
+
+/** Whether there is an event in this place. */
+export function isReadable(entry: HistoryEntry): entry is RoomEvent {
+  return entry.event !== undefined;
+}
+
 /**
  * Where a history stands, and where its earlier epochs ended. Redis begins a new epoch with each of its incarnations; n
  * counts on over all of them. What Redis forgot lies behind the end of the epoch in which it was given.
@@ -30,8 +38,8 @@ export interface Standing {
 
 /** What a room's history answers. */
 export interface HistoryPage extends Standing {
-  /** The events after the position asked for, oldest first. */
-  readonly events: readonly RoomEvent[];
+  /** What comes after the position asked for, oldest first. */
+  readonly events: readonly HistoryEntry[];
 }
 
 /**

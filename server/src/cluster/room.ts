@@ -1,7 +1,13 @@
 import { toEmitterError } from "@inthon/emitter";
 import type { Position, RoomName } from "@inthon/emitter/protocol";
 import type { Logger } from "../telemetry/log.js";
-import type { Broker, HistoryPage, RoomEvent } from "./ports.js";
+import {
+  isReadable,
+  type Broker,
+  type HistoryEntry,
+  type HistoryPage,
+  type RoomEvent,
+} from "./ports.js";
 import { contiguousEnd, follow, withoutRepetitions } from "./event-runs.js";
 import { pause } from "./retry.js";
 import { isInHistory } from "./standing.js";
@@ -40,10 +46,12 @@ export class Room {
   /** The newest event that arrived since the last reading began. */
   #noted: Position | undefined;
   #catchingUp: Promise<void> | undefined;
+  /** The epoch whose first event has arrived since the last reading, with the subscription unbroken. */
+  #begun: number | undefined;
   /** How often the subscription broke. */
   #interruptions = 0;
   /** The newest events, without a hole, up to the position. */
-  #recent: RoomEvent[] = [];
+  #recent: HistoryEntry[] = [];
   #backfilling: { readonly losses: number; readonly done: Promise<void> } | undefined;
   /** How often something of the history was lost that members had been told. */
   #losses = 0;
@@ -108,6 +116,7 @@ export class Room {
   /** The subscription broke: what arrives from now on may follow a hole. */
   onDisconnect(): void {
     this.#isLive = false;
+    this.#begun = undefined;
     this.#interruptions++;
   }
 
@@ -184,13 +193,9 @@ export class Room {
     if (epoch === position.epoch) {
       if (n === position.n + 1) this.#apply(event);
       else if (n > position.n) this.#readUpTo(event.position);
-    } else if (n === 1) {
-      // The history was lost, the subscription was not, so members miss nothing.
-      this.#ends = [];
-      this.#recent = [];
-      this.#apply(event);
     } else {
-      // Redis has begun another epoch: what it kept of the one before can only be read.
+      // Redis has begun another epoch: what it kept of the one before can only be read, and whether it has.
+      if (n === 1) this.#begun = epoch;
       this.#readUpTo(event.position);
     }
   }
@@ -200,14 +205,14 @@ export class Room {
     void this.#catchUp();
   }
 
-  #apply(event: RoomEvent): void {
+  #apply(event: HistoryEntry): void {
     this.#position = event.position;
     this.#recent.push(event);
     // Twice the limit before it is cut, so that cutting costs little for each event.
     if (this.#recent.length >= 2 * this.#historyLimit) {
       this.#recent = this.#recent.slice(-this.#historyLimit);
     }
-    if (!this.#isRepetition(event)) this.#listener.onEvent(this, event);
+    if (isReadable(event) && !this.#isRepetition(event)) this.#listener.onEvent(this, event);
   }
 
   /** A Redis that forgot what it had announced announces it again; members know it already. */
@@ -263,12 +268,19 @@ export class Room {
   }
 
   #merge({ head, ends, events }: HistoryPage): void {
-    const position = this.#position;
+    const begun = this.#begun;
+    this.#begun = undefined;
     this.#ends = ends;
-    if (!position) {
+    if (!this.#position) {
       this.#position = head;
       return;
     }
+    if (begun === head.epoch && ends.length === 0 && events.length > 0 && follow(events, 0)) {
+      // The history was lost, the subscription was not, so members miss nothing: they hear the new one from its beginning.
+      this.#position = { epoch: head.epoch, n: 0 };
+      this.#recent = [];
+    }
+    const position = this.#position;
     const isWhole = follow(events, position.n) && (events.length > 0 || head.n === position.n);
     if (isWhole && isInHistory({ head, ends }, position)) {
       for (const event of events) this.#apply(event);
@@ -296,7 +308,7 @@ export class Room {
   /** Reads what came before the recent events, and joins it to them where nothing is missing between. */
   async #backfill(): Promise<void> {
     const wanted = () => (this.#recent[0]?.position.n ?? this.position.n + 1) - 1;
-    let older: readonly RoomEvent[] = [];
+    let older: readonly HistoryEntry[] = [];
     let from: Position = { epoch: 0, n: 0 };
     const losses = this.#losses;
     while ((older.at(-1)?.position.n ?? 0) < wanted()) {

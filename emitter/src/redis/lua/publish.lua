@@ -39,6 +39,7 @@ local call, pcall = redis.call, redis.pcall
 local history, log, older, epochsKey, once, announcedKey = unpack(KEYS)
 local held, tail, goesOnWith, mark, knownEpoch = unpack(ARGV, 1, 5)
 local FIRST_EVENT = 6
+local MAX_VERSION = 2 ^ 52
 
 if string.sub(history, 1, 9) ~= 'history:{' then
   return redis.error_reply('PREFIX the client changes the names of keys, and channels are made of them')
@@ -137,7 +138,8 @@ end
 --- Whether an announcement is news. A newer version of the same state is none, but makes those before it old.
 local function isNews(version)
   local announced = incarnation == here and tonumber(call('GET', announcedKey) or nil)
-  if not announced then
+  -- What no change has made is none: nothing later would be news.
+  if not announced or not (announced > 0 and announced < MAX_VERSION) then
     return true
   elseif tonumber(version) <= announced then
     return false

@@ -13,13 +13,12 @@ import {
   idempotencyKeysKey,
   newKeysKey,
   olderKeysKey,
-  parseOffset,
-  type ClassroomEvent,
   type Position,
   type RoomName,
 } from "@inthon/emitter/protocol";
 import type { Broker, HistoryPage, RoomEvent } from "../ports.js";
-import { isInHistory } from "../standing.js";
+import type { Refusals } from "../../telemetry/refusals.js";
+import { readHistoryReply } from "./incoming/history-reply.js";
 import type { RedisLinks } from "./links.js";
 import { loadScript, runScript } from "./scripts/script.js";
 import type { RoomSubscriptions } from "./room-subscriptions.js";
@@ -33,12 +32,19 @@ export class RedisBroker implements Broker {
   readonly #subscriber: Link;
   readonly #subscriptions: RoomSubscriptions;
   readonly #limits: HistoryLimits;
+  readonly #refusals: Refusals;
 
-  constructor(links: RedisLinks, subscriptions: RoomSubscriptions, limits: HistoryLimits) {
+  constructor(
+    links: RedisLinks,
+    subscriptions: RoomSubscriptions,
+    limits: HistoryLimits,
+    refusals: Refusals,
+  ) {
     this.#commands = links.commands;
     this.#subscriber = links.subscriber;
     this.#subscriptions = subscriptions;
     this.#limits = limits;
+    this.#refusals = refusals;
     this.publisher = new RedisPublisher(links.publishing, limits, () => Promise.resolve());
   }
 
@@ -80,35 +86,8 @@ export class RedisBroker implements Broker {
       ],
       [after ? formatOffset(after) : "", String(limit), String(this.#limits.historyTtlMs)],
     );
-    const [newest, ended, entries] = reply as [string, string, [string, string[]][]];
-    const standing = {
-      head: toPosition(newest),
-      ends: ended
-        .split(" ")
-        .flatMap((end) => (end === "" ? [] : toPosition(end.replace(":", "-")))),
-    };
-    // Redis can bring back what it had forgotten, and whose numbers another epoch has given since: where the end of its
-    // append-only file was cut off within a transaction, it does so when it starts for the second time after that.
-    const events = entries
-      .map(toRoomEvent)
-      .filter(({ position }) => isInHistory(standing, position));
-    return { ...standing, events };
+    return readHistoryReply(reply, (why) => {
+      this.#refusals.note("bad_bus_message", { room, why });
+    });
   }
-}
-
-function toPosition(id: string): Position {
-  const position = parseOffset(id);
-  if (!position) throw new Error(`a history holds the entry "${id}", which is not an offset`);
-  return position;
-}
-
-/** Only the publish script appends: the field `event`, and behind it `version` where the event is an announcement. */
-function toRoomEvent([id, [, json = "", version]]: [string, string[]]): RoomEvent {
-  const position = toPosition(id);
-  return {
-    position,
-    offset: formatOffset(position),
-    event: JSON.parse(json) as ClassroomEvent,
-    isAnnouncement: version !== undefined,
-  };
 }

@@ -14,6 +14,8 @@ import type {
   PresenceView,
   Teacher,
 } from "../ports.js";
+import type { Refusals } from "../../telemetry/refusals.js";
+import { parseVersion, readOr } from "./incoming/values.js";
 import { loadScript, runScript } from "./scripts/script.js";
 
 const PRESENCE = loadScript("presence.lua");
@@ -51,11 +53,13 @@ function toTeacher(sessionId: SessionId, member: string): Teacher {
 export class RedisPresenceStore implements PresenceStore {
   readonly #commands: RedisClient;
   readonly #leaseMs: number;
+  readonly #refusals: Refusals;
 
   /** @param leaseMs - a node that has not renewed its lease for this long does not live */
-  constructor(commands: RedisClient, leaseMs: number) {
+  constructor(commands: RedisClient, leaseMs: number, refusals: Refusals) {
     this.#commands = commands;
     this.#leaseMs = leaseMs;
+    this.#refusals = refusals;
   }
 
   async change(teacher: Teacher, change: PresenceChange): Promise<PresenceState> {
@@ -75,7 +79,8 @@ export class RedisPresenceStore implements PresenceStore {
   }
 
   async heldBy(node: string): Promise<Teacher[]> {
-    const entries = await this.#commands.sMembers(heldKey(node));
+    const key = heldKey(node);
+    const entries = await this.#readOr(key, this.#commands.sMembers(key), []);
     return entries.flatMap((entry) => {
       const cut = entry.indexOf("/");
       const sessionId = parseSessionId(entry.slice(0, cut));
@@ -122,10 +127,11 @@ export class RedisPresenceStore implements PresenceStore {
 
   async isAnnounced(sessionId: SessionId): Promise<boolean> {
     const [announced, isOnline] = await Promise.all([
-      this.#commands.get(announcedKey(roomName(sessionId, "student"))),
+      this.#announced(sessionId),
       this.isOnline(sessionId),
     ]);
-    return announced === null ? isOnline : Number(announced) % 2 === 1;
+    const version = parseVersion(announced);
+    return version === undefined ? isOnline : version % 2 === 1;
   }
 
   async forgetAnnounced(sessionId: SessionId): Promise<void> {
@@ -136,7 +142,7 @@ export class RedisPresenceStore implements PresenceStore {
   async #renew(teacher: Teacher): Promise<boolean> {
     const set = teachersKey(teacher.sessionId);
     const [isThere] = await Promise.all([
-      this.#commands.sIsMember(set, memberOf(teacher)),
+      this.#readOr(set, this.#commands.sIsMember(set, memberOf(teacher)), 0),
       this.#commands.pExpire(set, SET_LEASES * this.#leaseMs),
     ]);
     return isThere === 1;
@@ -151,18 +157,33 @@ export class RedisPresenceStore implements PresenceStore {
   }
 
   async #read(sessionId: SessionId) {
+    const set = teachersKey(sessionId);
     const [members, announced] = await Promise.all([
-      this.#commands.sMembers(teachersKey(sessionId)),
-      this.#commands.get(announcedKey(roomName(sessionId, "student"))),
+      this.#readOr(set, this.#commands.sMembers(set), []),
+      this.#announced(sessionId),
     ]);
     const teachers = members.map((member) => toTeacher(sessionId, member));
-    return { sessionId, teachers, announced: announced === null ? undefined : Number(announced) };
+    return { sessionId, teachers, announced: parseVersion(announced) };
+  }
+
+  #announced(sessionId: SessionId): Promise<string | null> {
+    const key = announcedKey(roomName(sessionId, "student"));
+    return this.#readOr(key, this.#commands.get(key), null);
   }
 
   #areClaimed(teachers: readonly Teacher[]): Promise<number[]> {
     return Promise.all(
-      teachers.map((teacher) => this.#commands.sIsMember(heldKey(teacher.node), entryOf(teacher))),
+      teachers.map((teacher) => {
+        const key = heldKey(teacher.node);
+        return this.#readOr(key, this.#commands.sIsMember(key, entryOf(teacher)), 0);
+      }),
     );
+  }
+
+  #readOr<T>(key: string, reading: Promise<T>, otherwise: T): Promise<T> {
+    return readOr(reading, otherwise, () => {
+      this.#refusals.note("bad_bus_message", { key, why: "somebody else uses the key" });
+    });
   }
 
   async #run(
@@ -172,7 +193,7 @@ export class RedisPresenceStore implements PresenceStore {
     newerThan = 0,
   ): Promise<PresenceState> {
     const teachers = teachersKey(sessionId);
-    const version = await runScript(
+    const reply = await runScript(
       this.#commands,
       PRESENCE,
       // The hash tag puts the version in the slot of the set.
@@ -185,6 +206,8 @@ export class RedisPresenceStore implements PresenceStore {
         String(SET_LEASES * this.#leaseMs),
       ],
     );
-    return { version: Number(version) };
+    const version = parseVersion(reply);
+    if (version === undefined) throw new Error("the presence has no version");
+    return { version };
   }
 }

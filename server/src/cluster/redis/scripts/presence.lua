@@ -18,6 +18,7 @@
 -- ARGV[5]  expiry of the set, in milliseconds: whoever holds a teacher renews it, so that a set does not outlive them all
 --
 -- Returns  the version
+local MAX_VERSION = 2 ^ 52
 local set, key, operation, member = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 
 local before = redis.call('EXISTS', set)
@@ -33,7 +34,11 @@ else
 end
 local parity = redis.call('EXISTS', set)
 
+-- What no change has made is none: somebody else's, or too large to count on from.
 local version = tonumber(redis.call('GET', key) or nil)
+if version and not (version > 0 and version < MAX_VERSION) then
+  version = nil
+end
 if version and version % 2 == parity and before == parity and version > tonumber(ARGV[4]) then
   return string.format('%.0f', version)
 end

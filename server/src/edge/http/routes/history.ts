@@ -9,7 +9,7 @@ import {
   type RoomName,
   type SessionId,
 } from "@inthon/emitter/protocol";
-import type { Broker, RoomEvent } from "../../../cluster/ports.js";
+import { isReadable, type Broker, type RoomEvent } from "../../../cluster/ports.js";
 import { untilDoneWithin } from "../../../cluster/retry.js";
 import { isInHistory } from "../../../cluster/standing.js";
 import type { Authorize } from "../../gate/http-access.js";
@@ -64,7 +64,7 @@ export function historyRoutes(http: Http, broker: Broker, authorize: Authorize):
           role,
           head: formatOffset(head),
           complete: isReachable && next === from.n + 1,
-          events: events.map(({ offset, event }) => ({ offset, event })),
+          events: events.filter(isReadable).map(({ offset, event }) => ({ offset, event })),
         };
       } catch (cause) {
         throw unavailable(cause);
