@@ -20,6 +20,7 @@ export { Link, type InTime, type LinkOptions } from "./redis/link.js";
 export { isDenial, toEmitterError } from "./redis/redis-errors.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 export {
+  FLEETING_TTL_MS,
   MAY_PUBLISH_LUA,
   STANDING_LUA,
   type HistoryLimits,

@@ -18,6 +18,7 @@ interface Reading {
 class ScriptedBroker implements Broker {
   readonly publisher = undefined as never;
   readonly isConnected = true;
+  readonly keepMs = 60_000;
   readonly readings = new Inbox<Reading>();
   receive: (event: RoomEvent) => void = () => undefined;
 
@@ -32,6 +33,14 @@ class ScriptedBroker implements Broker {
 
   unsubscribe(): Promise<void> {
     return Promise.resolve();
+  }
+
+  keep(): Promise<number> {
+    return Promise.resolve(Infinity);
+  }
+
+  look(room: string, known: Position): Promise<HistoryPage> {
+    return this.read(room, known);
   }
 
   read(_room: string, known: Position | undefined): Promise<HistoryPage> {

@@ -19,13 +19,19 @@ export interface HistoryLimits {
   readonly historyLimit: number;
   /**
    * How long a room's history outlives its newest event, in milliseconds. Renewed by an append only where a hundredth
-   * of it has passed: that much it may be less.
+   * of it has passed: that much it may be less. Where there has been none but the server's own: {@link FLEETING_TTL_MS}.
    */
   readonly historyTtlMs: number;
 }
 
 /** How much of a log of keys is searched for those of a call whose guess was wrong: hundreds of events. */
 const MAX_LATE_BYTES = 64 * 1024;
+
+/**
+ * How long a history lives, in milliseconds, in which nobody has published anything: it is renewed while somebody is in
+ * the room. So a session that was only named leaves nothing, and a client that drops for a moment resumes all the same.
+ */
+export const FLEETING_TTL_MS = 50_000;
 
 /** In src, also when this runs from dist: the compiler does not copy it. */
 function lua(name: string): string {
@@ -86,6 +92,7 @@ export class PublishScript {
 local PUBLISH = 'PUBLISH'
 local HISTORY_LIMIT = '${String(historyLimit)}'
 local TTL_MS = '${String(historyTtlMs)}'
+local FLEETING_TTL_MS = ${String(Math.min(historyTtlMs, FLEETING_TTL_MS))}
 local MAX_KEYS = ${String(MAX_IDEMPOTENCY_KEYS)}
 local MAX_LOG_BYTES = ${String(MAX_LOG_BYTES)}
 local MAX_LINE_BYTES = ${String(MAX_MARKED_LINE_BYTES)}

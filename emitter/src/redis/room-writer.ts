@@ -145,16 +145,17 @@ export class RoomWriter {
   /** @returns how many of the entries it took */
   #send(entries: readonly Entry[]): number {
     const [first] = entries;
-    const encoder =
-      first && isAnnouncement(first)
-        ? (this.#announcements ??= new PacketEncoder(this.#room, true))
-        : this.#packets;
+    const announces = first !== undefined && isAnnouncement(first);
+    const encoder = announces
+      ? (this.#announcements ??= new PacketEncoder(this.#room, true))
+      : this.#packets;
     const call = plainCall(entries, encoder, this.#mark, this.#knownEpoch);
     const options = { keys: this.#keys, arguments: call.arguments };
     const taken = this.#take(entries, call);
     const sentBefore = this.#sent;
     if (this.#guess) this.#guess.next += call.count;
-    this.#renewAt = Date.now() + this.#renewMs;
+    // An announcement alone keeps a room for a moment only.
+    if (!announces) this.#renewAt = Date.now() + this.#renewMs;
     this.#await(taken, this.#script.run(options), (reply) => {
       if (!Array.isArray(reply) || reply.length !== 2 + 2 * call.count) {
         this.#fail(taken.entries, notOurs());

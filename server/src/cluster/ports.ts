@@ -42,6 +42,9 @@ export interface HistoryPage extends Standing {
   readonly events: readonly HistoryEntry[];
 }
 
+/** A room is kept each time that this part of its least life is over: two failures cost nothing. */
+export const KEEP_PART = 0.3;
+
 /**
  * Carries events between replicas and keeps their history.
  *
@@ -58,8 +61,16 @@ export interface Broker {
   /** Resolves when the subscription is acknowledged. One listener for each room. */
   subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void>;
   unsubscribe(room: RoomName): Promise<void>;
+  /** How often the history of a room with members must be kept, in milliseconds, to live as long as they are there. */
+  readonly keepMs: number;
   /**
-   * Reads history, and begins one where there is none.
+   * Keeps a room's history for a few times {@link Broker.keepMs}, if it would end earlier.
+   *
+   * @returns how long it lives, in milliseconds
+   */
+  keep(room: RoomName): Promise<number>;
+  /**
+   * Reads history for somebody who comes into the room: begins one where there is none, and keeps it for a while.
    *
    * @param after - the position to read on from, which may be one that the history never had, or has lost: the reader
    *   compares (see {@link Standing}). `undefined` asks for the head alone.
@@ -67,6 +78,12 @@ export interface Broker {
    * @throws where the history cannot be reached
    */
   read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage>;
+  /**
+   * The same for somebody who only looks: changes nothing. Where there is no history, its head is 0-0.
+   *
+   * @throws where the history cannot be reached
+   */
+  look(room: RoomName, after: Position, limit: number): Promise<HistoryPage>;
 }
 
 /** A session's presence after a change: `version` is odd while a teacher is there, even otherwise, and only grows. */

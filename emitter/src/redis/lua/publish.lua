@@ -10,6 +10,7 @@
 --   PUBLISH        'PUBLISH' or 'SPUBLISH'
 --   HISTORY_LIMIT  newest events to keep
 --   TTL_MS         expiry of all keys, in milliseconds
+--   FLEETING_TTL_MS  the same for a room in which nothing but states has been announced: whoever is in it renews that
 --   MAX_KEYS       newest idempotency keys to keep
 --   MAX_LOG_BYTES  length at which the log of new keys is put aside for a new one
 --
@@ -171,6 +172,8 @@ if goesOnWith ~= '' and not find('?', goesOnWith) then
 end
 
 local reply = { here, '' }
+--- A call has announcements alone, or none.
+local isAnnouncement = ARGV[FIRST_EVENT + 3] ~= ''
 for i = FIRST_EVENT, #ARGV, 4 do
   local packet, json, key, version = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local kind, name = string.sub(key, 1, 1), string.sub(key, 2)
@@ -209,7 +212,11 @@ end
 if call('ZCARD', once) > MAX_KEYS * 1.01 then
   call('ZREMRANGEBYRANK', once, 0, -1 - MAX_KEYS)
 end
-for _, key in ipairs({ history, epochsKey, log, once }) do
-  call('PEXPIRE', key, TTL_MS)
+local ttl = TTL_MS
+if isAnnouncement and call('PTTL', history) <= FLEETING_TTL_MS then
+  ttl = FLEETING_TTL_MS
+end
+for _, key in ipairs({ history, epochsKey, log, once, announcedKey }) do
+  call('PEXPIRE', key, ttl)
 end
 return reply

@@ -1,4 +1,5 @@
 import {
+  FLEETING_TTL_MS,
   MAX_IDEMPOTENCY_KEYS,
   type Publication,
   type Publisher,
@@ -12,7 +13,7 @@ import {
   type Position,
   type RoomName,
 } from "@inthon/emitter/protocol";
-import type { Broker, HistoryPage, RoomEvent } from "../ports.js";
+import { KEEP_PART, type Broker, type HistoryPage, type RoomEvent } from "../ports.js";
 
 interface MemoryHistory {
   readonly epoch: number;
@@ -21,6 +22,9 @@ interface MemoryHistory {
   /** Idempotency keys and the offsets they got, oldest first. */
   readonly seen: Map<string, Offset>;
   announced: number | undefined;
+  /** Whether somebody has published in it: it lives longer. */
+  isLasting: boolean;
+  endsAt: number;
   expiry: NodeJS.Timeout | undefined;
 }
 
@@ -30,6 +34,7 @@ export class MemoryBroker implements Broker, Publisher {
   readonly isConnected = true;
   readonly #historyLimit: number;
   readonly #historyTtlMs: number;
+  readonly #fleetingMs: number;
   readonly #histories = new Map<RoomName, MemoryHistory>();
   readonly #listeners = new Map<RoomName, (event: RoomEvent) => void>();
   #lastEpoch = 0;
@@ -37,6 +42,18 @@ export class MemoryBroker implements Broker, Publisher {
   constructor(options: { historyLimit: number; historyTtlMs: number }) {
     this.#historyLimit = options.historyLimit;
     this.#historyTtlMs = options.historyTtlMs;
+    this.#fleetingMs = Math.min(FLEETING_TTL_MS, options.historyTtlMs);
+  }
+
+  get keepMs(): number {
+    return this.#fleetingMs * KEEP_PART;
+  }
+
+  keep(room: RoomName): Promise<number> {
+    const history = this.#histories.get(room);
+    if (!history) return Promise.resolve(Infinity);
+    this.#keep(room, history, this.#fleetingMs);
+    return Promise.resolve(history.endsAt - performance.now());
   }
 
   onConnectionChange(): void {
@@ -54,15 +71,15 @@ export class MemoryBroker implements Broker, Publisher {
   }
 
   read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage> {
-    const { epoch, n, events } = this.#open(room);
-    const isAfter = ({ position }: RoomEvent) =>
-      after !== undefined &&
-      (epoch > after.epoch || (epoch === after.epoch && position.n > after.n));
-    return Promise.resolve({
-      head: { epoch, n },
-      ends: [],
-      events: events.filter(isAfter).slice(0, limit),
-    });
+    const history = this.#open(room);
+    this.#keep(room, history, this.#fleetingMs);
+    return Promise.resolve(pageOf(history, after, limit));
+  }
+
+  look(room: RoomName, after: Position, limit: number): Promise<HistoryPage> {
+    const history = this.#histories.get(room);
+    const none = { head: { epoch: 0, n: 0 }, ends: [], events: [] };
+    return Promise.resolve(history ? pageOf(history, after, limit) : none);
   }
 
   publish(publications: readonly Publication[]): Promise<PublishResult[]> {
@@ -94,6 +111,8 @@ export class MemoryBroker implements Broker, Publisher {
   #append(room: RoomName, publication: Publication): { offset: Offset; duplicate: boolean } {
     const { event, idempotencyKey, version } = publication;
     const history = this.#open(room);
+    if (version === undefined) history.isLasting = true;
+    this.#keep(room, history, history.isLasting ? this.#historyTtlMs : this.#fleetingMs);
     const seen = history.seen.get(idempotencyKey);
     if (seen) return { offset: seen, duplicate: true };
     if (version !== undefined) {
@@ -124,20 +143,39 @@ export class MemoryBroker implements Broker, Publisher {
         events: [],
         seen: new Map(),
         announced: undefined,
+        isLasting: false,
+        endsAt: 0,
         expiry: undefined,
       };
       this.#histories.set(room, history);
     }
+    return history;
+  }
+
+  /** Lets a history live this long at least. */
+  #keep(room: RoomName, history: MemoryHistory, ms: number): void {
+    const endsAt = performance.now() + ms;
+    if (endsAt <= history.endsAt) return;
+    history.endsAt = endsAt;
     clearTimeout(history.expiry);
     // A timer holds at most 2^31 - 1 ms (Node's documentation of setTimeout).
     history.expiry = setTimeout(
       () => {
         this.#histories.delete(room);
       },
-      Math.min(this.#historyTtlMs, 2 ** 31 - 1),
+      Math.min(ms, 2 ** 31 - 1),
     ).unref();
-    return history;
   }
+}
+
+function pageOf(
+  { epoch, n, events }: MemoryHistory,
+  after: Position | undefined,
+  limit: number,
+): HistoryPage {
+  const isAfter = ({ position }: RoomEvent) =>
+    after !== undefined && (epoch > after.epoch || (epoch === after.epoch && position.n > after.n));
+  return { head: { epoch, n }, ends: [], events: events.filter(isAfter).slice(0, limit) };
 }
 
 function remember(history: MemoryHistory, key: string, offset: Offset): void {

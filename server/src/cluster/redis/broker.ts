@@ -1,4 +1,5 @@
 import {
+  FLEETING_TTL_MS,
   RedisPublisher,
   STANDING_LUA,
   type HistoryLimits,
@@ -16,7 +17,7 @@ import {
   type Position,
   type RoomName,
 } from "@inthon/emitter/protocol";
-import type { Broker, HistoryPage, RoomEvent } from "../ports.js";
+import { KEEP_PART, type Broker, type HistoryPage, type RoomEvent } from "../ports.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { readHistoryReply } from "./incoming/history-reply.js";
 import type { RedisLinks } from "./links.js";
@@ -24,6 +25,7 @@ import { loadScript, runScript } from "./scripts/script.js";
 import type { RoomSubscriptions } from "./room-subscriptions.js";
 
 const HISTORY = loadScript("history.lua", STANDING_LUA);
+const KEEP = loadScript("keep.lua");
 
 /** {@link Broker} on one Redis: Pub/Sub to carry, a stream for each room to remember. */
 export class RedisBroker implements Broker {
@@ -31,7 +33,7 @@ export class RedisBroker implements Broker {
   readonly #commands: Link;
   readonly #subscriber: Link;
   readonly #subscriptions: RoomSubscriptions;
-  readonly #limits: HistoryLimits;
+  readonly #fleetingMs: number;
   readonly #refusals: Refusals;
 
   constructor(
@@ -43,9 +45,13 @@ export class RedisBroker implements Broker {
     this.#commands = links.commands;
     this.#subscriber = links.subscriber;
     this.#subscriptions = subscriptions;
-    this.#limits = limits;
+    this.#fleetingMs = Math.min(FLEETING_TTL_MS, limits.historyTtlMs);
     this.#refusals = refusals;
     this.publisher = new RedisPublisher(links.publishing, limits, () => Promise.resolve());
+  }
+
+  get keepMs(): number {
+    return this.#fleetingMs * KEEP_PART;
   }
 
   get isConnected(): boolean {
@@ -72,22 +78,42 @@ export class RedisBroker implements Broker {
     return Promise.resolve();
   }
 
-  async read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage> {
-    const reply = await runScript(
-      this.#commands.client,
-      HISTORY,
-      [
-        historyKey(room),
-        epochsKey(room),
-        newKeysKey(room),
-        olderKeysKey(room),
-        idempotencyKeysKey(room),
-        announcedKey(room),
-      ],
-      [after ? formatOffset(after) : "", String(limit), String(this.#limits.historyTtlMs)],
-    );
+  read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage> {
+    return this.#read(room, after, limit, String(this.#fleetingMs));
+  }
+
+  look(room: RoomName, after: Position, limit: number): Promise<HistoryPage> {
+    return this.#read(room, after, limit, "");
+  }
+
+  async keep(room: RoomName): Promise<number> {
+    const args = [String(this.#fleetingMs)];
+    const left = Number(await runScript(this.#commands.client, KEEP, keysOf(room), args));
+    return left < 0 ? Infinity : left;
+  }
+
+  /** @param keepMs - how long the history, begun if need be, lives at least; "" to change nothing */
+  async #read(
+    room: RoomName,
+    after: Position | undefined,
+    limit: number,
+    keepMs: string,
+  ): Promise<HistoryPage> {
+    const args = [after ? formatOffset(after) : "", String(limit), keepMs];
+    const reply = await runScript(this.#commands.client, HISTORY, keysOf(room), args);
     return readHistoryReply(reply, (why) => {
       this.#refusals.note("bad_bus_message", { room, why });
     });
   }
+}
+
+function keysOf(room: RoomName): string[] {
+  return [
+    historyKey(room),
+    epochsKey(room),
+    newKeysKey(room),
+    olderKeysKey(room),
+    idempotencyKeysKey(room),
+    announcedKey(room),
+  ];
 }

@@ -20,8 +20,11 @@ import { loadScript, runScript } from "./scripts/script.js";
 
 const PRESENCE = loadScript("presence.lua");
 
-/** Longer than any lecture; where it runs out, nothing is lost but a number. */
-const VERSION_TTL_MS = 24 * 60 * 60 * 1_000;
+/**
+ * At most as long as the set. Where it runs out, nothing is lost but a number: the next one is made of the time, and so
+ * is newer all the same.
+ */
+const MAX_VERSION_TTL_MS = 60_000;
 
 /**
  * Leases for which a session's set outlives the last node that has looked after it. Else a set of which Redis has
@@ -193,6 +196,7 @@ export class RedisPresenceStore implements PresenceStore {
     newerThan = 0,
   ): Promise<PresenceState> {
     const teachers = teachersKey(sessionId);
+    const setTtlMs = SET_LEASES * this.#leaseMs;
     const reply = await runScript(
       this.#commands,
       PRESENCE,
@@ -201,9 +205,9 @@ export class RedisPresenceStore implements PresenceStore {
       [
         operation,
         member,
-        String(VERSION_TTL_MS),
+        String(Math.min(MAX_VERSION_TTL_MS, setTtlMs)),
         String(newerThan),
-        String(SET_LEASES * this.#leaseMs),
+        String(setTtlMs),
       ],
     );
     const version = parseVersion(reply);

@@ -1,7 +1,7 @@
--- Reads a room's history, and begins one where there is none.
+-- Reads a room's history, and begins one where there is none and somebody comes into the room.
 --
 -- Atomic, so that the head, the epochs and the events belong together, and two replicas that begin a history agree on its
--- epoch. Reading changes nothing: also a history that is behind what somebody has seen stays as it is, and tells.
+-- epoch. A history that is behind what somebody has seen stays as it is, and tells.
 --
 -- In front of this text comes `standing.lua` of the emitter.
 --
@@ -13,21 +13,24 @@
 -- KEYS[6]  newest version announced to the room
 -- ARGV[1]  position to read on from, as '<epoch>-<n>', or '' for the head alone
 -- ARGV[2]  events at most
--- ARGV[3]  expiry of the history, in milliseconds
+-- ARGV[3]  how long the history lives at least from now on, in milliseconds; '' to change nothing
 --
--- Returns  { position of the newest event, or '<epoch>-0'; ends of earlier epochs, ' <epoch>:<n>' for each;
---            entries as XRANGE gives them }
+-- Returns  { position of the newest event, or '<epoch>-0', '0-0' where there is no history; ends of earlier epochs,
+--            ' <epoch>:<n>' for each; entries as XRANGE gives them }
 local history, epochsKey, log, older, once, announced = unpack(KEYS)
 local from, limit, ttl = unpack(ARGV)
 
 local incarnation, known, ends = epochsOf(epochsKey)
 local epoch, n = newestPlaceOf(history)
-if epoch then
-  for _, key in ipairs({ history, epochsKey, log, once }) do
-    -- A replica, which refuses this, can be read all the same.
-    redis.pcall('PEXPIRE', key, ttl)
+if not epoch and ttl == '' then
+  return { '0-0', '', {} }
+end
+if epoch and ttl ~= '' then
+  for _, key in ipairs(KEYS) do
+    -- Never shorter. A replica, which refuses this, can be read all the same.
+    redis.pcall('PEXPIRE', key, ttl, 'GT')
   end
-else
+elseif not epoch then
   local here = incarnationOfRedis()
   epoch, n, ends = newEpoch(here, known, string.match(from, '^%d+')), 0, ''
   local head = epoch .. '-0'

@@ -80,9 +80,11 @@ async function readAfter(
   after: Position | undefined,
   limit: number,
 ) {
-  let page = await broker.read(room, after ?? THE_BEGINNING, limit);
-  const isReachable = !after || isInHistory(page, after);
-  if (!isReachable) page = await broker.read(room, THE_BEGINNING, limit);
+  // Who has seen nothing, of a history that there was not yet, begins at the beginning.
+  const isBeginning = !after || (after.epoch === 0 && after.n === 0);
+  let page = await broker.look(room, after ?? THE_BEGINNING, limit);
+  const isReachable = isBeginning || isInHistory(page, after);
+  if (!isReachable) page = await broker.look(room, THE_BEGINNING, limit);
   const from = isReachable && after ? after : THE_BEGINNING;
   return { head: page.head, events: page.events, from, isReachable };
 }
