@@ -185,6 +185,7 @@ function openCluster(config: Config, log: Logger, refusals: Refusals): Cluster {
     nodeId,
     limits: { historyLimit, historyTtlMs },
     leaseMs,
+    presenceWindowMs: config.limits.presenceWindowMs,
     linkTimeoutMs,
     log,
     refusals,

@@ -38,6 +38,8 @@ export interface ClusterOptions {
   readonly nodeId: string;
   readonly limits: HistoryLimits;
   readonly leaseMs: number;
+  /** Of changes of presence that follow one within this time, the last state is told when it is over, in milliseconds. */
+  readonly presenceWindowMs: number;
   /** How long a connection to Redis that does not work may go unnoticed, in milliseconds. */
   readonly linkTimeoutMs: number;
   readonly log: Logger;
@@ -46,12 +48,12 @@ export interface ClusterOptions {
 }
 
 /** A cluster of one process. */
-export function memoryCluster({ nodeId, limits }: ClusterOptions): Cluster {
+export function memoryCluster({ nodeId, limits, presenceWindowMs }: ClusterOptions): Cluster {
   const broker = new MemoryBroker(limits);
   return {
     adapter: MemoryAdapter,
     broker,
-    presence: new MemoryPresenceStore(broker),
+    presence: new MemoryPresenceStore(broker, presenceWindowMs),
     counts: new MemoryConnectionCounts(),
     lease: new MemoryLease(nodeId),
     onForeignEmit: () => {
@@ -76,7 +78,11 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
   return {
     adapter: redisAdapter(subscriptions),
     broker: new RedisBroker(links, subscriptions, limits, refusals),
-    presence: new RedisPresenceStore(commands, leaseMs, refusals),
+    presence: new RedisPresenceStore(commands, {
+      leaseMs,
+      windowMs: options.presenceWindowMs,
+      refusals,
+    }),
     counts,
     lease: {
       get node() {

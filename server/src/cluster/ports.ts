@@ -86,9 +86,15 @@ export interface Broker {
   look(room: RoomName, after: Position, limit: number): Promise<HistoryPage>;
 }
 
-/** A session's presence after a change: `version` is odd while a teacher is there, even otherwise, and only grows. */
+/** A session's presence after a change. */
 export interface PresenceState {
+  /** Odd while a teacher is there, even otherwise; only grows. */
   readonly version: number;
+  /**
+   * In how many milliseconds it may be told. 0: now, or it has been told. Else another change has just been told: whoever
+   * gets this checks again then, and tells what is so by then.
+   */
+  readonly waitMs: number;
 }
 
 /** One teacher's connection. */

@@ -56,13 +56,21 @@ function toTeacher(sessionId: SessionId, member: string): Teacher {
 export class RedisPresenceStore implements PresenceStore {
   readonly #commands: RedisClient;
   readonly #leaseMs: number;
+  readonly #windowMs: number;
   readonly #refusals: Refusals;
 
-  /** @param leaseMs - a node that has not renewed its lease for this long does not live */
-  constructor(commands: RedisClient, leaseMs: number, refusals: Refusals) {
+  /**
+   * @param options - `leaseMs`: a node that has not renewed its lease for this long does not live; `windowMs`: of changes
+   *   that follow one within this time, the last state is told when it is over
+   */
+  constructor(
+    commands: RedisClient,
+    options: { leaseMs: number; windowMs: number; refusals: Refusals },
+  ) {
     this.#commands = commands;
-    this.#leaseMs = leaseMs;
-    this.#refusals = refusals;
+    this.#leaseMs = options.leaseMs;
+    this.#windowMs = options.windowMs;
+    this.#refusals = options.refusals;
   }
 
   async change(teacher: Teacher, change: PresenceChange): Promise<PresenceState> {
@@ -200,18 +208,20 @@ export class RedisPresenceStore implements PresenceStore {
     const reply = await runScript(
       this.#commands,
       PRESENCE,
-      // The hash tag puts the version in the slot of the set.
-      [teachers, `inthon:presence:{${teachers}}`],
+      // The hash tag puts all of them in the slot of the set.
+      [teachers, `inthon:presence:{${teachers}}`, `inthon:window:{${teachers}}`],
       [
         operation,
         member,
         String(Math.min(MAX_VERSION_TTL_MS, setTtlMs)),
         String(newerThan),
         String(setTtlMs),
+        String(this.#windowMs),
       ],
     );
-    const version = parseVersion(reply);
+    const [text, waitMs] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
+    const version = parseVersion(text);
     if (version === undefined) throw new Error("the presence has no version");
-    return { version };
+    return { version, waitMs: Number(waitMs) };
   }
 }
