@@ -91,6 +91,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     new TokenGate({ claimsOf: (socket) => socketTokens.claimsOf(socket), expire }, refusals, log);
   const classroom = new Classroom(io, cluster, teachers, {
     historyLimit,
+    historyMaxBytes: config.limits.historyMaxBytes,
     tokenGate,
     log,
     laneTo,
@@ -121,7 +122,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     cluster.check();
   });
   const access = httpAccess({ publishKeys: config.publishKeys, verifier, refusals });
-  historyRoutes(http, broker, access.toReadHistory);
+  historyRoutes(http, broker, {
+    authorize: access.toReadHistory,
+    pageBytes: config.limits.historyPageBytes,
+  });
   sessionRoutes(http, {
     emitter,
     access,
@@ -183,7 +187,7 @@ function openCluster(config: Config, log: Logger, refusals: Refusals): Cluster {
   const { nodeId, historyLimit, historyTtlMs, leaseMs, redisLinkTimeoutMs: linkTimeoutMs } = config;
   const options = {
     nodeId,
-    limits: { historyLimit, historyTtlMs },
+    limits: { historyLimit, historyTtlMs, historyMaxBytes: config.limits.historyMaxBytes },
     leaseMs,
     presenceWindowMs: config.limits.presenceWindowMs,
     linkTimeoutMs,

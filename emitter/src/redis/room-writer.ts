@@ -4,6 +4,7 @@ import {
   epochsKey,
   historyKey,
   idempotencyKeysKey,
+  longEventsKey,
   newKeysKey,
   olderKeysKey,
   parseOffset,
@@ -73,6 +74,7 @@ export class RoomWriter {
       epochsKey(room),
       idempotencyKeysKey(room),
       announcedKey(room),
+      longEventsKey(room),
     ];
     this.#packets = new PacketEncoder(room, false);
   }
@@ -97,7 +99,8 @@ export class RoomWriter {
   /** @param goesOnWith - the mark of a call that began their array, or '' */
   #sendAll(all: readonly Entry[], goesOnWith: string): void {
     this.#mark = goesOnWith;
-    const mayGuess = all.every(isUsual);
+    const { lightBytes } = this.#script;
+    const mayGuess = all.every((entry) => isUsual(entry, lightBytes));
     let entries = all;
     try {
       while (entries.length > 0) {

@@ -2,7 +2,7 @@ import { parseRoomName, roomName, type RoomName, type SessionId } from "@inthon/
 import type { Cluster } from "../cluster/cluster.js";
 import { HeldRooms } from "../cluster/held-rooms.js";
 import type { RoomEvent } from "../cluster/ports.js";
-import type { Room, RoomListener } from "../cluster/room.js";
+import type { Room, RoomLimits, RoomListener } from "../cluster/room.js";
 import { Admission, type AdmissionOptions } from "./admission.js";
 import { ConnectionLog, endsBecause } from "./connection-log.js";
 import type { ClassroomServer, ClassroomSocket } from "./connection.js";
@@ -14,8 +14,8 @@ import type { Beliefs } from "./presence/upkeep.js";
 import { beginAt } from "./resume.js";
 import { connected, Welcomes } from "./welcome.js";
 
-export interface ClassroomOptions extends Pick<AdmissionOptions, "laneTo" | "tokenGate" | "log"> {
-  readonly historyLimit: number;
+export interface ClassroomOptions
+  extends RoomLimits, Pick<AdmissionOptions, "laneTo" | "tokenGate" | "log"> {
   /** Aborts when this replica sends everybody away. */
   readonly closing: AbortSignal;
 }

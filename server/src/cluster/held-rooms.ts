@@ -1,7 +1,7 @@
 import type { RoomName } from "@inthon/emitter/protocol";
 import type { Logger } from "../telemetry/log.js";
 import { KEEP_PART, type Broker } from "./ports.js";
-import { Room, type RoomListener } from "./room.js";
+import { Room, type RoomLimits, type RoomListener } from "./room.js";
 import { Round } from "./round.js";
 
 /** All rooms are looked at in this many parts, so that Redis is not asked about ten thousand at once. */
@@ -24,16 +24,12 @@ interface HeldRoom {
 export class HeldRooms {
   readonly #broker: Broker;
   readonly #listener: RoomListener;
-  readonly #options: { historyLimit: number; log: Logger };
+  readonly #options: RoomLimits & { log: Logger };
   readonly #held = new Map<RoomName, HeldRoom>();
   readonly #round = new Round<HeldRoom>(KEEP_TURNS);
   readonly #keeping: NodeJS.Timeout;
 
-  constructor(
-    broker: Broker,
-    listener: RoomListener,
-    options: { historyLimit: number; log: Logger },
-  ) {
+  constructor(broker: Broker, listener: RoomListener, options: RoomLimits & { log: Logger }) {
     this.#broker = broker;
     this.#listener = listener;
     this.#options = options;

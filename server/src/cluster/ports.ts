@@ -15,6 +15,8 @@ export interface RoomEvent {
   readonly event: ClassroomEvent;
   /** Whether it is the server's own announcement of presence, not a service's `teacher_presence`. */
   readonly isAnnouncement: boolean;
+  /** About how many it takes. */
+  readonly bytes: number;
 }
 
 /** A place in a history, and what is in it: an event, or nothing that could be read. Whoever reads on skips that. */
@@ -34,6 +36,12 @@ export interface Standing {
   readonly head: Position;
   /** The last place of each earlier epoch, oldest first. */
   readonly ends: readonly Position[];
+}
+
+/** How much a page of a history holds at most. One entry is in it in any case, where there is one. */
+export interface PageLimit {
+  readonly events: number;
+  readonly bytes: number;
 }
 
 /** What a room's history answers. */
@@ -74,16 +82,15 @@ export interface Broker {
    *
    * @param after - the position to read on from, which may be one that the history never had, or has lost: the reader
    *   compares (see {@link Standing}). `undefined` asks for the head alone.
-   * @param limit - events at most
    * @throws where the history cannot be reached
    */
-  read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage>;
+  read(room: RoomName, after: Position | undefined, limit: PageLimit): Promise<HistoryPage>;
   /**
    * The same for somebody who only looks: changes nothing. Where there is no history, its head is 0-0.
    *
    * @throws where the history cannot be reached
    */
-  look(room: RoomName, after: Position, limit: number): Promise<HistoryPage>;
+  look(room: RoomName, after: Position, limit: PageLimit): Promise<HistoryPage>;
 }
 
 /** A session's presence after a change. */

@@ -20,7 +20,15 @@ export interface RoomListener {
   onLoss(room: Room): void;
 }
 
-const READ_PAGE_EVENTS = 500;
+const READ_PAGE = { events: 500, bytes: 1_048_576 };
+/** The recent events are cut when they are this many times as long as a history, so that cutting costs little for each. */
+const CUT_AT = 1.25;
+
+/** How much of a room a replica remembers: as much as its history. */
+export interface RoomLimits {
+  readonly historyLimit: number;
+  readonly historyMaxBytes: number;
+}
 
 /**
  * A role room as one replica holds it: the place it has reached, and its recent events.
@@ -36,7 +44,7 @@ export class Room {
   readonly #broker: Broker;
   readonly #listener: RoomListener;
   readonly #log: Logger;
-  readonly #historyLimit: number;
+  readonly #limits: RoomLimits;
   readonly #closing = new AbortController();
   #position: Position | undefined;
   /** Where earlier epochs of the history ended. */
@@ -52,6 +60,7 @@ export class Room {
   #interruptions = 0;
   /** The newest events, without a hole, up to the position. */
   #recent: HistoryEntry[] = [];
+  #recentBytes = 0;
   #backfilling: { readonly losses: number; readonly done: Promise<void> } | undefined;
   /** How often something of the history was lost that members had been told. */
   #losses = 0;
@@ -63,12 +72,12 @@ export class Room {
     name: RoomName,
     broker: Broker,
     listener: RoomListener,
-    options: { historyLimit: number; log: Logger },
+    options: RoomLimits & { log: Logger },
   ) {
     this.name = name;
     this.#broker = broker;
     this.#listener = listener;
-    this.#historyLimit = options.historyLimit;
+    this.#limits = options;
     this.#log = options.log;
     this.opened = this.#open();
     // Whoever holds the room awaits it; a room that is closed meanwhile has nobody left to tell.
@@ -130,6 +139,7 @@ export class Room {
     this.#isOpen = false;
     this.#isLive = false;
     this.#recent = [];
+    this.#recentBytes = 0;
   }
 
   /**
@@ -208,10 +218,8 @@ export class Room {
   #apply(event: HistoryEntry): void {
     this.#position = event.position;
     this.#recent.push(event);
-    // Twice the limit before it is cut, so that cutting costs little for each event.
-    if (this.#recent.length >= 2 * this.#historyLimit) {
-      this.#recent = this.#recent.slice(-this.#historyLimit);
-    }
+    this.#recentBytes += bytesOf(event);
+    this.#cutRecent();
     if (isReadable(event) && !this.#isRepetition(event)) this.#listener.onEvent(this, event);
   }
 
@@ -238,7 +246,7 @@ export class Room {
       // What arrived before this reading will be in it.
       this.#noted = undefined;
       try {
-        const page = await this.#broker.read(this.name, this.#position, READ_PAGE_EVENTS);
+        const page = await this.#broker.read(this.name, this.#position, READ_PAGE);
         if (this.#isClosed()) return;
         this.#merge(page);
         failures = 0;
@@ -279,6 +287,7 @@ export class Room {
       // The history was lost, the subscription was not, so members miss nothing: they hear the new one from its beginning.
       this.#position = { epoch: head.epoch, n: 0 };
       this.#recent = [];
+      this.#recentBytes = 0;
     }
     const position = this.#position;
     const isWhole = follow(events, position.n) && (events.length > 0 || head.n === position.n);
@@ -292,6 +301,7 @@ export class Room {
     );
     this.#position = head;
     this.#recent = [];
+    this.#recentBytes = 0;
     this.#announced = undefined;
     this.#losses++;
     this.#listener.onLoss(this);
@@ -312,7 +322,7 @@ export class Room {
     let from: Position = { epoch: 0, n: 0 };
     const losses = this.#losses;
     while ((older.at(-1)?.position.n ?? 0) < wanted()) {
-      const page = await this.#broker.read(this.name, from, READ_PAGE_EVENTS);
+      const page = await this.#broker.read(this.name, from, READ_PAGE);
       // Pages of two histories do not make one, also where this replica has yet to learn of the loss.
       if (losses !== this.#losses || !isInHistory(page, this.position)) return;
       const { events } = page;
@@ -324,6 +334,28 @@ export class Room {
     const missing = older.filter(({ position }) => position.n <= wanted());
     const last = missing.at(-1)?.position;
     if (last?.n !== wanted() || !this.#hasReached(last)) return;
-    this.#recent = [...missing, ...this.#recent].slice(-2 * this.#historyLimit);
+    this.#recent = [...missing, ...this.#recent];
+    this.#recentBytes = this.#recent.reduce((sum, entry) => sum + bytesOf(entry), 0);
+    this.#cutRecent();
   }
+
+  #cutRecent(): void {
+    const { historyLimit, historyMaxBytes } = this.#limits;
+    const isTooLong =
+      this.#recent.length > CUT_AT * historyLimit || this.#recentBytes > CUT_AT * historyMaxBytes;
+    if (!isTooLong) return;
+    let from = this.#recent.length;
+    let bytes = 0;
+    while (from > 0 && this.#recent.length - from < historyLimit) {
+      bytes += bytesOf(this.#recent[from - 1]);
+      if (bytes > historyMaxBytes) break;
+      from--;
+    }
+    this.#recent = this.#recent.slice(from);
+    this.#recentBytes = this.#recent.reduce((sum, entry) => sum + bytesOf(entry), 0);
+  }
+}
+
+function bytesOf(entry: HistoryEntry | undefined): number {
+  return entry && isReadable(entry) ? entry.bytes : 0;
 }

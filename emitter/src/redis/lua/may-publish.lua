@@ -4,7 +4,7 @@
 --- @param keys those of `publish.lua`
 local function mayPublish(verb, channel, keys)
   local may = redis.acl_check_cmd
-  local history, log, older, epochs, once, announced = unpack(keys)
+  local history, log, older, epochs, once, announced, heavy = unpack(keys)
   return may(verb, channel, '')
     and may('XADD', history, '*', 'event', '')
     and may('XDEL', history, '0-1')
@@ -27,7 +27,12 @@ local function mayPublish(verb, channel, keys)
     and may('ZCARD', once)
     and may('ZREMRANGEBYRANK', once, '0', '0')
     and may('SET', announced, '')
-    and may('DEL', log, older, epochs, once, announced)
+    and may('XTRIM', history, 'MINID', '0-1')
+    and may('ZRANGE', heavy, '-1', '-1')
+    and may('ZRANGEBYSCORE', heavy, '0', '0')
+    and may('ZREMRANGEBYSCORE', heavy, '0', '0')
+    and may('ZADD', heavy, '0', '')
+    and may('DEL', log, older, epochs, once, announced, heavy)
     and may('INFO', 'replication')
     and may('TIME')
 end

@@ -1,6 +1,7 @@
 import {
   FLEETING_TTL_MS,
   MAX_IDEMPOTENCY_KEYS,
+  type HistoryLimits,
   type Publication,
   type Publisher,
   type PublishResult,
@@ -13,12 +14,20 @@ import {
   type Position,
   type RoomName,
 } from "@inthon/emitter/protocol";
-import { KEEP_PART, type Broker, type HistoryPage, type RoomEvent } from "../ports.js";
+import {
+  KEEP_PART,
+  type Broker,
+  type HistoryPage,
+  type PageLimit,
+  type RoomEvent,
+} from "../ports.js";
 
 interface MemoryHistory {
   readonly epoch: number;
   n: number;
   readonly events: RoomEvent[];
+  /** Of the events together. */
+  bytes: number;
   /** Idempotency keys and the offsets they got, oldest first. */
   readonly seen: Map<string, Offset>;
   announced: number | undefined;
@@ -33,13 +42,15 @@ export class MemoryBroker implements Broker, Publisher {
   readonly publisher: Publisher = this;
   readonly isConnected = true;
   readonly #historyLimit: number;
+  readonly #historyMaxBytes: number;
   readonly #historyTtlMs: number;
   readonly #fleetingMs: number;
   readonly #histories = new Map<RoomName, MemoryHistory>();
   readonly #listeners = new Map<RoomName, (event: RoomEvent) => void>();
   #lastEpoch = 0;
 
-  constructor(options: { historyLimit: number; historyTtlMs: number }) {
+  constructor(options: HistoryLimits) {
+    this.#historyMaxBytes = options.historyMaxBytes;
     this.#historyLimit = options.historyLimit;
     this.#historyTtlMs = options.historyTtlMs;
     this.#fleetingMs = Math.min(FLEETING_TTL_MS, options.historyTtlMs);
@@ -70,13 +81,13 @@ export class MemoryBroker implements Broker, Publisher {
     return Promise.resolve();
   }
 
-  read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage> {
+  read(room: RoomName, after: Position | undefined, limit: PageLimit): Promise<HistoryPage> {
     const history = this.#open(room);
     this.#keep(room, history, this.#fleetingMs);
     return Promise.resolve(pageOf(history, after, limit));
   }
 
-  look(room: RoomName, after: Position, limit: number): Promise<HistoryPage> {
+  look(room: RoomName, after: Position, limit: PageLimit): Promise<HistoryPage> {
     const history = this.#histories.get(room);
     const none = { head: { epoch: 0, n: 0 }, ends: [], events: [] };
     return Promise.resolve(history ? pageOf(history, after, limit) : none);
@@ -125,9 +136,16 @@ export class MemoryBroker implements Broker, Publisher {
     const position = { epoch: history.epoch, n: ++history.n };
     const offset = formatOffset(position);
     const isAnnouncement = version !== undefined;
-    const roomEvent: RoomEvent = { position, offset, event, isAnnouncement };
+    const bytes = Buffer.byteLength(JSON.stringify(event));
+    const roomEvent: RoomEvent = { position, offset, event, isAnnouncement, bytes };
     history.events.push(roomEvent);
-    if (history.events.length > this.#historyLimit) history.events.shift();
+    history.bytes += bytes;
+    while (
+      history.events.length > this.#historyLimit ||
+      (history.bytes > this.#historyMaxBytes && history.events.length > 1)
+    ) {
+      history.bytes -= history.events.shift()?.bytes ?? 0;
+    }
     remember(history, idempotencyKey, offset);
     this.#listeners.get(room)?.(roomEvent);
     return { offset, duplicate: false };
@@ -141,6 +159,7 @@ export class MemoryBroker implements Broker, Publisher {
         epoch: this.#lastEpoch,
         n: 0,
         events: [],
+        bytes: 0,
         seen: new Map(),
         announced: undefined,
         isLasting: false,
@@ -171,11 +190,15 @@ export class MemoryBroker implements Broker, Publisher {
 function pageOf(
   { epoch, n, events }: MemoryHistory,
   after: Position | undefined,
-  limit: number,
+  limit: PageLimit,
 ): HistoryPage {
   const isAfter = ({ position }: RoomEvent) =>
     after !== undefined && (epoch > after.epoch || (epoch === after.epoch && position.n > after.n));
-  return { head: { epoch, n }, ends: [], events: events.filter(isAfter).slice(0, limit) };
+  const found = events.filter(isAfter).slice(0, limit.events);
+  let bytes = 0;
+  const tooMuch = found.findIndex((event, i) => (bytes += event.bytes) > limit.bytes && i > 0);
+  const page = tooMuch < 0 ? found : found.slice(0, tooMuch);
+  return { head: { epoch, n }, ends: [], events: page };
 }
 
 function remember(history: MemoryHistory, key: string, offset: Offset): void {

@@ -12,12 +12,19 @@ import {
   formatOffset,
   historyKey,
   idempotencyKeysKey,
+  longEventsKey,
   newKeysKey,
   olderKeysKey,
   type Position,
   type RoomName,
 } from "@inthon/emitter/protocol";
-import { KEEP_PART, type Broker, type HistoryPage, type RoomEvent } from "../ports.js";
+import {
+  KEEP_PART,
+  type Broker,
+  type HistoryPage,
+  type PageLimit,
+  type RoomEvent,
+} from "../ports.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { readHistoryReply } from "./incoming/history-reply.js";
 import type { RedisLinks } from "./links.js";
@@ -78,11 +85,11 @@ export class RedisBroker implements Broker {
     return Promise.resolve();
   }
 
-  read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage> {
+  read(room: RoomName, after: Position | undefined, limit: PageLimit): Promise<HistoryPage> {
     return this.#read(room, after, limit, String(this.#fleetingMs));
   }
 
-  look(room: RoomName, after: Position, limit: number): Promise<HistoryPage> {
+  look(room: RoomName, after: Position, limit: PageLimit): Promise<HistoryPage> {
     return this.#read(room, after, limit, "");
   }
 
@@ -96,10 +103,15 @@ export class RedisBroker implements Broker {
   async #read(
     room: RoomName,
     after: Position | undefined,
-    limit: number,
+    limit: PageLimit,
     keepMs: string,
   ): Promise<HistoryPage> {
-    const args = [after ? formatOffset(after) : "", String(limit), keepMs];
+    const args = [
+      after ? formatOffset(after) : "",
+      String(limit.events),
+      String(limit.bytes),
+      keepMs,
+    ];
     const reply = await runScript(this.#commands.client, HISTORY, keysOf(room), args);
     return readHistoryReply(reply, (why) => {
       this.#refusals.note("bad_bus_message", { room, why });
@@ -115,5 +127,6 @@ function keysOf(room: RoomName): string[] {
     olderKeysKey(room),
     idempotencyKeysKey(room),
     announcedKey(room),
+    longEventsKey(room),
   ];
 }

@@ -40,10 +40,12 @@ function toEntry(
   [, json, version]: readonly unknown[],
   onBad: (why: string) => void,
 ): HistoryEntry {
-  const event = typeof json === "string" ? parseJson(json) : undefined;
+  const text = typeof json === "string" ? json : "";
+  const event = parseJson(text);
   if (isEvent(event)) {
     const offset = formatOffset(position);
-    return { position, offset, event, isAnnouncement: version !== undefined };
+    const bytes = Buffer.byteLength(text);
+    return { position, offset, event, isAnnouncement: version !== undefined, bytes };
   }
   onBad("an entry of a history that is no event");
   return { position, event: undefined };

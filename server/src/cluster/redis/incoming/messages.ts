@@ -45,6 +45,7 @@ export function decodeEvent(message: Buffer): RoomEvent | undefined {
     event,
     // Our publisher marks announcements so.
     isAnnouncement: asObject(options["flags"])["compress"] === true,
+    bytes: message.length,
   };
 }
 

@@ -11,14 +11,18 @@
 -- KEYS[4]  the log before it
 -- KEYS[5]  sorted set of the keys that callers gave
 -- KEYS[6]  newest version announced to the room
+-- KEYS[7]  long events of the history
 -- ARGV[1]  position to read on from, as '<epoch>-<n>', or '' for the head alone
 -- ARGV[2]  events at most
--- ARGV[3]  how long the history lives at least from now on, in milliseconds; '' to change nothing
+-- ARGV[3]  bytes of them at most; the first one is in the answer in any case
+-- ARGV[4]  how long the history lives at least from now on, in milliseconds; '' to change nothing
 --
 -- Returns  { position of the newest event, or '<epoch>-0', '0-0' where there is no history; ends of earlier epochs,
 --            ' <epoch>:<n>' for each; entries as XRANGE gives them }
-local history, epochsKey, log, older, once, announced = unpack(KEYS)
-local from, limit, ttl = unpack(ARGV)
+local history, epochsKey, log, older, once, announced, heavy = unpack(KEYS)
+local from, limit, maxBytes, ttl = unpack(ARGV)
+--- Entries that are read in one go: what is too much is thrown away.
+local STEP = 32
 
 local incarnation, known, ends = epochsOf(epochsKey)
 local epoch, n = newestPlaceOf(history)
@@ -38,7 +42,7 @@ elseif not epoch then
   -- command that writes whether there is memory.
   redis.call('XADD', history, head, 'event', '')
   redis.call('XDEL', history, head)
-  redis.call('DEL', log, older, once)
+  redis.call('DEL', log, older, once, heavy)
   if incarnation ~= here then
     redis.call('DEL', announced)
   end
@@ -52,6 +56,24 @@ if from ~= '' then
   if tonumber(string.match(from, '^%d+')) < tonumber(oldest) then
     from = oldest .. '-0'
   end
-  events = redis.call('XRANGE', history, '(' .. from, '+', 'COUNT', limit)
+  limit, maxBytes = tonumber(limit), tonumber(maxBytes)
+  local bytes = 0
+  local isMore = true
+  while isMore do
+    local count = math.min(STEP, limit - #events)
+    local part = redis.call('XRANGE', history, '(' .. from, '+', 'COUNT', count)
+    isMore = #part == count and #events + count < limit
+    for _, entry in ipairs(part) do
+      for _, text in ipairs(entry[2]) do
+        bytes = bytes + #text
+      end
+      if bytes > maxBytes and #events > 0 then
+        isMore = false
+        break
+      end
+      events[#events + 1] = entry
+      from = entry[1]
+    end
+  end
 end
 return { epoch .. '-' .. string.format('%.0f', n), ends, events }
