@@ -55,7 +55,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const { nodeId, historyLimit, allowedOrigins } = config;
   const refusals = new Refusals(log);
   const closing = new AbortController();
-  const cluster = openCluster(config, log);
+  const cluster = openCluster(config, log, refusals);
   const { broker, presence, counts, lease } = cluster;
   const intake = new Intake(config.limits, refusals);
   const arrivals = new Arrivals(intake, config.limits.connectTimeoutMs);
@@ -104,6 +104,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     new TokenGate({ claimsOf: (socket) => socketTokens.claimsOf(socket), expire }, refusals, log);
   const classroom = new Classroom(io, cluster, teachers, {
     historyLimit,
+    historyMaxBytes: config.limits.historyMaxBytes,
     tokenGate,
     maxUnreadBytes: config.limits.maxUnreadBytes,
     log,
@@ -136,7 +137,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     cluster.check();
   });
   const access = httpAccess({ publishKeys: config.publishKeys, verifier, refusals });
-  historyRoutes(http, broker, access.toReadHistory);
+  historyRoutes(http, broker, {
+    authorize: access.toReadHistory,
+    pageBytes: config.limits.historyPageBytes,
+  });
   sessionRoutes(http, {
     emitter,
     access,
@@ -196,9 +200,17 @@ function warnOfOpenDoors({ auth, publishKeys }: Config, log: Logger): void {
   );
 }
 
-function openCluster(config: Config, log: Logger): Cluster {
+function openCluster(config: Config, log: Logger, refusals: Refusals): Cluster {
   const { nodeId, historyLimit, historyTtlMs, leaseMs, redisLinkTimeoutMs: linkTimeoutMs } = config;
-  const options = { nodeId, limits: { historyLimit, historyTtlMs }, leaseMs, linkTimeoutMs, log };
+  const options = {
+    nodeId,
+    limits: { historyLimit, historyTtlMs, historyMaxBytes: config.limits.historyMaxBytes },
+    leaseMs,
+    presenceWindowMs: config.limits.presenceWindowMs,
+    linkTimeoutMs,
+    log,
+    refusals,
+  };
   switch (config.cluster.kind) {
     case "memory":
       return memoryCluster(options);

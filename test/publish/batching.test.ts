@@ -24,7 +24,7 @@ import { startRedis } from "../helpers/processes/redis-server.js";
 import { eventually } from "../helpers/eventually.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
-const LIMITS = { historyLimit: 1_000, historyTtlMs: 60_000 };
+const LIMITS = { historyLimit: 1_000, historyMaxBytes: 4_194_304, historyTtlMs: 60_000 };
 /** As promised in DESIGN.md's "Publish", not as built. */
 const MAX_CALL_EVENTS = 100;
 const MAX_CALL_BYTES = 512 * 1_024;

@@ -68,7 +68,11 @@ interface Member {
 class Lecture {
   readonly room: Room;
   readonly members = new Map<string, Member>();
-  readonly #broker = new MemoryBroker({ historyLimit: LIMIT, historyTtlMs: 60_000 });
+  readonly #broker = new MemoryBroker({
+    historyLimit: LIMIT,
+    historyMaxBytes: 64 * 1024 * 1024,
+    historyTtlMs: 60_000,
+  });
   readonly #fanOut = new FanOut();
   readonly #sessionId: SessionId;
   readonly #catchUps: CatchUps;
@@ -94,7 +98,7 @@ class Lecture {
       },
       onLoss: () => undefined,
     };
-    const options = { historyLimit: LIMIT, log: LOG };
+    const options = { historyLimit: LIMIT, historyMaxBytes: 64 * 1024 * 1024, log: LOG };
     this.room = new Room(roomName(sessionId, "student"), this.#broker, listener, options);
   }
 

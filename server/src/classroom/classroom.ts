@@ -8,7 +8,7 @@ import {
 import type { Cluster } from "../cluster/cluster.js";
 import { HeldRooms } from "../cluster/held-rooms.js";
 import type { RoomEvent } from "../cluster/ports.js";
-import type { Room, RoomListener } from "../cluster/room.js";
+import type { Room, RoomLimits, RoomListener } from "../cluster/room.js";
 import { Admission, type AdmissionOptions } from "./admission.js";
 import { CatchUps } from "./resume/catch-ups.js";
 import { ConnectionLog, endsBecause } from "./connection-log.js";
@@ -24,8 +24,8 @@ import { Welcomes } from "./welcome.js";
 /** What was missed is sent in slices of so many bytes, or less where less may wait for a connection. */
 const SLICE_BYTES = 128 * 1024;
 
-export interface ClassroomOptions extends Pick<AdmissionOptions, "laneTo" | "tokenGate" | "log"> {
-  readonly historyLimit: number;
+export interface ClassroomOptions
+  extends RoomLimits, Pick<AdmissionOptions, "laneTo" | "tokenGate" | "log"> {
   /** Bytes that may wait for one connection. */
   readonly maxUnreadBytes: number;
   /** Aborts when this replica sends everybody away. */
