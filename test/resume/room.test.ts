@@ -283,6 +283,40 @@ void t.test(
   },
 );
 
+void t.test("pages of two histories are not joined to one", async (t) => {
+  const page = (epoch: number, from: number, to: number) =>
+    Array.from({ length: to - from + 1 }, (_, i) => at(epoch, from + i));
+  // Redis came back with 490 events, was told ten others, and came back once more.
+  const LATEST_EPOCH = 3_000;
+  const later: HistoryPage = {
+    head: { epoch: LATEST_EPOCH, n: 900 },
+    ends: [
+      { epoch: EPOCH, n: 490 },
+      { epoch: LATER_EPOCH, n: 500 },
+    ],
+    events: page(LATEST_EPOCH, 501, 900),
+  };
+  for (const knowsOfLoss of [true, false]) {
+    const { room, told, answer } = await openRoom(505);
+    const client = { epoch: EPOCH, n: 480 };
+    const canResume = room.reachBackTo(client);
+    await answer(1, { head: { epoch: EPOCH, n: 505 }, ends: [], events: page(EPOCH, 1, 500) });
+    // The second page is of what the history has become meanwhile.
+    if (!knowsOfLoss) await answer(2, later);
+    else {
+      room.onDisconnect();
+      room.onReconnect();
+      await answer(3, later);
+      await told.next((what) => what === "loss");
+      await answer(2, later);
+      // The history as it is now is read from its beginning, and holds no more.
+      await answer(4, later);
+    }
+    t.equal(await canResume, false);
+    t.equal(room.eventsSince(client), undefined, "nothing of it is handed out");
+  }
+});
+
 void t.test("what members knew already is told to those who missed what was between", async (t) => {
   const { broker, room, told } = await openRoom(0);
   broker.receive(announcement(1, true));
