@@ -10,7 +10,7 @@ import { Inbox } from "../helpers/clients/inbox.js";
 
 const IMPORTANT = { note: "", capture_url: null };
 const PATIENCE = { timeoutMs: 30_000 };
-const REFUSAL = /max number of clients/;
+const REFUSAL = "max number of clients";
 
 void t.test("a Redis that has no connection left for a while is waited for", async (t) => {
   const redis = await startRedis();
@@ -41,7 +41,7 @@ void t.test("a Redis that has no connection left for a while is waited for", asy
   await admin.configSet("maxclients", "1");
   await admin.sendCommand(["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
   await admin.sendCommand(["CLIENT", "KILL", "TYPE", "pubsub"]);
-  await refusals.next((message) => REFUSAL.test(message));
+  await refusals.next((message) => message.includes(REFUSAL));
   const emitted = emit();
   const newcomersRefusals = new Inbox<string>();
   const connected = connect(redis.url, {
@@ -56,7 +56,7 @@ void t.test("a Redis that has no connection left for a while is waited for", asy
   // Again and again, also for a call that has been begun since.
   await refusals.until(({ length }) => length >= seen + 2);
   await newcomersRefusals.until(({ length }) => length >= 2);
-  t.ok(newcomersRefusals.items.every((message) => REFUSAL.test(message)));
+  t.ok(newcomersRefusals.items.every((message) => message.includes(REFUSAL)));
   await eventually(async () => {
     const { status, text } = await readiness();
     t.notMatch(text, "redis_denies_access");
