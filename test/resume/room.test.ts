@@ -317,6 +317,21 @@ void t.test("pages of two histories are not joined to one", async (t) => {
   }
 });
 
+void t.test("what arrives while older events are read keeps nobody from them", async (t) => {
+  const { broker, room, answer } = await openRoom(5);
+  const client = { epoch: EPOCH, n: 2 };
+  const canResume = room.reachBackTo(client);
+  await broker.readings.until(({ length }) => length > 1);
+  broker.receive(at(EPOCH, 6));
+  const events = [1, 2, 3, 4, 5].map((n) => at(EPOCH, n));
+  await answer(1, { head: { epoch: EPOCH, n: 5 }, ends: [], events });
+  t.equal(await canResume, true);
+  t.strictSame(
+    room.eventsSince(client)?.map(({ position }) => position.n),
+    [3, 4, 5, 6],
+  );
+});
+
 void t.test("what members knew already is told to those who missed what was between", async (t) => {
   const { broker, room, told } = await openRoom(0);
   broker.receive(announcement(1, true));

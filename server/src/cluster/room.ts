@@ -342,9 +342,10 @@ export class Room {
     let from: Position = { epoch: 0, n: 0 };
     const losses = this.#losses;
     while ((older.at(-1)?.position.n ?? 0) < wanted()) {
+      const reached = this.position;
       const page = await this.#broker.read(this.name, from, READ_PAGE);
       // Pages of two histories do not make one, also where this replica has yet to learn of the loss.
-      if (losses !== this.#losses || !isInHistory(page, this.position)) return;
+      if (losses !== this.#losses || !isInHistory(page, reached)) return;
       const { events } = page;
       const last = events.at(-1);
       if (!last) return;
