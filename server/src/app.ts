@@ -26,6 +26,7 @@ import { acceptEvents, TolerantDecoder } from "./edge/engine-io/decoder.js";
 import { TolerantEngine } from "./edge/engine-io/engine.js";
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { Logger } from "./telemetry/log.js";
+import { Refusals } from "./telemetry/refusals.js";
 
 /** A running replica. */
 export interface App {
@@ -101,7 +102,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     onDeath: (node) => teachers.sweep(node),
   });
 
-  const http = createHttp(log, allowedOrigins);
+  const refusals = new Refusals(log);
+  const http = createHttp(log, { allowedOrigins, limits: config.limits, refusals });
   refuseWhenClosing(http, closing.signal);
   healthRoutes(http, nodeId, () => {
     cluster.check();

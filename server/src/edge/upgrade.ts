@@ -4,11 +4,9 @@ import { parseAddress } from "../classroom/address.js";
 import type { OriginCheck } from "./gate/origins.js";
 import { gatherWrites } from "./wire/gather-writes.js";
 import { goingAway } from "./http/closing.js";
-import { HttpProblem, NOTHING_HERE, PROBLEM_CONTENT_TYPE } from "./http/problems.js";
+import { refuse } from "./http/last-words.js";
+import { HttpProblem, NOTHING_HERE } from "./http/problems.js";
 import { prepareQuery } from "./request-query.js";
-
-/** What a client that is refused has to read why, and to close its connection. */
-const REFUSAL_TIMEOUT_MS = 1_000;
 
 /** Takes over a connection that asked to become a WebSocket. */
 export interface UpgradeHandler {
@@ -51,21 +49,4 @@ export function routeUpgrades(
 
 function destroy(this: Duplex): void {
   this.destroy();
-}
-
-function refuse(socket: Duplex, { problem, headers }: HttpProblem): void {
-  const body = JSON.stringify(problem);
-  const head = [
-    `HTTP/1.1 ${String(problem.status)} ${problem.title}`,
-    ...Object.entries({ ...headers, connection: "close" }).map(([k, v]) => `${k}: ${v}`),
-    `Content-Type: ${PROBLEM_CONTENT_TYPE}`,
-    `Content-Length: ${String(Buffer.byteLength(body))}`,
-  ];
-  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
-  // Nobody reads it any more, so nobody would notice that the client has closed it; and a client may never do so.
-  socket.resume();
-  const giveUp = setTimeout(() => socket.destroy(), REFUSAL_TIMEOUT_MS).unref();
-  socket.once("close", () => {
-    clearTimeout(giveUp);
-  });
 }

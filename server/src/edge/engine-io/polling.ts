@@ -24,7 +24,7 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler): void {
         if (request.query.EIO === undefined) {
           const detail = "this is a WebSocket: connect with a WebSocket or a Socket.IO client";
           throw new HttpProblem(426, "upgrade_required", detail, {
-            headers: { upgrade: "websocket", connection: "Upgrade" },
+            headers: { upgrade: "websocket", connection: "Upgrade, close" },
           });
         }
         // Engine.IO answers; what has been decided about other origins must not get lost.

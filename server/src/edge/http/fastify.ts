@@ -2,7 +2,9 @@ import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import { fastify, type FastifyBaseLogger, type FastifyError, type FastifyInstance } from "fastify";
 import type { Logger } from "../../telemetry/log.js";
+import type { Refusals } from "../../telemetry/refusals.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE, type ProblemCode } from "./problems.js";
+import { closeOnClientError, createLimitedServer, type ServerLimits } from "./server.js";
 
 /** The longest request body, in bytes: sixteen of the longest events. */
 export const MAX_BODY_BYTES = 1024 * 1024;
@@ -11,8 +13,21 @@ export const MAX_BODY_BYTES = 1024 * 1024;
 export type Http = ReturnType<typeof createHttp>;
 
 /** The HTTP server, with errors as problems, security headers and CORS. */
-export function createHttp(log: Logger, allowedOrigins: readonly string[] | undefined) {
+export function createHttp(
+  log: Logger,
+  {
+    allowedOrigins,
+    limits,
+    refusals,
+  }: {
+    readonly allowedOrigins: readonly string[] | undefined;
+    readonly limits: ServerLimits;
+    readonly refusals: Refusals;
+  },
+) {
   const http = fastify({
+    serverFactory: (listener) => createLimitedServer(limits, refusals, listener),
+    clientErrorHandler: closeOnClientError(refusals),
     // Fastify would log two lines for each request.
     loggerInstance: log.child(
       {},
