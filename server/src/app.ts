@@ -14,7 +14,7 @@ import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
 import { laneTo } from "./edge/delivery-lanes.js";
 import { requireKey } from "./edge/gate/api-keys.js";
-import { checkOrigin } from "./edge/gate/origins.js";
+import { checkOrigin, checkPublishingPage } from "./edge/gate/origins.js";
 import { PlainEngine } from "./edge/plain/engine.js";
 import { healthRoutes } from "./edge/http/routes/health.js";
 import { historyRoutes } from "./edge/http/routes/history.js";
@@ -113,6 +113,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   sessionRoutes(http, {
     emitter,
     authorize,
+    // A key is something that other pages do not have.
+    mayPublish: config.publishKeys ? () => true : checkPublishingPage(allowedOrigins),
     describe: async (sessionId) => {
       const [teacherOnline, connections] = await untilDoneWithin(READ_TIMEOUT_MS, () =>
         Promise.all([presence.isOnline(sessionId), counts.read(sessionId)]),
@@ -122,7 +124,11 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   });
   pollingRoutes(http, engineIo);
   pageRoutes(http);
-  routeUpgrades(http.server, { engineIo, plain }, checkOrigin(allowedOrigins), closing.signal);
+  routeUpgrades(
+    http.server,
+    { engineIo, plain },
+    { isOriginAllowed: checkOrigin(allowedOrigins), refusals, closing: closing.signal },
+  );
   if (!config.publishKeys) {
     log.warn("PUBLISH_KEYS is not set: anyone who reaches this server may publish");
   }

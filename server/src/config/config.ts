@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { DEFAULT_HISTORY_LIMITS } from "@inthon/emitter";
 import { LIMIT_READERS, toLimits, type Limits } from "./limits.js";
+import { readOrigins } from "./origins.js";
 import { list, wholeNumber, type Reader } from "./readers.js";
 import { readRedisUrl, type ClusterConfig } from "./redis-url.js";
 
@@ -28,7 +29,7 @@ export interface Config {
   readonly teacherOfflineGraceMs: number;
   /** Keys that may publish over HTTP; `undefined` lets anyone publish. */
   readonly publishKeys: readonly string[] | undefined;
-  /** Origins whose pages may connect; `undefined` lets any. */
+  /** Origins whose pages may connect, and patterns of them; `undefined` lets any. */
   readonly allowedOrigins: readonly string[] | undefined;
   readonly limits: Limits;
 }
@@ -83,15 +84,7 @@ const READERS = {
     }
     return keys;
   },
-  ALLOWED_ORIGINS: (text) => {
-    const origins = list(text);
-    const bad = origins?.find(
-      (origin) => !URL.canParse(origin) || new URL(origin).origin !== origin,
-    );
-    if (bad !== undefined)
-      throw new Error("must be origins such as https://example.com, separated by commas");
-    return origins;
-  },
+  ALLOWED_ORIGINS: readOrigins,
   ...LIMIT_READERS,
 } satisfies Record<string, Reader<unknown>>;
 

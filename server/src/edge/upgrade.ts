@@ -1,9 +1,11 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { parseAddress } from "../classroom/address.js";
-import type { OriginCheck } from "./gate/origins.js";
+import type { Refusals } from "../telemetry/refusals.js";
+import { originNotAllowed, type OriginCheck } from "./gate/origins.js";
 import { gatherWrites } from "./wire/gather-writes.js";
 import { goingAway } from "./http/closing.js";
+import { noteRefusal } from "./http/refused.js";
 import { refuse } from "./http/last-words.js";
 import { HttpProblem, NOTHING_HERE } from "./http/problems.js";
 import { prepareQuery } from "./request-query.js";
@@ -13,38 +15,52 @@ export interface UpgradeHandler {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
+/** Who is let in, as far as an upgrade's request tells. */
+export interface UpgradeGate {
+  readonly isOriginAllowed: OriginCheck;
+  readonly refusals: Refusals;
+  /** Aborts when nobody is let in any more. */
+  readonly closing: AbortSignal;
+}
+
 /**
  * Listens to the one `upgrade` event of the process, and hands each connection to the engine that speaks its protocol:
  * with `EIO` in its query it is a Socket.IO client, else a plain WebSocket.
- *
- * @param closing - aborts when nobody is let in any more
  */
 export function routeUpgrades(
   server: Server,
   engines: { engineIo: UpgradeHandler; plain: UpgradeHandler },
-  isOriginAllowed: OriginCheck,
-  closing: AbortSignal,
+  gate: UpgradeGate,
 ): void {
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A connection that breaks before it is handed over has nobody else to listen.
     socket.on("error", destroy);
-    const url = request.url ?? "/";
-    const address = parseAddress(url);
-    const query = prepareQuery(request);
-    const isEngineIo = query["EIO"] !== undefined;
-    if (closing.aborted) {
-      refuse(socket, goingAway());
-    } else if (!address || (address.kind === "default" && !isEngineIo)) {
-      refuse(socket, new HttpProblem(404, "not_found", NOTHING_HERE));
-    } else if (!isOriginAllowed(request)) {
-      refuse(socket, new HttpProblem(403, "origin_not_allowed", "this origin may not connect"));
-    } else {
-      // The answer to the handshake and the first packet go out together.
-      gatherWrites(socket);
-      const engine = isEngineIo ? engines.engineIo : engines.plain;
-      engine.handleUpgrade(request, socket, head);
+    const isEngineIo = prepareQuery(request)["EIO"] !== undefined;
+    const problem = findProblem(request, isEngineIo, gate);
+    if (problem) {
+      noteRefusal(gate.refusals, problem.problem, request);
+      refuse(socket, problem);
+      return;
     }
+    // The answer to the handshake and the first packet go out together.
+    gatherWrites(socket);
+    const engine = isEngineIo ? engines.engineIo : engines.plain;
+    engine.handleUpgrade(request, socket, head);
   });
+}
+
+/** Why nobody can connect by this request, if so. */
+function findProblem(
+  request: IncomingMessage,
+  isEngineIo: boolean,
+  { isOriginAllowed, closing }: UpgradeGate,
+): HttpProblem | undefined {
+  if (closing.aborted) return goingAway();
+  const address = parseAddress(request.url ?? "/");
+  if (!address || (address.kind === "default" && !isEngineIo)) {
+    return new HttpProblem(404, "not_found", NOTHING_HERE);
+  }
+  return isOriginAllowed(request) ? undefined : originNotAllowed();
 }
 
 function destroy(this: Duplex): void {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { DEFAULT_PATH, parseAddress } from "../../classroom/address.js";
 import type { Http } from "../http/fastify.js";
+import { prepareQuery } from "../request-query.js";
 import { HttpProblem, NOTHING_HERE } from "../http/problems.js";
 
 const CORS_HEADER = /^(access-control-|vary$)/;
@@ -26,6 +27,10 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler): void {
           throw new HttpProblem(426, "upgrade_required", detail, {
             headers: { upgrade: "websocket", connection: "Upgrade, close" },
           });
+        }
+        // A script of any page could read its answers.
+        if (prepareQuery(request.raw)["j"] !== undefined) {
+          throw new HttpProblem(400, "invalid_request", "poll with XMLHttpRequest, not with JSONP");
         }
         // Engine.IO answers; what has been decided about other origins must not get lost.
         for (const [name, value] of Object.entries(reply.getHeaders())) {

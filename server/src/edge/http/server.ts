@@ -8,7 +8,6 @@ import {
   type Server,
 } from "node:http";
 import type { Socket } from "node:net";
-import type { Limits } from "../../config/limits.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { endUnread, lastAnswer } from "./last-words.js";
 import { HttpProblem } from "./problems.js";
@@ -46,7 +45,12 @@ class Answer extends ServerResponse {
   }
 }
 
-export type ServerLimits = Pick<Limits, "headersTimeoutMs" | "requestTimeoutMs">;
+export interface ServerLimits {
+  /** How long the headers of a request may take to come. */
+  readonly headersTimeoutMs: number;
+  /** How long a whole request may take to come. */
+  readonly requestTimeoutMs: number;
+}
 
 /** An HTTP server on which a request has its time, and a connection its share. */
 export function createLimitedServer(
