@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import { Server as SocketServer } from "socket.io";
 import { Encoder } from "socket.io-parser";
 import { Emitter } from "@inthon/emitter";
+import type { Identity } from "./classroom/address.js";
 import { Classroom } from "./classroom/classroom.js";
 import type { ClassroomServer } from "./classroom/connection.js";
 import { Presence } from "./classroom/presence/presence.js";
@@ -14,6 +15,8 @@ import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
 import { laneTo } from "./edge/delivery-lanes.js";
 import { requireKey } from "./edge/gate/api-keys.js";
+import { ClientAddresses } from "./edge/gate/client-addresses.js";
+import { Doorkeeper } from "./edge/gate/doorkeeper.js";
 import { checkOrigin, checkPublishingPage } from "./edge/gate/origins.js";
 import { PlainEngine } from "./edge/plain/engine.js";
 import { healthRoutes } from "./edge/http/routes/health.js";
@@ -47,6 +50,7 @@ const READ_TIMEOUT_MS = 3_000;
 /** Puts the parts together and listens. This is the only place that knows them all. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
   const { nodeId, historyLimit, allowedOrigins } = config;
+  const refusals = new Refusals(log);
   const cluster = openCluster(config, log);
   const { broker, presence, counts, lease } = cluster;
   const io: ClassroomServer = new SocketServer({
@@ -77,8 +81,11 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     log,
   });
   const closing = new AbortController();
+  const { maxConnectionsPerRoom } = config.limits;
   const classroom = new Classroom(io, cluster, teachers, {
     historyLimit,
+    maxConnectionsPerRoom,
+    refusals,
     log,
     laneTo,
     closing: closing.signal,
@@ -102,8 +109,18 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     onDeath: (node) => teachers.sweep(node),
   });
 
-  const refusals = new Refusals(log);
-  const http = createHttp(log, { allowedOrigins, limits: config.limits, refusals });
+  const addresses = new ClientAddresses(config.trustProxy);
+  const doorkeeper = new Doorkeeper(config.limits, addresses, refusals);
+  const gate = {
+    isOriginAllowed: checkOrigin(allowedOrigins),
+    isRoomFull: (identity: Identity) => classroom.isRoomFull(identity),
+    doorkeeper,
+    addresses,
+    refusals,
+    closing: closing.signal,
+  };
+  const { limits } = config;
+  const http = createHttp(log, { allowedOrigins, limits, addresses, doorkeeper, refusals });
   refuseWhenClosing(http, closing.signal);
   healthRoutes(http, nodeId, () => {
     cluster.check();
@@ -122,13 +139,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       return { teacherOnline, connections };
     },
   });
-  pollingRoutes(http, engineIo);
+  pollingRoutes(http, engineIo, gate);
   pageRoutes(http);
-  routeUpgrades(
-    http.server,
-    { engineIo, plain },
-    { isOriginAllowed: checkOrigin(allowedOrigins), refusals, closing: closing.signal },
-  );
+  routeUpgrades(http.server, { engineIo, plain }, gate);
   if (!config.publishKeys) {
     log.warn("PUBLISH_KEYS is not set: anyone who reaches this server may publish");
   }

@@ -3,6 +3,7 @@ import type { PresenceStore } from "../cluster/ports.js";
 import type { HeldRooms } from "../cluster/held-rooms.js";
 import { unlessAborted, untilDone } from "../cluster/retry.js";
 import type { Room } from "../cluster/room.js";
+import type { Refusals } from "../telemetry/refusals.js";
 import type { Logger } from "../telemetry/log.js";
 import type { Identity } from "./address.js";
 import type { Lane } from "./batch.js";
@@ -20,7 +21,10 @@ export interface AdmissionOptions {
   readonly presence: Presence;
   /** What students have been told of their teacher. */
   readonly announced: Pick<PresenceStore, "isAnnounced">;
+  /** Whether nobody else can be in a role room. */
+  readonly isRoomFull: (identity: Identity) => boolean;
   readonly laneTo: (socket: object) => Lane;
+  readonly refusals: Refusals;
   readonly log: Logger;
 }
 
@@ -29,10 +33,15 @@ export class Admission {
   readonly #rooms: HeldRooms;
   readonly #presence: Presence;
   readonly #announced: AdmissionOptions["announced"];
+  readonly #isRoomFull: AdmissionOptions["isRoomFull"];
   readonly #laneTo: (socket: object) => Lane;
+  readonly #refusals: Refusals;
   readonly #log: Logger;
 
-  constructor({ rooms, presence, announced, laneTo, log }: AdmissionOptions) {
+  constructor(options: AdmissionOptions) {
+    const { rooms, presence, announced, isRoomFull, laneTo, refusals, log } = options;
+    this.#refusals = refusals;
+    this.#isRoomFull = isRoomFull;
     this.#rooms = rooms;
     this.#presence = presence;
     this.#announced = announced;
@@ -54,6 +63,14 @@ export class Admission {
     }
     const { url, auth, query } = socket.handshake;
     const identity = identify({ url, auth, query });
+    // Who says it in the URL has been told at the handshake. A `connect_error` would keep the stock client away for good.
+    if (this.#isRoomFull(identity)) {
+      const { sessionId: session, role } = identity;
+      this.#refusals.note("too_many_connections", { session, role });
+      socket.conn.close();
+      next();
+      return;
+    }
     const room = this.#hold(socket, identity);
     const resume = resumeRequest(socket, identity);
     // Most students join a room that others have joined before: they need not wait for anything.

@@ -4,6 +4,8 @@ import { HeldRooms } from "../cluster/held-rooms.js";
 import type { RoomEvent } from "../cluster/ports.js";
 import type { Room, RoomListener } from "../cluster/room.js";
 import type { Logger } from "../telemetry/log.js";
+import type { Identity } from "./address.js";
+import type { Refusals } from "../telemetry/refusals.js";
 import { Admission } from "./admission.js";
 import type { Lane } from "./batch.js";
 import { ConnectionLog, endsBecause } from "./connection-log.js";
@@ -16,10 +18,22 @@ import type { Beliefs } from "./presence/upkeep.js";
 import { beginAt } from "./resume.js";
 import { connected, Welcomes } from "./welcome.js";
 
+export interface ClassroomOptions {
+  readonly historyLimit: number;
+  /** How many may be in one role room on this replica; 0 for any number. */
+  readonly maxConnectionsPerRoom: number;
+  readonly refusals: Refusals;
+  readonly log: Logger;
+  readonly laneTo: (socket: object) => Lane;
+  /** Aborts when this replica sends everybody away. */
+  readonly closing: AbortSignal;
+}
+
 /** What connections may do and are told. */
 export class Classroom implements RoomListener {
   readonly #io: ClassroomServer;
   readonly #rooms: HeldRooms;
+  readonly #maxConnectionsPerRoom: number;
   readonly #fanOut = new FanOut();
   readonly #welcomes = new Welcomes();
   readonly #connectionLog: ConnectionLog;
@@ -28,22 +42,19 @@ export class Classroom implements RoomListener {
     io: ClassroomServer,
     cluster: Cluster,
     presence: Presence,
-    options: {
-      historyLimit: number;
-      log: Logger;
-      laneTo: (socket: object) => Lane;
-      /** Aborts when this replica sends everybody away. */
-      closing: AbortSignal;
-    },
+    options: ClassroomOptions,
   ) {
     this.#io = io;
+    this.#maxConnectionsPerRoom = options.maxConnectionsPerRoom;
     this.#connectionLog = new ConnectionLog(options.log, options.closing);
     this.#rooms = new HeldRooms(cluster.broker, this, options);
     const admission = new Admission({
       rooms: this.#rooms,
       presence,
       announced: cluster.presence,
+      isRoomFull: (identity) => this.isRoomFull(identity),
       laneTo: options.laneTo,
+      refusals: options.refusals,
       log: options.log,
     });
     cluster.onForeignEmit(() => {
@@ -69,6 +80,12 @@ export class Classroom implements RoomListener {
     adapter.on("leave-room", (room: string, id: string) => {
       if (isRoleRoom(room)) cluster.counts.set(room, this.#fanOut.leave(room, id));
     });
+  }
+
+  /** Whether nobody else can be in a role room on this replica. */
+  isRoomFull({ sessionId, role }: Identity): boolean {
+    const limit = this.#maxConnectionsPerRoom;
+    return limit > 0 && this.#rooms.holders(roomName(sessionId, role)) >= limit;
   }
 
   onEvent(room: Room, event: RoomEvent): void {

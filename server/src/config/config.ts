@@ -5,6 +5,7 @@ import { DEFAULT_HISTORY_LIMITS } from "@inthon/emitter";
 import { LIMIT_READERS, toLimits, type Limits } from "./limits.js";
 import { readOrigins } from "./origins.js";
 import { list, wholeNumber, type Reader } from "./readers.js";
+import { readTrustProxy, type TrustProxy } from "./trust-proxy.js";
 import { readRedisUrl, type ClusterConfig } from "./redis-url.js";
 
 /** What the environment says, checked. */
@@ -31,6 +32,7 @@ export interface Config {
   readonly publishKeys: readonly string[] | undefined;
   /** Origins whose pages may connect, and patterns of them; `undefined` lets any. */
   readonly allowedOrigins: readonly string[] | undefined;
+  readonly trustProxy: TrustProxy;
   readonly limits: Limits;
 }
 
@@ -85,6 +87,7 @@ const READERS = {
     return keys;
   },
   ALLOWED_ORIGINS: readOrigins,
+  TRUST_PROXY: readTrustProxy,
   ...LIMIT_READERS,
 } satisfies Record<string, Reader<unknown>>;
 
@@ -136,6 +139,7 @@ export function loadConfig(environment: Environment): Config {
     teacherOfflineGraceMs: read("TEACHER_OFFLINE_GRACE_MS"),
     publishKeys: read("PUBLISH_KEYS"),
     allowedOrigins: read("ALLOWED_ORIGINS"),
+    trustProxy: read("TRUST_PROXY"),
     limits: toLimits(read),
   };
 }

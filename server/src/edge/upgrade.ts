@@ -1,7 +1,9 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { parseAddress } from "../classroom/address.js";
+import { parseAddress, type Identity } from "../classroom/address.js";
 import type { Refusals } from "../telemetry/refusals.js";
+import type { ClientAddresses } from "./gate/client-addresses.js";
+import { findFullRoom, type Doorkeeper } from "./gate/doorkeeper.js";
 import { originNotAllowed, type OriginCheck } from "./gate/origins.js";
 import { gatherWrites } from "./wire/gather-writes.js";
 import { goingAway } from "./http/closing.js";
@@ -18,6 +20,10 @@ export interface UpgradeHandler {
 /** Who is let in, as far as an upgrade's request tells. */
 export interface UpgradeGate {
   readonly isOriginAllowed: OriginCheck;
+  /** Whether nobody else can be in a role room on this replica. */
+  readonly isRoomFull: (identity: Identity) => boolean;
+  readonly doorkeeper: Doorkeeper;
+  readonly addresses: ClientAddresses;
   readonly refusals: Refusals;
   /** Aborts when nobody is let in any more. */
   readonly closing: AbortSignal;
@@ -36,9 +42,9 @@ export function routeUpgrades(
     // A connection that breaks before it is handed over has nobody else to listen.
     socket.on("error", destroy);
     const isEngineIo = prepareQuery(request)["EIO"] !== undefined;
-    const problem = findProblem(request, isEngineIo, gate);
+    const problem = findProblem(request, isEngineIo, gate) ?? enter(request, isEngineIo, gate);
     if (problem) {
-      noteRefusal(gate.refusals, problem.problem, request);
+      noteRefusal(gate.refusals, problem.problem, gate.addresses.of(request));
       refuse(socket, problem);
       return;
     }
@@ -61,6 +67,19 @@ function findProblem(
     return new HttpProblem(404, "not_found", NOTHING_HERE);
   }
   return isOriginAllowed(request) ? undefined : originNotAllowed();
+}
+
+/** Why there is no place for another connection, if so. */
+function enter(
+  request: IncomingMessage,
+  isEngineIo: boolean,
+  { isRoomFull, doorkeeper }: UpgradeGate,
+): HttpProblem | undefined {
+  if (isEngineIo && prepareQuery(request)["sid"] !== undefined) {
+    doorkeeper.joinConnection(request.socket);
+    return undefined;
+  }
+  return findFullRoom(request.url ?? "/", isRoomFull) ?? doorkeeper.enterBySocket(request);
 }
 
 function destroy(this: Duplex): void {

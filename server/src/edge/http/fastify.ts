@@ -3,6 +3,8 @@ import helmet from "@fastify/helmet";
 import { fastify, type FastifyBaseLogger, type FastifyError, type FastifyInstance } from "fastify";
 import type { Logger } from "../../telemetry/log.js";
 import type { Refusals } from "../../telemetry/refusals.js";
+import type { ClientAddresses } from "../gate/client-addresses.js";
+import type { Doorkeeper } from "../gate/doorkeeper.js";
 import { checkOrigin, matchOrigins, originNotAllowed, type OriginCheck } from "../gate/origins.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE, type ProblemCode } from "./problems.js";
 import { noteRefusal } from "./refused.js";
@@ -14,22 +16,24 @@ export const MAX_BODY_BYTES = 1024 * 1024;
 /** Fastify, as every route here uses it. */
 export type Http = ReturnType<typeof createHttp>;
 
+export interface HttpOptions {
+  readonly allowedOrigins: readonly string[] | undefined;
+  readonly limits: ServerLimits;
+  readonly addresses: ClientAddresses;
+  readonly doorkeeper: Doorkeeper;
+  readonly refusals: Refusals;
+}
+
 /** The HTTP server, with errors as problems, security headers and CORS. */
-export function createHttp(
-  log: Logger,
-  {
-    allowedOrigins,
-    limits,
-    refusals,
-  }: {
-    readonly allowedOrigins: readonly string[] | undefined;
-    readonly limits: ServerLimits;
-    readonly refusals: Refusals;
-  },
-) {
-  const sendProblem = problemSender(refusals);
+export function createHttp(log: Logger, options: HttpOptions) {
+  const { allowedOrigins, limits, refusals, doorkeeper } = options;
+  const sendProblem = problemSender(options);
   const http = fastify({
-    serverFactory: (listener) => createLimitedServer(limits, refusals, listener),
+    serverFactory: (listener) => {
+      const server = createLimitedServer(limits, refusals, listener);
+      doorkeeper.watch(server);
+      return server;
+    },
     clientErrorHandler: closeOnClientError(refusals),
     // Fastify would log two lines for each request.
     loggerInstance: log.child(
@@ -101,13 +105,13 @@ const FASTIFY_PROBLEMS: Readonly<Record<number, [ProblemCode, string]>> = {
 
 type ErrorHandler = Parameters<FastifyInstance["setErrorHandler"]>[0];
 
-function problemSender(refusals: Refusals): ErrorHandler {
+function problemSender({ refusals, addresses }: HttpOptions): ErrorHandler {
   return (error, request, reply) => {
     const { problem, headers } = toProblem(error as FastifyError);
     // That Redis is away is logged where it is noticed, once: not at each probe and each request that meets it.
     if (problem.status === 500)
       request.log.error({ err: error, path: pathOf(request) }, problem.detail);
-    noteRefusal(refusals, problem, request.raw);
+    noteRefusal(refusals, problem, addresses.of(request.raw));
     return reply
       .code(problem.status)
       .headers(headers)

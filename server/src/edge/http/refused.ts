@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import type { RefusalCode, Refusals } from "../../telemetry/refusals.js";
 import type { Problem, ProblemCode } from "./problems.js";
 
@@ -11,12 +10,16 @@ const COUNTED: Partial<Readonly<Record<ProblemCode, RefusalCode>>> = {
   too_many_new_connections: "too_many_new_connections",
 };
 
-/** To be called once for each request that is answered with a problem. */
+/**
+ * To be called once for each request that is answered with a problem.
+ *
+ * @param address - its client's
+ */
 export function noteRefusal(
   refusals: Refusals,
   { code }: Problem,
-  { socket }: IncomingMessage,
+  address: string | undefined,
 ): void {
   const refusal = COUNTED[code];
-  if (refusal) refusals.note(refusal, { address: socket.remoteAddress });
+  if (refusal) refusals.note(refusal, { address });
 }
