@@ -12,12 +12,11 @@ const MAX_HOPS = 32;
 export function readTrustProxy(text: string | undefined): TrustProxy {
   if (text === undefined) return undefined;
   if (text === "true" || text === "false") return text === "true";
-  if (/^\d{1,2}$/.test(text)) {
-    const hops = Number(text);
-    if (hops >= 1 && hops <= MAX_HOPS) return hops;
-  }
+  const hops = Number(text);
+  if (Number.isInteger(hops) && hops >= 1 && hops <= MAX_HOPS) return hops;
   const proxies = list(text) ?? [];
   try {
+    if (!Number.isNaN(hops)) throw new Error("a number of proxies that is none");
     compile(proxies);
     return proxies;
   } catch {

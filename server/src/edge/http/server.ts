@@ -23,6 +23,8 @@ const CHECK_INTERVAL_MS = 1_000;
 const MAX_UNANSWERED = 8;
 
 const unanswered = new WeakMap<Socket, number>();
+/** The answer to the last request of each. */
+const newest = new WeakMap<Socket, ServerResponse>();
 
 /** An answer that refuses is the last one on its connection, and so is one to a request that has not come whole. */
 class Answer extends ServerResponse {
@@ -68,7 +70,9 @@ export function createLimitedServer(
       connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, headersTimeoutMs, requestTimeoutMs),
     },
     (request, response) => {
-      if (takesItsTurn(request, refusals)) listener(request, response);
+      if (!takesItsTurn(request, refusals)) return;
+      newest.set(request.socket, response);
+      listener(request, response);
     },
   );
 }
@@ -96,13 +100,10 @@ export function closeOnClientError(refusals: Refusals) {
   };
 }
 
-/** Private in Node.js's types. */
-interface AnsweringSocket {
-  readonly _httpMessage?: { readonly headersSent: boolean } | null;
-}
-
+/** Whether an answer has begun, into which another one must not be written. */
 function isAnswering(socket: Socket): boolean {
-  return (socket as AnsweringSocket)._httpMessage?.headersSent === true;
+  const count = unanswered.get(socket) ?? 0;
+  return count > 1 || (count === 1 && newest.get(socket)?.headersSent === true);
 }
 
 function problemOf(code: string | undefined): HttpProblem {
