@@ -2,12 +2,12 @@ import type { AddressInfo } from "node:net";
 import { Server as SocketServer } from "socket.io";
 import { Encoder } from "socket.io-parser";
 import { Emitter } from "@inthon/emitter";
+import type { Identity } from "./classroom/address.js";
 import { Classroom } from "./classroom/classroom.js";
 import type { ClassroomServer } from "./classroom/connection.js";
 import { Presence } from "./classroom/presence/presence.js";
 import { PresenceUpkeep } from "./classroom/presence/upkeep.js";
 import { TokenGate } from "./classroom/tokens/token-gate.js";
-import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
 import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config/config.js";
 import { forgetHandshake } from "./edge/engine-io/handshake.js";
@@ -15,11 +15,11 @@ import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
 import { laneTo } from "./edge/delivery-lanes.js";
 import { expire } from "./edge/expire.js";
+import { ClientAddresses } from "./edge/gate/client-addresses.js";
+import { Doorkeeper } from "./edge/gate/doorkeeper.js";
 import { httpAccess } from "./edge/gate/http-access.js";
-import { checkOrigin } from "./edge/gate/origins.js";
-import { remoteKeys } from "./edge/gate/remote-keys.js";
+import { checkOrigin, checkPublishingPage } from "./edge/gate/origins.js";
 import { SocketTokens } from "./edge/gate/socket-tokens.js";
-import { oneKey, TokenVerifier } from "./edge/gate/token-verifier.js";
 import { PlainEngine } from "./edge/plain/engine.js";
 import { healthRoutes } from "./edge/http/routes/health.js";
 import { historyRoutes } from "./edge/http/routes/history.js";
@@ -31,6 +31,7 @@ import { acceptEvents, TolerantDecoder } from "./edge/engine-io/decoder.js";
 import { TolerantEngine } from "./edge/engine-io/engine.js";
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { UnreadRule } from "./edge/wire/unread.js";
+import { openCluster, openVerifier } from "./open-parts.js";
 import type { Logger } from "./telemetry/log.js";
 import { Refusals } from "./telemetry/refusals.js";
 
@@ -54,6 +55,7 @@ const READ_TIMEOUT_MS = 3_000;
 export async function startApp(config: Config, log: Logger): Promise<App> {
   const { nodeId, historyLimit, allowedOrigins } = config;
   const refusals = new Refusals(log);
+  const addresses = new ClientAddresses(config.trustProxy);
   const closing = new AbortController();
   const cluster = openCluster(config, log);
   const { broker, presence, counts, lease } = cluster;
@@ -74,6 +76,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const plain = new PlainEngine(
     { heartbeatMs: config.pingIntervalMs, maxFrameBytes: MAX_CLIENT_FRAME_BYTES },
     unread,
+    addresses,
   );
   const engineIo = new TolerantEngine(
     {
@@ -83,6 +86,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     },
     nodeId,
     unread,
+    addresses,
   );
   // Socket.IO takes any emitter of `connection`; its types know Engine.IO's only.
   io.bind(plain as unknown as TolerantEngine);
@@ -92,15 +96,17 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     log,
   });
   const verifier = openVerifier(config, log);
-  const socketTokens =
-    verifier && new SocketTokens({ plain, verifier, refusals, closing: closing.signal });
+  const tokens = verifier && new SocketTokens(verifier);
   const tokenGate =
-    socketTokens &&
-    new TokenGate({ claimsOf: (socket) => socketTokens.claimsOf(socket), expire }, refusals, log);
+    tokens &&
+    new TokenGate({ claimsOf: (socket) => tokens.claimsOf(socket), expire }, refusals, log);
+  const { maxConnectionsPerRoom, maxUnreadBytes } = config.limits;
   const classroom = new Classroom(io, cluster, teachers, {
     historyLimit,
+    maxConnectionsPerRoom,
+    maxUnreadBytes,
     tokenGate,
-    maxUnreadBytes: config.limits.maxUnreadBytes,
+    refusals,
     log,
     laneTo,
     closing: closing.signal,
@@ -124,16 +130,29 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     onDeath: (node) => teachers.sweep(node),
   });
 
-  const http = createHttp(log, allowedOrigins);
+  const doorkeeper = new Doorkeeper(config.limits, addresses, refusals);
+  const gate = {
+    isOriginAllowed: checkOrigin(allowedOrigins),
+    tokens,
+    isRoomFull: (identity: Identity) => classroom.isRoomFull(identity),
+    doorkeeper,
+    addresses,
+    refusals,
+    closing: closing.signal,
+  };
+  const { limits } = config;
+  const http = createHttp(log, { allowedOrigins, limits, addresses, doorkeeper, refusals });
   refuseWhenClosing(http, closing.signal);
   healthRoutes(http, nodeId, () => {
     cluster.check();
   });
-  const access = httpAccess({ publishKeys: config.publishKeys, verifier, refusals });
+  const access = httpAccess({ publishKeys: config.publishKeys, verifier });
   historyRoutes(http, broker, access.toReadHistory);
   sessionRoutes(http, {
     emitter,
     access,
+    // A key, or a token, is something that other pages do not have.
+    mayPublish: (config.publishKeys ?? verifier) ? () => true : checkPublishingPage(allowedOrigins),
     describe: async (sessionId) => {
       const [teacherOnline, connections] = await untilDoneWithin(READ_TIMEOUT_MS, () =>
         Promise.all([presence.isOnline(sessionId), counts.read(sessionId)]),
@@ -141,10 +160,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       return { teacherOnline, connections };
     },
   });
-  pollingRoutes(http, engineIo);
+  pollingRoutes(http, engineIo, gate);
   pageRoutes(http);
-  const engines = { engineIo, plain: socketTokens ?? plain };
-  routeUpgrades(http.server, engines, checkOrigin(allowedOrigins), closing.signal);
+  routeUpgrades(http.server, { engineIo, plain }, gate);
   warnOfOpenDoors(config, log);
 
   await http.listen({ host: config.host, port: config.port });
@@ -166,37 +184,12 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   };
 }
 
-/** `undefined` where anyone may come in. */
-function openVerifier({ auth }: Config, log: Logger): TokenVerifier | undefined {
-  switch (auth.kind) {
-    case "off":
-      return undefined;
-    case "secret":
-      return new TokenVerifier(oneKey(auth.secret, auth.algorithms));
-    case "public-key":
-      return new TokenVerifier(oneKey(auth.key, auth.algorithms));
-    case "jwks":
-      return new TokenVerifier(remoteKeys(auth.url, auth.algorithms, log));
-  }
-}
-
 function warnOfOpenDoors({ auth, publishKeys }: Config, log: Logger): void {
   if (auth.kind !== "off") return;
   const what = publishKeys ? "be the teacher" : "be the teacher, and publish";
   log.warn(
     `nobody needs a token: anyone who reaches this server may ${what}; set JWT_SECRET, JWT_PUBLIC_KEY or JWKS_URL`,
   );
-}
-
-function openCluster(config: Config, log: Logger): Cluster {
-  const { nodeId, historyLimit, historyTtlMs, leaseMs, redisLinkTimeoutMs: linkTimeoutMs } = config;
-  const options = { nodeId, limits: { historyLimit, historyTtlMs }, leaseMs, linkTimeoutMs, log };
-  switch (config.cluster.kind) {
-    case "memory":
-      return memoryCluster(options);
-    case "redis":
-      return redisCluster(config.cluster.url, options);
-  }
 }
 
 function urlOf(host: string, { port }: AddressInfo): string {

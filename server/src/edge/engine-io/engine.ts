@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { Server as EngineServer, type ServerOptions } from "engine.io";
 import type { WebSocket, WebSocketServer } from "ws";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./connection.js";
+import type { ClientAddresses } from "../gate/client-addresses.js";
 import { CLOSE_TIMEOUT_MS, limitClosing } from "../wire/closing.js";
 import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
 import { prepareQuery } from "../request-query.js";
@@ -44,6 +45,9 @@ interface EnginePacket {
 }
 
 interface ConnectionSeam extends Beating, EngineConnectionSeam {
+  readonly request: IncomingMessage;
+  /** As Engine.IO sees it, that of a proxy. */
+  remoteAddress: string | undefined;
   readonly transport: EngineConnectionSeam["transport"] &
     EventEmitter & { readonly socket?: EventEmitter };
   readonly pingTimeoutTimer: NodeJS.Timeout | null;
@@ -59,6 +63,7 @@ export class TolerantEngine extends EngineServer {
   readonly #nodeId: string;
   readonly #heartbeat: Heartbeat;
   readonly #unread: UnreadLimit;
+  readonly #addresses: Pick<ClientAddresses, "of">;
   #isClosed = false;
 
   /** @param nodeId - put in front of each connection's Engine.IO id, so that a client can tell which replica it is on */
@@ -66,10 +71,12 @@ export class TolerantEngine extends EngineServer {
     options: ServerOptions & { readonly pingInterval: number },
     nodeId: string,
     unread: UnreadRule,
+    addresses: Pick<ClientAddresses, "of">,
   ) {
     super(options);
     this.#nodeId = nodeId;
     this.#unread = new UnreadLimit(unread);
+    this.#addresses = addresses;
     this.#heartbeat = new Heartbeat(options.pingInterval);
     limitClosing((this as unknown as UpgradeSeam).ws);
     omitPingTimers(this);
@@ -129,7 +136,10 @@ export class TolerantEngine extends EngineServer {
     if (prepareQuery(request)["sid"] !== undefined) seam.mayProbe = true;
     if (seam.closeTimeout !== undefined) seam.closeTimeout = CLOSE_TIMEOUT_MS;
     seam.onPacket = onTolerablePacket;
-    this.#unread.watchTransport(transport as unknown as WaitingTransport);
+    this.#unread.watchTransport(
+      transport as unknown as WaitingTransport,
+      this.#addresses.of(request),
+    );
     return transport;
   }
 
@@ -141,6 +151,7 @@ export class TolerantEngine extends EngineServer {
       connection.close();
       return;
     }
+    connection.remoteAddress = this.#addresses.of(connection.request);
     this.#unread.watch(connection as unknown as WaitingConnection);
     connection.beat = ping;
     this.#heartbeat.add(connection);

@@ -28,6 +28,9 @@ export type ProblemCode =
   | "payload_too_large"
   | "unsupported_media_type"
   | "upgrade_required"
+  | "request_timeout"
+  | "too_many_connections"
+  | "too_many_new_connections"
   | NotReadyCode
   | "internal_error";
 

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { chooseProtocol } from "../gate/carried-token.js";
+import type { ClientAddresses } from "../gate/client-addresses.js";
 import { prepareQuery } from "../request-query.js";
 import { limitClosing } from "../wire/closing.js";
 import { Heartbeat } from "../wire/heartbeat.js";
@@ -23,9 +24,13 @@ export class PlainEngine extends EventEmitter {
    *   gone
    * @param maxFrameBytes - longer frames from a client close its connection (1009)
    */
-  constructor(options: { heartbeatMs: number; maxFrameBytes: number }, unread: UnreadRule) {
+  constructor(
+    options: { heartbeatMs: number; maxFrameBytes: number },
+    unread: UnreadRule,
+    addresses: Pick<ClientAddresses, "of">,
+  ) {
     super();
-    this.#home = { ...unread, connections: new Set() };
+    this.#home = { ...unread, addresses, connections: new Set() };
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
