@@ -8,6 +8,7 @@ import { HANDSHAKES, rawGet } from "../helpers/clients/raw-http.js";
 import { eventually } from "../helpers/eventually.js";
 import { startCluster } from "../helpers/processes/cluster.js";
 import { startServer, type ServerProcess } from "../helpers/processes/server-process.js";
+import { sign, withSecret } from "./helpers/issuers.js";
 import { refusalCodes } from "./helpers/refusal-log.js";
 
 type Env = Readonly<Record<string, string>>;
@@ -185,6 +186,19 @@ void t.test("an address that comes too quickly is told to wait, and then is let 
   t.ok(isOpen(await knock(t, server, { headers: { "x-forwarded-for": "8.8.8.8" } })), "others are");
   await eventually(async () => isOpen(await knock(t, server)));
   t.ok(refusalCodes(server).has("too_many_new_connections"), "and it is logged");
+});
+
+void t.test("with tokens a full room is told only to those who may come in", async (t) => {
+  const { signing, env } = await withSecret();
+  const server = await serverWith(t, { ...env, MAX_CONNECTIONS_PER_ROOM: "1" });
+  const session = randomUUID();
+  const token = await sign(signing, { session_id: session, role: "student" });
+  const headers = { authorization: `Bearer ${token}` };
+  const first = await knock(t, server, { session, headers });
+  t.match(await knock(t, server, { session, headers }), { status: 429 });
+  t.match(await knock(t, server, { session }), { status: 401 });
+  await closeAndWait(first);
+  await eventually(async () => isOpen(await knock(t, server, { session, headers })));
 });
 
 const KINDS = {

@@ -7,6 +7,7 @@ import { matchOrigins } from "../../server/dist/edge/gate/origins.js";
 import { HANDSHAKES, rawGet } from "../helpers/clients/raw-http.js";
 import { post } from "../helpers/processes/environments.js";
 import { startServer, type ServerProcess } from "../helpers/processes/server-process.js";
+import { sign, withSecret } from "./helpers/issuers.js";
 import { refusalCodes } from "./helpers/refusal-log.js";
 
 const RULES = [
@@ -165,6 +166,16 @@ void t.test("with keys a page that has one publishes", async (t) => {
   t.teardown(() => server.stop());
   const origin = "https://teacher.example";
   t.equal((await publish(server, { origin, authorization: "Bearer key" })).status, 202);
+  t.equal((await publish(server, { origin })).status, 401);
+});
+
+void t.test("and so does one that has a publisher's token, but not without it", async (t) => {
+  const { signing, env } = await withSecret();
+  const server = await startServer({ env });
+  t.teardown(() => server.stop());
+  const origin = "https://teacher.example";
+  const authorization = `Bearer ${await sign(signing, { session_id: "*", role: "publisher" })}`;
+  t.equal((await publish(server, { origin, authorization })).status, 202);
   t.equal((await publish(server, { origin })).status, 401);
 });
 
