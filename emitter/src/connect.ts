@@ -11,6 +11,8 @@ export interface ConnectOptions {
   readonly key?: string;
   /** Redis only: newest events kept for each room. Default 1,000; use the server's `HISTORY_LIMIT`. */
   readonly historyLimit?: number;
+  /** Redis only: bytes of events kept for each room. Default 4,194,304; use the server's `HISTORY_MAX_BYTES`. */
+  readonly historyMaxBytes?: number;
   /** Redis only: how long a room's history outlives its newest event, in seconds. Default 21,600; use the server's. */
   readonly historyTtlS?: number;
   /** Redis only: how long to wait for the first connection, in milliseconds. Default 5,000. */
@@ -43,6 +45,11 @@ export async function connect(
       "historyLimit",
       options.historyLimit,
       DEFAULT_HISTORY_LIMITS.historyLimit,
+    ),
+    historyMaxBytes: wholeNumber(
+      "historyMaxBytes",
+      options.historyMaxBytes,
+      DEFAULT_HISTORY_LIMITS.historyMaxBytes,
     ),
     historyTtlMs:
       wholeNumber("historyTtlS", options.historyTtlS, DEFAULT_HISTORY_LIMITS.historyTtlMs / 1_000) *

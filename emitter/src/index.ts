@@ -12,7 +12,7 @@ export {
   type Fault,
   type RedisState,
 } from "./errors.js";
-export { MAX_EVENT_BYTES, parseEvent } from "./parse-event.js";
+export { isEvent, MAX_EVENT_BYTES, parseEvent } from "./parse-event.js";
 export { MAX_IDEMPOTENCY_KEYS } from "./idempotency-keys.js";
 export { isReadOnly, isReply, type RedisClient } from "./redis/client.js";
 export { publishCommands } from "./redis/connect-redis.js";
@@ -20,6 +20,7 @@ export { Link, type InTime, type LinkOptions } from "./redis/link.js";
 export { isDenial, toEmitterError } from "./redis/redis-errors.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 export {
+  FLEETING_TTL_MS,
   MAY_PUBLISH_LUA,
   STANDING_LUA,
   type HistoryLimits,

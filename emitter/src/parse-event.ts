@@ -23,6 +23,10 @@ const MAX_OVERHEAD_BYTES = 1_024;
 
 /** A stranger may send very many: after these, nobody looks for more. */
 const MAX_FAULTS = 16;
+/** How many fields a whole event has, its name included. */
+const fieldCounts = Object.fromEntries(
+  EVENT_NAMES.map((name) => [name, 1 + Object.keys(EVENTS[name].payload).length]),
+) as Readonly<Record<EventName, number>>;
 
 const validators = new Map(EVENT_NAMES.map((name) => [name, Compile(eventSchema(name))]));
 
@@ -53,6 +57,24 @@ export function parseEvent(value: unknown, pathPrefix = ""): ClassroomEvent {
     );
   }
   return event;
+}
+
+/**
+ * Whether `value` is a whole event already: what {@link parseEvent} returns, times included.
+ *
+ * @param value - anything, for example what another process has sent
+ */
+export function isEvent(value: unknown): value is ClassroomEvent {
+  if (typeof value !== "object" || value === null) return false;
+  const fields = value as Readonly<Record<string, unknown>>;
+  const { event: name } = fields;
+  if (!isEventName(name) || validators.get(name)?.Check(value) !== true) return false;
+  // Its own fields alone are in its JSON: not what it got by a key `__proto__`.
+  let missing = fieldCounts[name];
+  for (const field of Object.keys(value)) if (fields[field] !== undefined) missing--;
+  if (missing !== 0) return false;
+  const event = value as ClassroomEvent;
+  return !mayBeTooLong(event) || Buffer.byteLength(JSON.stringify(event)) <= MAX_EVENT_BYTES;
 }
 
 /** JSON writes a character in six bytes at most. Cheaper than making the JSON of every event only to measure it. */

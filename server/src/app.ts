@@ -27,7 +27,9 @@ import { pageRoutes } from "./edge/http/routes/pages.js";
 import { pollingRoutes } from "./edge/engine-io/polling.js";
 import { shortenHandshakes } from "./edge/engine-io/prototypes.js";
 import { sessionRoutes } from "./edge/http/routes/sessions.js";
-import { acceptEvents, TolerantDecoder } from "./edge/engine-io/decoder.js";
+import { acceptEvents, decoderFor } from "./edge/engine-io/decoder.js";
+import { Arrivals, hasArrived } from "./edge/engine-io/arrivals.js";
+import { Intake } from "./edge/intake/intake.js";
 import { TolerantEngine } from "./edge/engine-io/engine.js";
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { UnreadRule } from "./edge/wire/unread.js";
@@ -43,8 +45,6 @@ export interface App {
   close(): Promise<void>;
 }
 
-/** A client's frame may be this long: it only ever sends pings and, when it joins, who it is. */
-const MAX_CLIENT_FRAME_BYTES = 64 * 1024;
 /** What a leaving replica waits for changes of presence that are under way. */
 const PRESENCE_CLOSE_TIMEOUT_MS = 3_000;
 
@@ -57,13 +57,18 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const refusals = new Refusals(log);
   const addresses = new ClientAddresses(config.trustProxy);
   const closing = new AbortController();
-  const cluster = openCluster(config, log);
+  const cluster = openCluster(config, log, refusals);
   const { broker, presence, counts, lease } = cluster;
+  const intake = new Intake(config.limits, refusals);
+  const arrivals = new Arrivals(intake, config.limits.connectTimeoutMs);
+  const Decoder = decoderFor(() => {
+    refusals.note("unknown_namespace", {});
+  });
   const io: ClassroomServer = new SocketServer({
     adapter: cluster.adapter,
     // The stock client then keeps `pid` and offset. What is sent again is decided by the classroom.
     connectionStateRecovery: { skipMiddlewares: false },
-    parser: { Encoder, Decoder: TolerantDecoder },
+    parser: { Encoder, Decoder },
     serveClient: false,
   });
   shortenHandshakes(io);
@@ -73,24 +78,22 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       refusals.note("slow_reader", { address, transport });
     },
   };
-  const plain = new PlainEngine(
-    { heartbeatMs: config.pingIntervalMs, maxFrameBytes: MAX_CLIENT_FRAME_BYTES },
-    unread,
-    addresses,
-  );
+  const plain = new PlainEngine({ heartbeatMs: config.pingIntervalMs, intake }, unread, addresses);
   const engineIo = new TolerantEngine(
     {
       pingInterval: config.pingIntervalMs,
       pingTimeout: config.pingTimeoutMs,
-      maxHttpBufferSize: MAX_CLIENT_FRAME_BYTES,
+      upgradeTimeout: config.limits.connectTimeoutMs,
     },
-    nodeId,
-    unread,
-    addresses,
+    { nodeId, intake, arrivals, unread, addresses },
   );
   // Socket.IO takes any emitter of `connection`; its types know Engine.IO's only.
   io.bind(plain as unknown as TolerantEngine);
   io.bind(engineIo);
+  io.use((socket, next) => {
+    arrivals.connected(socket);
+    next();
+  });
   const teachers = new Presence(presence, broker.publisher, lease, {
     graceMs: config.teacherOfflineGraceMs,
     log,
@@ -103,6 +106,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const { maxConnectionsPerRoom, maxUnreadBytes } = config.limits;
   const classroom = new Classroom(io, cluster, teachers, {
     historyLimit,
+    historyMaxBytes: config.limits.historyMaxBytes,
     maxConnectionsPerRoom,
     maxUnreadBytes,
     tokenGate,
@@ -113,6 +117,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   });
   io.on("connection", (socket) => {
     acceptEvents(socket);
+    hasArrived(socket.conn);
     forgetHandshake(socket);
   });
   const emitter = new Emitter(broker.publisher);
@@ -147,7 +152,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     cluster.check();
   });
   const access = httpAccess({ publishKeys: config.publishKeys, verifier });
-  historyRoutes(http, broker, access.toReadHistory);
+  historyRoutes(http, broker, {
+    authorize: access.toReadHistory,
+    pageBytes: config.limits.historyPageBytes,
+  });
   sessionRoutes(http, {
     emitter,
     access,
@@ -174,7 +182,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       teachers.drain();
       plain.close();
       engineIo.close();
+      arrivals.close();
       await Promise.all([closeHttp(http), teachers.close(PRESENCE_CLOSE_TIMEOUT_MS)]);
+      intake.close();
       await lease.stop(teachers.isEmpty);
       tokenGate?.close();
       classroom.close();

@@ -3,6 +3,7 @@ import type { Config } from "./config/config.js";
 import { remoteKeys } from "./edge/gate/remote-keys.js";
 import { oneKey, TokenVerifier } from "./edge/gate/token-verifier.js";
 import type { Logger } from "./telemetry/log.js";
+import type { Refusals } from "./telemetry/refusals.js";
 
 // The parts of which the configuration says which kind they are.
 
@@ -21,9 +22,17 @@ export function openVerifier({ auth }: Config, log: Logger): TokenVerifier | und
 }
 
 /** What replicas share: in memory there is no other one. */
-export function openCluster(config: Config, log: Logger): Cluster {
+export function openCluster(config: Config, log: Logger, refusals: Refusals): Cluster {
   const { nodeId, historyLimit, historyTtlMs, leaseMs, redisLinkTimeoutMs: linkTimeoutMs } = config;
-  const options = { nodeId, limits: { historyLimit, historyTtlMs }, leaseMs, linkTimeoutMs, log };
+  const options = {
+    nodeId,
+    limits: { historyLimit, historyTtlMs, historyMaxBytes: config.limits.historyMaxBytes },
+    leaseMs,
+    presenceWindowMs: config.limits.presenceWindowMs,
+    linkTimeoutMs,
+    log,
+    refusals,
+  };
   switch (config.cluster.kind) {
     case "memory":
       return memoryCluster(options);

@@ -6,7 +6,8 @@ import { RawBytes, textFrame, upgradeHead } from "../helpers/clients/raw-bytes.j
 import { ENVIRONMENTS } from "../helpers/processes/environments.js";
 
 const TIMES = 20;
-const FLOOD = 500;
+/** No more than may come at once. */
+const FLOOD = 40;
 const PONG = '{"event":"pong"}';
 
 for (const { name, start } of ENVIRONMENTS) {

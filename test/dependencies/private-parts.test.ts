@@ -100,6 +100,7 @@ async function stockParts(t: Test): Promise<Readonly<Record<string, unknown>>> {
     "socket.io-parser Decoder": at(socket, "client", "decoder"),
     "@socket.io/redis-adapter RedisAdapter": io.of("/").adapter,
     "ws WebSocket": at(transport, "socket"),
+    "ws Receiver": at(transport, "socket", "_receiver"),
     "ws WebSocketServer's options": at(engineSocket, "server", "ws", "options"),
     "node net.Socket": net,
     "node net.Socket's `_writableState`": at(net, "_writableState"),

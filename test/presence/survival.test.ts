@@ -144,8 +144,12 @@ void t.test(
     // What a sweeper does first, and no more: the member is out, the state has a new version, nobody has been told.
     const [member = ""] = await redis.sMembers(`session:${session}:teachers`);
     const script = await readScript("presence.lua");
-    const keys = [`session:${session}:teachers`, `inthon:presence:{session:${session}:teachers}`];
-    await redis.eval(script, { keys, arguments: ["leave", member, "60000", "0"] });
+    const keys = [
+      `session:${session}:teachers`,
+      `inthon:presence:{session:${session}:teachers}`,
+      `inthon:window:{session:${session}:teachers}`,
+    ];
+    await redis.eval(script, { keys, arguments: ["leave", member, "60000", "0", "60000", "2000"] });
     t.equal(await card(session), 0);
 
     await Promise.all(students.map(({ inbox }) => inbox.next(hears(false))));

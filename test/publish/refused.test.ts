@@ -20,7 +20,11 @@ const BRIEF = { timeoutMs: 400 };
 const COMMANDS = [
   ...["publish", "xadd", "xdel", "pexpire", "append", "rename", "set", "zadd", "del"],
   ...["zcard", "zscore", "zremrangebyrank", "xinfo", "exists", "type", "get", "time"],
+  ...["xlen", "xrevrange", "xsetid", "getrange"],
 ];
+
+/** What the emitter believes of the room: nothing, where it stands, or where it stood. */
+const BELIEFS = ["", ", in a known room", ", in a room where others have published"];
 
 function roomOf(session: string) {
   const id = parseSessionId(session);
@@ -86,19 +90,23 @@ void t.test("what Redis's rules forbid is rejected at once, and nothing of it st
   const client = await clientOf(t, redis, "publisher");
   const emitter = await connect(client);
   t.teardown(() => emitter.close());
+  const others = await connect(redis.url);
+  t.teardown(() => others.close());
   for (const rule of [...COMMANDS.map((name) => `-${name}`), "resetchannels", "-info"]) {
     for (const [way, publish] of Object.entries(WAYS)) {
-      for (const isKnown of [false, true]) {
+      for (const belief of BELIEFS) {
         const session = randomUUID();
         const { told, remembered } = await watch(t, redis, admin, session);
         // From the third one on, the emitter guesses.
-        for (let i = 0; isKnown && i < 3; i++) await emitter.emit(session, "important", EVENT);
+        for (let i = 0; belief !== "" && i < 3; i++)
+          await emitter.emit(session, "important", EVENT);
+        if (belief === BELIEFS[2]) await others.emit(session, "important", EVENT);
         const [toldBefore, before] = [await told(), await remembered()];
         await admin.sendCommand(["ACL", "SETUSER", "publisher", rule]);
         const begun = performance.now();
         const failure = await failureOf(publish(emitter, session)).catch(() => undefined);
         const tookMs = performance.now() - begun;
-        const what = `${rule}, ${way}${isKnown ? ", in a known room" : ""}`;
+        const what = `${rule}, ${way}${belief}`;
         const [toldAfter, after] = [await told(), await remembered()];
         t.equal(after - before, toldAfter - toldBefore, `${what}: what is remembered was told`);
         if (failure) {
@@ -249,13 +257,14 @@ void t.test("over HTTP the same is said of Redis as to an emitter of its own", a
     return ((await answer.json()) as { code?: string }).code;
   };
 
-  await admin.sendCommand(["ACL", "SETUSER", "server", "-publish", "-xadd"]);
+  await admin.sendCommand(["ACL", "SETUSER", "server", "-publish", "-xadd", "-exists"]);
   t.match(await emit(), { code: "rejected", retryable: false });
   t.equal(await reads(), "redis_denies_access");
   await admin.sendCommand(["ACL", "SETUSER", "server", ...all]);
 
   await admin.configSet("maxmemory", "1");
-  t.equal(await reads(), "redis_full");
+  t.match(await emit(), { code: "redis_full", retryable: true });
+  t.equal(await reads(), undefined, "to look needs no memory");
   await admin.configSet("maxmemory", "0");
 
   await admin.sendCommand(["REPLICAOF", "127.0.0.1", "1"]);

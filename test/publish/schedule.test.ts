@@ -55,7 +55,7 @@ function mapValues<T, U>(object: Readonly<Record<string, T>>, map: (value: T) =>
 
 void t.test("publishing in batches comes to the same as one event after the other", async (t) => {
   const { client, watch } = await start(t);
-  const limits = { historyLimit: HISTORY_LIMIT, historyTtlMs: 60_000 };
+  const limits = { historyLimit: HISTORY_LIMIT, historyMaxBytes: 4_194_304, historyTtlMs: 60_000 };
 
   const run = async (steps: readonly Step[]) => {
     await client.flushAll();
@@ -140,7 +140,7 @@ const fate: fc.Arbitrary<Fate> = fc.oneof(
 
 void t.test("retries double nothing, lose nothing and keep the order of arrays", async (t) => {
   const { client, watch } = await start(t);
-  const limits = { historyLimit: 100_000, historyTtlMs: 60_000 };
+  const limits = { historyLimit: 100_000, historyMaxBytes: 4_194_304, historyTtlMs: 60_000 };
 
   interface Outcome {
     readonly publications: readonly Publication[];

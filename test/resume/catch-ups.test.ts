@@ -3,7 +3,7 @@ import fc from "fast-check";
 import t from "tap";
 import { parseSessionId, roomName, type SessionId } from "@inthon/emitter/protocol";
 import type { Batch, Lane } from "../../server/dist/classroom/batch.js";
-import { CatchUps, type CatchUp } from "../../server/dist/classroom/catch-ups.js";
+import { CatchUps, type CatchUp } from "../../server/dist/classroom/resume/catch-ups.js";
 import { FanOut } from "../../server/dist/classroom/fan-out.js";
 import { MemoryBroker } from "../../server/dist/cluster/memory/broker.js";
 import { Room } from "../../server/dist/cluster/room.js";
@@ -68,7 +68,11 @@ interface Member {
 class Lecture {
   readonly room: Room;
   readonly members = new Map<string, Member>();
-  readonly #broker = new MemoryBroker({ historyLimit: LIMIT, historyTtlMs: 60_000 });
+  readonly #broker = new MemoryBroker({
+    historyLimit: LIMIT,
+    historyMaxBytes: 64 * 1024 * 1024,
+    historyTtlMs: 60_000,
+  });
   readonly #fanOut = new FanOut();
   readonly #sessionId: SessionId;
   readonly #catchUps: CatchUps;
@@ -94,7 +98,7 @@ class Lecture {
       },
       onLoss: () => undefined,
     };
-    const options = { historyLimit: LIMIT, log: LOG };
+    const options = { historyLimit: LIMIT, historyMaxBytes: 64 * 1024 * 1024, log: LOG };
     this.room = new Room(roomName(sessionId, "student"), this.#broker, listener, options);
   }
 

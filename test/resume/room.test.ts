@@ -19,6 +19,7 @@ interface Reading {
 class ScriptedBroker implements Broker {
   readonly publisher = undefined as never;
   readonly isConnected = true;
+  readonly keepMs = 60_000;
   readonly readings = new Inbox<Reading>();
   receive: (event: RoomEvent) => void = () => undefined;
 
@@ -35,6 +36,14 @@ class ScriptedBroker implements Broker {
     return Promise.resolve();
   }
 
+  keep(): Promise<number> {
+    return Promise.resolve(Infinity);
+  }
+
+  look(room: string, known: Position): Promise<HistoryPage> {
+    return this.read(room, known);
+  }
+
   read(_room: string, known: Position | undefined): Promise<HistoryPage> {
     return new Promise((resolve) => {
       this.readings.add({ known, answer: resolve });
@@ -48,7 +57,7 @@ function announcement(n: number, is_online: boolean): RoomEvent {
     is_online,
     changed_at: "2026-01-01T00:00:00Z",
   } as const;
-  return { ...at(EPOCH, n), event, isAnnouncement: true };
+  return { ...at(EPOCH, n), event, isAnnouncement: true, bytes: 100 };
 }
 
 function at(epoch: number, n: number): RoomEvent {
@@ -58,6 +67,7 @@ function at(epoch: number, n: number): RoomEvent {
     offset: formatOffset(position),
     event: { event: "session_ended" },
     isAnnouncement: false,
+    bytes: 100,
   };
 }
 
@@ -76,7 +86,7 @@ async function openRoom(n: number) {
   const sessionId = parseSessionId("lecture");
   if (!sessionId) throw new Error("a session id");
   const name = roomName(sessionId, "student");
-  const options = { historyLimit: 1_000, log: LOG };
+  const options = { historyLimit: 1_000, historyMaxBytes: 1_000_000, log: LOG };
   const room = new Room(name, broker, listener, options);
   /** Answers the reading with this number, from 0, once it is there. */
   const answer = async (index: number, page: HistoryPage) => {
@@ -273,6 +283,40 @@ void t.test(
   },
 );
 
+void t.test("pages of two histories are not joined to one", async (t) => {
+  const page = (epoch: number, from: number, to: number) =>
+    Array.from({ length: to - from + 1 }, (_, i) => at(epoch, from + i));
+  // Redis came back with 490 events, was told ten others, and came back once more.
+  const LATEST_EPOCH = 3_000;
+  const later: HistoryPage = {
+    head: { epoch: LATEST_EPOCH, n: 900 },
+    ends: [
+      { epoch: EPOCH, n: 490 },
+      { epoch: LATER_EPOCH, n: 500 },
+    ],
+    events: page(LATEST_EPOCH, 501, 900),
+  };
+  for (const knowsOfLoss of [true, false]) {
+    const { room, told, answer } = await openRoom(505);
+    const client = { epoch: EPOCH, n: 480 };
+    const canResume = room.reachBackTo(client);
+    await answer(1, { head: { epoch: EPOCH, n: 505 }, ends: [], events: page(EPOCH, 1, 500) });
+    // The second page is of what the history has become meanwhile.
+    if (!knowsOfLoss) await answer(2, later);
+    else {
+      room.onDisconnect();
+      room.onReconnect();
+      await answer(3, later);
+      await told.next((what) => what === "loss");
+      await answer(2, later);
+      // The history as it is now is read from its beginning, and holds no more.
+      await answer(4, later);
+    }
+    t.equal(await canResume, false);
+    t.equal(room.eventsSince(client), undefined, "nothing of it is handed out");
+  }
+});
+
 void t.test("what members knew already is told to those who missed what was between", async (t) => {
   const { broker, room, told } = await openRoom(0);
   broker.receive(announcement(1, true));
@@ -289,4 +333,15 @@ void t.test("what members knew already is told to those who missed what was betw
   t.strictSame(missed(0), [1, 2, 4]);
   t.strictSame(missed(1), [2, 4]);
   t.strictSame(missed(2), [3, 4], "who comes back after it may not have heard of it");
+});
+
+void t.test("a replica remembers as many bytes of a room as its history has", async (t) => {
+  const { broker, room } = await openRoom(0);
+  // A hundred bytes each, of a million that there may be; and a thousand events.
+  for (let n = 1; n <= 5_000; n++) broker.receive(at(EPOCH, n));
+  t.equal(room.eventsSince({ epoch: EPOCH, n: 4_000 })?.length, 1_000);
+  t.equal(room.eventsSince({ epoch: EPOCH, n: 3_700 }), undefined, "no more events");
+  for (let n = 5_001; n <= 6_000; n++) broker.receive({ ...at(EPOCH, n), bytes: 10_000 });
+  t.equal(room.eventsSince({ epoch: EPOCH, n: 5_900 })?.length, 100);
+  t.equal(room.eventsSince({ epoch: EPOCH, n: 5_870 }), undefined, "no more bytes");
 });

@@ -47,6 +47,11 @@ export function olderKeysKey(room: RoomName): string {
   return `inthon:older:{${roomChannel(room)}}`;
 }
 
+/** The Redis sorted set of a room's newest long events, by how much of the history's bytes they take. */
+export function longEventsKey(room: RoomName): string {
+  return `inthon:heavy:{${roomChannel(room)}}`;
+}
+
 /** The Redis string that tells the epochs of a room's history apart. */
 export function epochsKey(room: RoomName): string {
   return `inthon:epochs:{${roomChannel(room)}}`;

@@ -44,9 +44,11 @@ const PLACEHOLDER = "0-0";
 /** Marks of calls that another one goes on from. */
 const marks = new KeyMaker();
 
-/** Whether `publish-guessed.lua` can take it. */
-export function isUsual({ isNew, publication }: Entry): boolean {
-  return isNew && publication.version === undefined;
+/** Whether `publish-guessed.lua` can take it: new, a service's, and not so long that it has to be weighed. */
+export function isUsual({ isNew, publication, json }: Entry, lightBytes: number): boolean {
+  if (!isNew || publication.version !== undefined) return false;
+  // A character takes three bytes at most (of UTF-8, for each of UTF-16).
+  return json.length * 3 <= lightBytes || Buffer.byteLength(json) <= lightBytes;
 }
 
 /** Whether it is the server's own announcement of a state; these end differently, so a call has one kind. */

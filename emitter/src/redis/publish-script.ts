@@ -17,15 +17,31 @@ interface ScriptOptions {
 export interface HistoryLimits {
   /** Newest events kept for each room. */
   readonly historyLimit: number;
+  /** Bytes of events kept for each room, in their JSON; the newest event is kept in any case. */
+  readonly historyMaxBytes: number;
   /**
    * How long a room's history outlives its newest event, in milliseconds. Renewed by an append only where a hundredth
-   * of it has passed: that much it may be less.
+   * of it has passed: that much it may be less. Where there has been none but the server's own: {@link FLEETING_TTL_MS}.
    */
   readonly historyTtlMs: number;
 }
 
 /** How much of a log of keys is searched for those of a call whose guess was wrong: hundreds of events. */
 const MAX_LATE_BYTES = 64 * 1024;
+
+/**
+ * How long a history lives, in milliseconds, in which nobody has published anything: it is renewed while somebody is in
+ * the room. So a session that was only named leaves nothing, and a client that drops for a moment resumes all the same.
+ */
+export const FLEETING_TTL_MS = 50_000;
+
+/**
+ * How long an event may be so that the number of events alone bounds the bytes of them: a third of what each of them has.
+ * Longer ones are weighed, which costs Redis more.
+ */
+export function lightBytes({ historyLimit, historyMaxBytes }: HistoryLimits): number {
+  return Math.floor(historyMaxBytes / historyLimit / 3);
+}
 
 /** In src, also when this runs from dist: the compiler does not copy it. */
 function lua(name: string): string {
@@ -37,6 +53,7 @@ export const STANDING_LUA = lua("standing");
 const OFFSETS_LUA = lua("offsets");
 const SEEN_LUA = lua("seen");
 const LATE_LUA = lua("late");
+const WEIGH_LUA = lua("weigh");
 /** `may-publish.lua`, for the server's script that tries whether it could publish. */
 export const MAY_PUBLISH_LUA = lua("may-publish");
 const PUBLISH_LUA = lua("publish");
@@ -81,18 +98,29 @@ export class PublishScript {
   readonly #publish: KnownScript;
   readonly #guessed: KnownScript;
 
-  constructor(redis: RedisCommands, { historyLimit, historyTtlMs }: HistoryLimits) {
+  /** Events up to this long need not be weighed: `publish-guessed.lua` can take them. */
+  readonly lightBytes: number;
+
+  constructor(redis: RedisCommands, limits: HistoryLimits) {
+    const { historyLimit, historyTtlMs, historyMaxBytes } = limits;
+    this.lightBytes = lightBytes(limits);
     const constants = `
 local PUBLISH = 'PUBLISH'
 local HISTORY_LIMIT = '${String(historyLimit)}'
 local TTL_MS = '${String(historyTtlMs)}'
+local FLEETING_TTL_MS = ${String(Math.min(historyTtlMs, FLEETING_TTL_MS))}
+local LIGHT_BYTES = ${String(this.lightBytes)}
+local MAX_EXCESS = ${String(historyMaxBytes - historyLimit * this.lightBytes)}
 local MAX_KEYS = ${String(MAX_IDEMPOTENCY_KEYS)}
 local MAX_LOG_BYTES = ${String(MAX_LOG_BYTES)}
 local MAX_LINE_BYTES = ${String(MAX_MARKED_LINE_BYTES)}
 local MAX_LATE_BYTES = ${String(MAX_LATE_BYTES)}
 `;
     const common = constants + OFFSETS_LUA + SEEN_LUA + LATE_LUA;
-    this.#publish = new KnownScript(redis, common + STANDING_LUA + MAY_PUBLISH_LUA + PUBLISH_LUA);
+    this.#publish = new KnownScript(
+      redis,
+      common + STANDING_LUA + WEIGH_LUA + MAY_PUBLISH_LUA + PUBLISH_LUA,
+    );
     this.#guessed = new KnownScript(redis, common + PUBLISH_GUESSED_LUA);
   }
 

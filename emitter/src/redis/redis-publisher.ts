@@ -5,9 +5,10 @@ import { PublishScript, type HistoryLimits, type RedisCommands } from "./publish
 import type { Publication, Publisher, PublishResult } from "../publisher.js";
 import { RoomWriter } from "./room-writer.js";
 
-/** The design's defaults: 1,000 events and 6 hours. */
+/** The design's defaults: 1,000 events, 4 MiB and 6 hours. */
 export const DEFAULT_HISTORY_LIMITS: HistoryLimits = {
   historyLimit: 1_000,
+  historyMaxBytes: 4 * 1_024 * 1_024,
   historyTtlMs: 6 * 60 * 60 * 1_000,
 };
 

@@ -4,6 +4,7 @@ import {
   epochsKey,
   historyKey,
   idempotencyKeysKey,
+  longEventsKey,
   newKeysKey,
   olderKeysKey,
   parseOffset,
@@ -73,6 +74,7 @@ export class RoomWriter {
       epochsKey(room),
       idempotencyKeysKey(room),
       announcedKey(room),
+      longEventsKey(room),
     ];
     this.#packets = new PacketEncoder(room, false);
   }
@@ -97,7 +99,8 @@ export class RoomWriter {
   /** @param goesOnWith - the mark of a call that began their array, or '' */
   #sendAll(all: readonly Entry[], goesOnWith: string): void {
     this.#mark = goesOnWith;
-    const mayGuess = all.every(isUsual);
+    const { lightBytes } = this.#script;
+    const mayGuess = all.every((entry) => isUsual(entry, lightBytes));
     let entries = all;
     try {
       while (entries.length > 0) {
@@ -145,22 +148,29 @@ export class RoomWriter {
   /** @returns how many of the entries it took */
   #send(entries: readonly Entry[]): number {
     const [first] = entries;
-    const encoder =
-      first && isAnnouncement(first)
-        ? (this.#announcements ??= new PacketEncoder(this.#room, true))
-        : this.#packets;
+    const announces = first !== undefined && isAnnouncement(first);
+    const encoder = announces
+      ? (this.#announcements ??= new PacketEncoder(this.#room, true))
+      : this.#packets;
     const call = plainCall(entries, encoder, this.#mark, this.#knownEpoch);
     const options = { keys: this.#keys, arguments: call.arguments };
     const taken = this.#take(entries, call);
     const sentBefore = this.#sent;
     if (this.#guess) this.#guess.next += call.count;
-    this.#renewAt = Date.now() + this.#renewMs;
+    // An announcement alone keeps a room for a moment only.
+    if (!announces) this.#renewAt = Date.now() + this.#renewMs;
     this.#await(taken, this.#script.run(options), (reply) => {
       if (!Array.isArray(reply) || reply.length !== 2 + 2 * call.count) {
         this.#fail(taken.entries, notOurs());
         return;
       }
       const [incarnation, newest, ...answers] = reply as readonly unknown[];
+      // A key that somebody else has written may name a place that is none.
+      const offsets = taken.entries.map((_, i) => parseOffset(answers[2 * i]));
+      if (offsets.includes(undefined)) {
+        this.#fail(taken.entries, notOurs());
+        return;
+      }
       this.#learn(String(incarnation), newest, this.#sent - sentBefore);
       for (const [i, { answer, index, role }] of taken.entries.entries()) {
         const offset = String(answers[2 * i]) as Offset;

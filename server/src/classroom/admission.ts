@@ -11,7 +11,7 @@ import type { ClassroomSocket, ConnectionData } from "./connection.js";
 import { identify } from "./identify.js";
 import { LimitedWait } from "./limited-wait.js";
 import type { Presence } from "./presence/presence.js";
-import { makePid, prepareStart, resumeRequest, setPid, type Start } from "./resume.js";
+import { makePid, prepareStart, resumeRequest, setPid, type Start } from "./resume/resume.js";
 import type { Claims } from "./tokens/claims.js";
 import type { TokenGate } from "./tokens/token-gate.js";
 

@@ -8,10 +8,10 @@ import {
 import type { Cluster } from "../cluster/cluster.js";
 import { HeldRooms } from "../cluster/held-rooms.js";
 import type { RoomEvent } from "../cluster/ports.js";
-import type { Room, RoomListener } from "../cluster/room.js";
+import type { Room, RoomLimits, RoomListener } from "../cluster/room.js";
 import type { Identity } from "./address.js";
 import { Admission, type AdmissionOptions } from "./admission.js";
-import { CatchUps } from "./catch-ups.js";
+import { CatchUps } from "./resume/catch-ups.js";
 import { ConnectionLog, endsBecause } from "./connection-log.js";
 import type { ClassroomServer, ClassroomSocket } from "./connection.js";
 import { FanOut } from "./fan-out.js";
@@ -19,17 +19,14 @@ import type { AdmissionError } from "./identify.js";
 import { answerPings } from "./pings.js";
 import type { Presence } from "./presence/presence.js";
 import type { Beliefs } from "./presence/upkeep.js";
-import { startingPlace } from "./resume.js";
+import { startingPlace } from "./resume/resume.js";
 import { Welcomes } from "./welcome.js";
 
 /** What was missed is sent in slices of so many bytes, or less where less may wait for a connection. */
 const SLICE_BYTES = 128 * 1024;
 
-export interface ClassroomOptions extends Pick<
-  AdmissionOptions,
-  "laneTo" | "tokenGate" | "refusals" | "log"
-> {
-  readonly historyLimit: number;
+export interface ClassroomOptions
+  extends RoomLimits, Pick<AdmissionOptions, "laneTo" | "tokenGate" | "refusals" | "log"> {
   /** How many may be in one role room on this replica; 0 for any number. */
   readonly maxConnectionsPerRoom: number;
   /** Bytes that may wait for one connection. */

@@ -2,7 +2,7 @@ import { formatOffset, type Offset } from "@inthon/emitter/protocol";
 import type { Room } from "../cluster/room.js";
 import type { Logger } from "../telemetry/log.js";
 import type { Identity } from "./address.js";
-import type { CatchUp } from "./catch-ups.js";
+import type { CatchUp } from "./resume/catch-ups.js";
 import type { ClassroomSocket } from "./connection.js";
 
 /** Why a connection ended, where it was not the client or the network. */

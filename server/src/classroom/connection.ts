@@ -3,7 +3,7 @@ import type { ClientToServerEvents, ServerToClientEvents } from "@inthon/emitter
 import type { Room } from "../cluster/room.js";
 import type { Identity } from "./address.js";
 import type { Lane } from "./batch.js";
-import type { Start } from "./resume.js";
+import type { Start } from "./resume/resume.js";
 
 /** Servers send each other nothing by Socket.IO. */
 type NoEvents = Record<string, never>;

@@ -1,5 +1,6 @@
 import type { HistoryLimits } from "@inthon/emitter";
 import type { Logger } from "../telemetry/log.js";
+import type { Refusals } from "../telemetry/refusals.js";
 import type { AdapterFactory } from "./lean-adapter.js";
 import { MemoryAdapter } from "./memory/adapter.js";
 import { MemoryBroker } from "./memory/broker.js";
@@ -37,18 +38,22 @@ export interface ClusterOptions {
   readonly nodeId: string;
   readonly limits: HistoryLimits;
   readonly leaseMs: number;
+  /** Of changes of presence that follow one within this time, the last state is told when it is over, in milliseconds. */
+  readonly presenceWindowMs: number;
   /** How long a connection to Redis that does not work may go unnoticed, in milliseconds. */
   readonly linkTimeoutMs: number;
   readonly log: Logger;
+  /** Told of what comes from Redis and is nothing that this product writes. */
+  readonly refusals: Refusals;
 }
 
 /** A cluster of one process. */
-export function memoryCluster({ nodeId, limits }: ClusterOptions): Cluster {
+export function memoryCluster({ nodeId, limits, presenceWindowMs }: ClusterOptions): Cluster {
   const broker = new MemoryBroker(limits);
   return {
     adapter: MemoryAdapter,
     broker,
-    presence: new MemoryPresenceStore(broker),
+    presence: new MemoryPresenceStore(broker, presenceWindowMs),
     counts: new MemoryConnectionCounts(),
     lease: new MemoryLease(nodeId),
     onForeignEmit: () => {
@@ -63,17 +68,21 @@ export function memoryCluster({ nodeId, limits }: ClusterOptions): Cluster {
 
 /** A cluster of all replicas that share one Redis. Does not wait for it: the process lives while Redis is away. */
 export function redisCluster(url: string, options: ClusterOptions): Cluster {
-  const { nodeId, limits, leaseMs, linkTimeoutMs, log } = options;
+  const { nodeId, limits, leaseMs, linkTimeoutMs, log, refusals } = options;
   const links = new RedisLinks(url, linkTimeoutMs, log);
   const commands = links.commands.client;
-  const subscriptions = new RoomSubscriptions(links.channels, log);
+  const subscriptions = new RoomSubscriptions(links.channels, refusals);
   const lease = new NodeLease(commands, nodeId, leaseMs, log);
-  const counts = new RedisConnectionCounts(commands, lease, log);
+  const counts = new RedisConnectionCounts(commands, lease, log, refusals);
   links.open();
   return {
-    adapter: redisAdapter(commands, links.subscriber.client, subscriptions, log),
-    broker: new RedisBroker(links, subscriptions, limits),
-    presence: new RedisPresenceStore(commands, leaseMs),
+    adapter: redisAdapter(subscriptions),
+    broker: new RedisBroker(links, subscriptions, limits, refusals),
+    presence: new RedisPresenceStore(commands, {
+      leaseMs,
+      windowMs: options.presenceWindowMs,
+      refusals,
+    }),
     counts,
     lease: {
       get node() {

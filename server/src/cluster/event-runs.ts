@@ -1,7 +1,7 @@
-import type { RoomEvent } from "./ports.js";
+import { isReadable, type HistoryEntry, type RoomEvent } from "./ports.js";
 
 /** The events behind the last hole: the oldest may have gone while the others were read. */
-export function contiguousEnd(events: readonly RoomEvent[]): readonly RoomEvent[] {
+export function contiguousEnd(events: readonly HistoryEntry[]): readonly HistoryEntry[] {
   const hole = events.findLastIndex(({ position }, i) => {
     const before = events[i - 1]?.position;
     return before !== undefined && position.n !== before.n + 1;
@@ -10,7 +10,7 @@ export function contiguousEnd(events: readonly RoomEvent[]): readonly RoomEvent[
 }
 
 /** Whether the events follow each other, and the first one follows this number. */
-export function follow(events: readonly RoomEvent[], n: number): boolean {
+export function follow(events: readonly HistoryEntry[], n: number): boolean {
   return events.every(({ position }, i) => position.n === n + 1 + i);
 }
 
@@ -21,11 +21,11 @@ export function follow(events: readonly RoomEvent[], n: number): boolean {
  * @param knownBefore - what the announcements before them said, if there were any
  */
 export function withoutRepetitions(
-  events: readonly RoomEvent[],
+  events: readonly HistoryEntry[],
   knownBefore: boolean | undefined,
 ): { readonly events: readonly RoomEvent[]; readonly known: boolean | undefined } {
   let known = knownBefore;
-  const news = events.filter(({ event, isAnnouncement }) => {
+  const news = events.filter(isReadable).filter(({ event, isAnnouncement }) => {
     if (!isAnnouncement || event.event !== "teacher_presence") return true;
     const isNews = event.is_online !== known;
     known = event.is_online;

@@ -1,7 +1,13 @@
 import type { RoomName } from "@inthon/emitter/protocol";
 import type { Logger } from "../telemetry/log.js";
-import type { Broker } from "./ports.js";
-import { Room, type RoomListener } from "./room.js";
+import { KEEP_PART, type Broker } from "./ports.js";
+import { Room, type RoomLimits, type RoomListener } from "./room.js";
+import { Round } from "./round.js";
+
+/** All rooms are looked at in this many parts, so that Redis is not asked about ten thousand at once. */
+const KEEP_TURNS = 15;
+/** A history that lives longer is asked about again after this time: Redis may have lost it. */
+const MAX_KEEP_MS = 600_000;
 
 /** How long a room that lost its last member stays subscribed: a reloaded page is back by then. */
 const LINGER_MS = 5_000;
@@ -10,29 +16,33 @@ interface HeldRoom {
   readonly room: Room;
   holders: number;
   linger: NodeJS.Timeout | undefined;
+  /** When its history must be kept, by the process's clock. */
+  keepAt: number;
 }
 
 /** The rooms that this replica holds: subscribed while somebody is in, and a little longer. */
 export class HeldRooms {
   readonly #broker: Broker;
   readonly #listener: RoomListener;
-  readonly #options: { historyLimit: number; log: Logger };
+  readonly #options: RoomLimits & { log: Logger };
   readonly #held = new Map<RoomName, HeldRoom>();
+  readonly #round = new Round<HeldRoom>(KEEP_TURNS);
+  readonly #keeping: NodeJS.Timeout;
 
-  constructor(
-    broker: Broker,
-    listener: RoomListener,
-    options: { historyLimit: number; log: Logger },
-  ) {
+  constructor(broker: Broker, listener: RoomListener, options: RoomLimits & { log: Logger }) {
     this.#broker = broker;
     this.#listener = listener;
     this.#options = options;
     broker.onConnectionChange((isConnected) => {
-      for (const { room } of this.#held.values()) {
-        if (isConnected) room.onReconnect();
-        else room.onDisconnect();
+      for (const held of this.#held.values()) {
+        held.keepAt = 0;
+        if (isConnected) held.room.onReconnect();
+        else held.room.onDisconnect();
       }
     });
+    this.#keeping = setInterval(() => {
+      this.#keepSome();
+    }, broker.keepMs / KEEP_TURNS).unref();
   }
 
   /** Holds the room until {@link HeldRooms.release} is called once. Await {@link Room.opened} before using it. */
@@ -40,7 +50,7 @@ export class HeldRooms {
     let held = this.#held.get(name);
     if (!held) {
       const room = new Room(name, this.#broker, this.#listener, this.#options);
-      held = { room, holders: 0, linger: undefined };
+      held = { room, holders: 0, linger: undefined, keepAt: 0 };
       this.#held.set(name, held);
     }
     held.holders++;
@@ -73,7 +83,26 @@ export class HeldRooms {
   }
 
   close(): void {
+    clearInterval(this.#keeping);
     for (const [name, held] of this.#held) this.#drop(name, held);
+  }
+
+  /** Keeps the histories of the next part of the rooms, of those that somebody is in and that would end soon. */
+  #keepSome(): void {
+    const now = performance.now();
+    const { keepMs } = this.#broker;
+    for (const held of this.#round.next(() => this.#held.values())) {
+      if (held.holders === 0 || held.keepAt > now) continue;
+      this.#broker.keep(held.room.name).then(
+        (leftMs) => {
+          // One that has just been kept ends after a few more rounds.
+          held.keepAt = now + Math.min(leftMs - keepMs / KEEP_PART, MAX_KEEP_MS);
+        },
+        (error: unknown) => {
+          this.#options.log.debug({ err: error, room: held.room.name }, "history waits for Redis");
+        },
+      );
+    }
   }
 
   #drop(name: RoomName, held: HeldRoom): void {

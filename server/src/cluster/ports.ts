@@ -15,6 +15,16 @@ export interface RoomEvent {
   readonly event: ClassroomEvent;
   /** Whether it is the server's own announcement of presence, not a service's `teacher_presence`. */
   readonly isAnnouncement: boolean;
+  /** About how many it takes. */
+  readonly bytes: number;
+}
+
+/** A place in a history, and what is in it: an event, or nothing that could be read. Whoever reads on skips that. */
+export type HistoryEntry = RoomEvent | { readonly position: Position; readonly event: undefined };
+
+/** Whether there is an event in this place. */
+export function isReadable(entry: HistoryEntry): entry is RoomEvent {
+  return entry.event !== undefined;
 }
 
 /**
@@ -28,11 +38,20 @@ export interface Standing {
   readonly ends: readonly Position[];
 }
 
+/** How much a page of a history holds at most. One entry is in it in any case, where there is one. */
+export interface PageLimit {
+  readonly events: number;
+  readonly bytes: number;
+}
+
 /** What a room's history answers. */
 export interface HistoryPage extends Standing {
-  /** The events after the position asked for, oldest first. */
-  readonly events: readonly RoomEvent[];
+  /** What comes after the position asked for, oldest first. */
+  readonly events: readonly HistoryEntry[];
 }
+
+/** A room is kept each time that this part of its least life is over: two failures cost nothing. */
+export const KEEP_PART = 0.3;
 
 /**
  * Carries events between replicas and keeps their history.
@@ -50,20 +69,39 @@ export interface Broker {
   /** Resolves when the subscription is acknowledged. One listener for each room. */
   subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void>;
   unsubscribe(room: RoomName): Promise<void>;
+  /** How often the history of a room with members must be kept, in milliseconds, to live as long as they are there. */
+  readonly keepMs: number;
   /**
-   * Reads history, and begins one where there is none.
+   * Keeps a room's history for a few times {@link Broker.keepMs}, if it would end earlier.
+   *
+   * @returns how long it lives, in milliseconds
+   */
+  keep(room: RoomName): Promise<number>;
+  /**
+   * Reads history for somebody who comes into the room: begins one where there is none, and keeps it for a while.
    *
    * @param after - the position to read on from, which may be one that the history never had, or has lost: the reader
    *   compares (see {@link Standing}). `undefined` asks for the head alone.
-   * @param limit - events at most
    * @throws where the history cannot be reached
    */
-  read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage>;
+  read(room: RoomName, after: Position | undefined, limit: PageLimit): Promise<HistoryPage>;
+  /**
+   * The same for somebody who only looks: changes nothing. Where there is no history, its head is 0-0.
+   *
+   * @throws where the history cannot be reached
+   */
+  look(room: RoomName, after: Position, limit: PageLimit): Promise<HistoryPage>;
 }
 
-/** A session's presence after a change: `version` is odd while a teacher is there, even otherwise, and only grows. */
+/** A session's presence after a change. */
 export interface PresenceState {
+  /** Odd while a teacher is there, even otherwise; only grows. */
   readonly version: number;
+  /**
+   * In how many milliseconds it may be told. 0: now, or it has been told. Else another change has just been told: whoever
+   * gets this checks again then, and tells what is so by then.
+   */
+  readonly waitMs: number;
 }
 
 /** One teacher's connection. */

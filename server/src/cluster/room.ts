@@ -1,7 +1,13 @@
 import { toEmitterError } from "@inthon/emitter";
 import type { Position, RoomName } from "@inthon/emitter/protocol";
 import type { Logger } from "../telemetry/log.js";
-import type { Broker, HistoryPage, RoomEvent } from "./ports.js";
+import {
+  isReadable,
+  type Broker,
+  type HistoryEntry,
+  type HistoryPage,
+  type RoomEvent,
+} from "./ports.js";
 import { contiguousEnd, follow } from "./event-runs.js";
 import { pause } from "./retry.js";
 import { isInHistory } from "./standing.js";
@@ -14,7 +20,15 @@ export interface RoomListener {
   onLoss(room: Room): void;
 }
 
-const READ_PAGE_EVENTS = 500;
+const READ_PAGE = { events: 500, bytes: 1_048_576 };
+/** The recent events are cut when they are this many times as long as a history, so that cutting costs little for each. */
+const CUT_AT = 1.25;
+
+/** How much of a room a replica remembers: as much as its history. */
+export interface RoomLimits {
+  readonly historyLimit: number;
+  readonly historyMaxBytes: number;
+}
 
 /**
  * A role room as one replica holds it: the place it has reached, and its recent events.
@@ -30,7 +44,7 @@ export class Room {
   readonly #broker: Broker;
   readonly #listener: RoomListener;
   readonly #log: Logger;
-  readonly #historyLimit: number;
+  readonly #limits: RoomLimits;
   readonly #closing = new AbortController();
   #position: Position | undefined;
   /** Where earlier epochs of the history ended. */
@@ -40,10 +54,13 @@ export class Room {
   /** The newest event that arrived since the last reading began. */
   #noted: Position | undefined;
   #catchingUp: Promise<void> | undefined;
+  /** The epoch whose first event has arrived since the last reading, with the subscription unbroken. */
+  #begun: number | undefined;
   /** How often the subscription broke. */
   #interruptions = 0;
   /** The newest events, without a hole, up to the position. */
-  #recent: RoomEvent[] = [];
+  #recent: HistoryEntry[] = [];
+  #recentBytes = 0;
   #backfilling: { readonly losses: number; readonly done: Promise<void> } | undefined;
   /** How often something of the history was lost that members had been told. */
   #losses = 0;
@@ -57,12 +74,12 @@ export class Room {
     name: RoomName,
     broker: Broker,
     listener: RoomListener,
-    options: { historyLimit: number; log: Logger },
+    options: RoomLimits & { log: Logger },
   ) {
     this.name = name;
     this.#broker = broker;
     this.#listener = listener;
-    this.#historyLimit = options.historyLimit;
+    this.#limits = options;
     this.#log = options.log;
     this.opened = this.#open();
     // Whoever holds the room awaits it; a room that is closed meanwhile has nobody left to tell.
@@ -110,6 +127,7 @@ export class Room {
   /** The subscription broke: what arrives from now on may follow a hole. */
   onDisconnect(): void {
     this.#isLive = false;
+    this.#begun = undefined;
     this.#interruptions++;
   }
 
@@ -123,15 +141,16 @@ export class Room {
     this.#isOpen = false;
     this.#isLive = false;
     this.#recent = [];
+    this.#recentBytes = 0;
   }
 
   /**
-   * The events after `from` that members have been told, or `undefined` where this replica does not have all of them.
-   * Announcements that repeated what members knew are among them.
+   * The entries after `from` that members have been told, or `undefined` where this replica does not have all of them.
+   * Announcements that repeated what members knew are among them, and what cannot be read.
    *
    * @param limit - how many of them, the oldest first
    */
-  eventsSince(from: Position, limit = Infinity): readonly RoomEvent[] | undefined {
+  eventsSince(from: Position, limit = Infinity): readonly HistoryEntry[] | undefined {
     const count = this.position.n - from.n;
     if (!this.#hasReached(from) || count < 0 || count > this.#recent.length) return undefined;
     const start = this.#recent.length - count;
@@ -191,14 +210,9 @@ export class Room {
     if (epoch === position.epoch) {
       if (n === position.n + 1) this.#apply(event);
       else if (n > position.n) this.#readUpTo(event.position);
-    } else if (n === 1) {
-      // The history was lost, the subscription was not, so members miss nothing.
-      this.#ends = [];
-      this.#recent = [];
-      this.#oldestReached = 0;
-      this.#apply(event);
     } else {
-      // Redis has begun another epoch: what it kept of the one before can only be read.
+      // Redis has begun another epoch: what it kept of the one before can only be read, and whether it has.
+      if (n === 1) this.#begun = epoch;
       this.#readUpTo(event.position);
     }
   }
@@ -208,14 +222,12 @@ export class Room {
     void this.#catchUp();
   }
 
-  #apply(event: RoomEvent): void {
+  #apply(event: HistoryEntry): void {
     this.#position = event.position;
     this.#recent.push(event);
-    // Twice the limit before it is cut, so that cutting costs little for each event.
-    if (this.#recent.length >= 2 * this.#historyLimit) {
-      this.#recent = this.#recent.slice(-this.#historyLimit);
-    }
-    if (!this.#isRepetition(event)) this.#listener.onEvent(this, event);
+    this.#recentBytes += bytesOf(event);
+    this.#cutRecent();
+    if (isReadable(event) && !this.#isRepetition(event)) this.#listener.onEvent(this, event);
   }
 
   /** A Redis that forgot what it had announced announces it again; members know it already. */
@@ -241,7 +253,7 @@ export class Room {
       // What arrived before this reading will be in it.
       this.#noted = undefined;
       try {
-        const page = await this.#broker.read(this.name, this.#position, READ_PAGE_EVENTS);
+        const page = await this.#broker.read(this.name, this.#position, READ_PAGE);
         if (this.#isClosed()) return;
         this.#merge(page);
         failures = 0;
@@ -271,12 +283,21 @@ export class Room {
   }
 
   #merge({ head, ends, events }: HistoryPage): void {
-    const position = this.#position;
+    const begun = this.#begun;
+    this.#begun = undefined;
     this.#ends = ends;
-    if (!position) {
+    if (!this.#position) {
       this.#position = head;
       return;
     }
+    if (begun === head.epoch && ends.length === 0 && events.length > 0 && follow(events, 0)) {
+      // The history was lost, the subscription was not, so members miss nothing: they hear the new one from its beginning.
+      this.#position = { epoch: head.epoch, n: 0 };
+      this.#recent = [];
+      this.#recentBytes = 0;
+      this.#oldestReached = 0;
+    }
+    const position = this.#position;
     const isWhole = follow(events, position.n) && (events.length > 0 || head.n === position.n);
     if (isWhole && isInHistory({ head, ends }, position)) {
       for (const event of events) this.#apply(event);
@@ -289,6 +310,7 @@ export class Room {
     this.#position = head;
     this.#recent = [];
     this.#oldestReached = 0;
+    this.#recentBytes = 0;
     this.#announced = undefined;
     this.#losses++;
     this.#listener.onLoss(this);
@@ -316,11 +338,11 @@ export class Room {
   /** Reads what came before the recent events, and joins it to them where nothing is missing between. */
   async #backfill(): Promise<void> {
     const wanted = () => this.#firstReached();
-    let older: readonly RoomEvent[] = [];
+    let older: readonly HistoryEntry[] = [];
     let from: Position = { epoch: 0, n: 0 };
     const losses = this.#losses;
     while ((older.at(-1)?.position.n ?? 0) < wanted()) {
-      const page = await this.#broker.read(this.name, from, READ_PAGE_EVENTS);
+      const page = await this.#broker.read(this.name, from, READ_PAGE);
       // Pages of two histories do not make one, also where this replica has yet to learn of the loss.
       if (losses !== this.#losses || !isInHistory(page, this.position)) return;
       const { events } = page;
@@ -332,6 +354,28 @@ export class Room {
     const missing = older.filter(({ position }) => position.n <= wanted());
     const last = missing.at(-1)?.position;
     if (last?.n !== wanted() || !this.#hasReached(last)) return;
-    this.#recent = [...missing, ...this.#recent].slice(-2 * this.#historyLimit);
+    this.#recent = [...missing, ...this.#recent];
+    this.#recentBytes = this.#recent.reduce((sum, entry) => sum + bytesOf(entry), 0);
+    this.#cutRecent();
   }
+
+  #cutRecent(): void {
+    const { historyLimit, historyMaxBytes } = this.#limits;
+    const isTooLong =
+      this.#recent.length > CUT_AT * historyLimit || this.#recentBytes > CUT_AT * historyMaxBytes;
+    if (!isTooLong) return;
+    let from = this.#recent.length;
+    let bytes = 0;
+    while (from > 0 && this.#recent.length - from < historyLimit) {
+      bytes += bytesOf(this.#recent[from - 1]);
+      if (bytes > historyMaxBytes) break;
+      from--;
+    }
+    this.#recent = this.#recent.slice(from);
+    this.#recentBytes = this.#recent.reduce((sum, entry) => sum + bytesOf(entry), 0);
+  }
+}
+
+function bytesOf(entry: HistoryEntry | undefined): number {
+  return entry && isReadable(entry) ? entry.bytes : 0;
 }

@@ -5,10 +5,18 @@ const FINAL = 0x80;
 const MASKED = 0x80;
 
 /** A client's frame (RFC 6455, section 5.2) with less than 126 bytes, under a mask of zeros. */
-function frame(opcode: number, payload: string | Buffer): Buffer {
+export function frame(
+  opcode: number,
+  payload: string | Buffer,
+  { isFinal = true }: { isFinal?: boolean } = {},
+): Buffer {
   const bytes = Buffer.from(payload);
-  return Buffer.concat([Buffer.from([FINAL | opcode, MASKED | bytes.length, 0, 0, 0, 0]), bytes]);
+  const first = (isFinal ? FINAL : 0) | opcode;
+  return Buffer.concat([Buffer.from([first, MASKED | bytes.length, 0, 0, 0, 0]), bytes]);
 }
+
+/** Opcodes of frames. */
+export const OPCODES = { continuation: 0x0, text: 0x1, close: 0x8, ping: 0x9, pong: 0xa } as const;
 
 /** A text frame of a client. */
 export function textFrame(text: string): Buffer {
@@ -67,9 +75,9 @@ export class RawBytes {
     this.socket.write(Buffer.concat(parts.map((part) => Buffer.from(part))));
   }
 
-  /** Resolves with what has come once it contains `text`; rejects when the connection ends before. */
-  async until(text: string): Promise<string> {
-    while (!this.#received.includes(text)) {
+  /** Resolves with what has come once it has `text` so many times; rejects when the connection ends before. */
+  async until(text: string, times = 1): Promise<string> {
+    while (this.#received.split(text).length <= times) {
       if (this.#hasEnded) throw new Error(`ended before "${text}", after: ${this.#received}`);
       await this.#next("data", "end", "close");
     }

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 
-const DEEP = `${"[".repeat(20_000)}${"]".repeat(20_000)}`;
+/** As deep as a frame may be long. */
+const DEEP = `${"[".repeat(2_000)}${"]".repeat(2_000)}`;
 const HUGE = "9".repeat(400);
 const PLACEHOLDER = '{"_placeholder":true,"num":0}';
 
@@ -108,5 +109,5 @@ export function randomFrames(seed: number, count: number): string[] {
   const meansSomething = (frame: string) => /^(1|41)/.test(frame) || frame.includes("ping");
   return fc
     .sample(frame, { seed, numRuns: count })
-    .filter((frame) => !meansSomething(frame) && Buffer.byteLength(frame) < 60_000);
+    .filter((frame) => !meansSomething(frame) && Buffer.byteLength(frame) < 4_000);
 }

@@ -22,6 +22,15 @@ local function newestKeys(log, older, bytes)
   return rest .. newest, #rest + #newest < bytes
 end
 
+--- Whether this user may look for keys, and take an entry out again.
+local function mayTakeBack(history, log)
+  local may = redis.acl_check_cmd
+  return may('GETRANGE', log, '0', '0')
+    and may('XDEL', history, '0-1')
+    and may('XLEN', history)
+    and may('XSETID', history, '0-1')
+end
+
 --- Whether one of the made-up keys of a call is among those that came to a history last.
 --- @param line of the call, '<key> <key> ... <offset>\n'
 --- @param events how many events back to look, of which none has a longer line than MAX_LINE_BYTES

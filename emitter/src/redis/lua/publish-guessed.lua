@@ -67,7 +67,9 @@ if string.sub(first, -2) == '-0' then
 end
 
 local line, isRight = ARGV[4], first == ARGV[1]
-if not isRight then
+-- A user who has lost the rights to look publishes all the same until `publish.lua` refuses all: were it refused here,
+-- half-way, the event would stay and nobody be told.
+if not isRight and mayTakeBack(history, KEYS[2]) then
   local since = numberOf(first) - numberOf(ARGV[1]) + tonumber(ARGV[6])
   if mayBeLate(KEYS[2], KEYS[3], line, since) then
     takeBack(history, first, offsetBeside(first, -1))

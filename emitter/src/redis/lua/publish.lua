@@ -9,7 +9,9 @@
 -- In front of this text the publisher puts the other parts, and what never changes:
 --   PUBLISH        'PUBLISH' or 'SPUBLISH'
 --   HISTORY_LIMIT  newest events to keep
+--   LIGHT_BYTES, MAX_EXCESS  see `weigh.lua`
 --   TTL_MS         expiry of all keys, in milliseconds
+--   FLEETING_TTL_MS  the same for a room in which nothing but states has been announced: whoever is in it renews that
 --   MAX_KEYS       newest idempotency keys to keep
 --   MAX_LOG_BYTES  length at which the log of new keys is put aside for a new one
 --
@@ -19,6 +21,7 @@
 -- KEYS[4]  epochs of the history (see `standing.lua`)
 -- KEYS[5]  sorted set of the keys that callers gave
 -- KEYS[6]  newest version announced to the room (see `version`)
+-- KEYS[7]  long events of the history (see `weigh.lua`)
 -- ARGV[1]  what every packet holds instead of its offset, as a fixstr of MessagePack
 -- ARGV[2]  bytes of a packet after its offset
 -- ARGV[3]  '', or the mark of the call without which nothing is published, because these events go on with its array
@@ -36,9 +39,10 @@
 -- Returns  { incarnation of Redis, offset of the last event that was appended or '',
 --            offset of the first event, 1 where nothing new was published, else 0, and so on }
 local call, pcall = redis.call, redis.pcall
-local history, log, older, epochsKey, once, announcedKey = unpack(KEYS)
+local history, log, older, epochsKey, once, announcedKey, heavy = unpack(KEYS)
 local held, tail, goesOnWith, mark, knownEpoch = unpack(ARGV, 1, 5)
 local FIRST_EVENT = 6
+local MAX_VERSION = 2 ^ 52
 
 if string.sub(history, 1, 9) ~= 'history:{' then
   return redis.error_reply('PREFIX the client changes the names of keys, and channels are made of them')
@@ -49,7 +53,7 @@ if not mayPublish(PUBLISH, channel, KEYS) then
   return redis.error_reply('NOPERM this user may not publish here: see the README for the rules that it needs')
 end
 -- Somebody else's keys under these names: told before anything is done, too.
-for key, kind in pairs({ [log] = 'string', [older] = 'string', [epochsKey] = 'string', [announcedKey] = 'string', [once] = 'zset' }) do
+for key, kind in pairs({ [log] = 'string', [older] = 'string', [epochsKey] = 'string', [announcedKey] = 'string', [once] = 'zset', [heavy] = 'zset' }) do
   local is = call('TYPE', key).ok
   if is ~= 'none' and is ~= kind then
     return redis.error_reply('WRONGTYPE a key of this room is used by somebody else: ' .. key)
@@ -123,7 +127,7 @@ local function append(json, version)
     ends = withEnd(ends, lastEpoch, n)
   else
     ends = ''
-    call('DEL', log, older, once)
+    call('DEL', log, older, once, heavy)
   end
   if incarnation ~= here then
     -- It may have forgotten what was announced last. Whoever knows that is not told it again.
@@ -137,7 +141,8 @@ end
 --- Whether an announcement is news. A newer version of the same state is none, but makes those before it old.
 local function isNews(version)
   local announced = incarnation == here and tonumber(call('GET', announcedKey) or nil)
-  if not announced then
+  -- What no change has made is none: nothing later would be news.
+  if not announced or not (announced > 0 and announced < MAX_VERSION) then
     return true
   elseif tonumber(version) <= announced then
     return false
@@ -169,6 +174,8 @@ if goesOnWith ~= '' and not find('?', goesOnWith) then
 end
 
 local reply = { here, '' }
+--- A call has announcements alone, or none.
+local isAnnouncement = ARGV[FIRST_EVENT + 3] ~= ''
 for i = FIRST_EVENT, #ARGV, 4 do
   local packet, json, key, version = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local kind, name = string.sub(key, 1, 1), string.sub(key, 2)
@@ -182,7 +189,7 @@ for i = FIRST_EVENT, #ARGV, 4 do
     if type(id) ~= 'string' then
       return id
     end
-    local failure = remember(kind, name, id, version)
+    local failure = weigh(history, heavy, id, json) or remember(kind, name, id, version)
     if failure then
       takeBack(history, id, offsetBeside(id, -1))
       return failure
@@ -207,7 +214,11 @@ end
 if call('ZCARD', once) > MAX_KEYS * 1.01 then
   call('ZREMRANGEBYRANK', once, 0, -1 - MAX_KEYS)
 end
-for _, key in ipairs({ history, epochsKey, log, once }) do
-  call('PEXPIRE', key, TTL_MS)
+local ttl = TTL_MS
+if isAnnouncement and call('PTTL', history) <= FLEETING_TTL_MS then
+  ttl = FLEETING_TTL_MS
+end
+for _, key in ipairs({ history, epochsKey, log, once, announcedKey, heavy }) do
+  call('PEXPIRE', key, ttl)
 end
 return reply

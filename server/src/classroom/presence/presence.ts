@@ -1,7 +1,8 @@
 import { setMaxListeners } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
 import { toEmitterError, type Publisher } from "@inthon/emitter";
 import type { SessionId } from "@inthon/emitter/protocol";
-import type { Lease, PresenceStore, Teacher } from "../../cluster/ports.js";
+import type { Lease, PresenceState, PresenceStore, Teacher } from "../../cluster/ports.js";
 import { untilDone } from "../../cluster/retry.js";
 import type { Logger } from "../../telemetry/log.js";
 
@@ -14,6 +15,14 @@ export interface PresenceOptions {
   readonly log: Logger;
 }
 
+/** What is told later, as another change has just been told. */
+interface Owed {
+  /** Teachers who have left: their node's list has them until that has been told, for whoever sweeps it. */
+  readonly left: Map<string, Teacher>;
+  /** Resolves when it has been told, or is owed anew; rejects where another node has to tell it. */
+  readonly told: Promise<void>;
+}
+
 /** Keeps this node's teachers in the cluster's presence, sweeps those of dead nodes, and announces what changes. */
 export class Presence {
   readonly #store: PresenceStore;
@@ -24,9 +33,12 @@ export class Presence {
   readonly #closing = new AbortController();
   /** The teachers that this node holds, by socket, as they were last claimed. */
   readonly #held = new Map<string, Teacher>();
+  /** Sessions whose last state is told when a window is over, by then with the teachers to settle. */
+  readonly #owed = new Map<SessionId, Owed>();
   readonly #graces = new Map<string, NodeJS.Timeout>();
   /** The last change under way in each session: changes of one session are carried out one after the other. */
   readonly #queues = new Map<SessionId, Promise<void>>();
+  readonly #leaving = new AbortController();
   #isDraining = false;
 
   constructor(store: PresenceStore, publisher: Publisher, lease: Lease, options: PresenceOptions) {
@@ -97,7 +109,13 @@ export class Presence {
     believes: () => boolean | undefined,
   ): void {
     this.#inBackground(sessionId, async () => {
-      let { version } = await this.#store.check(sessionId);
+      const { version: newest, waitMs } = await this.#store.check(sessionId);
+      if (waitMs > 0) {
+        // They are about to be told, if whoever owes it lives.
+        this.#owe(sessionId, waitMs);
+        return;
+      }
+      let version = newest;
       const belief = believes();
       if (belief === undefined || belief === isOnline(version)) return;
       if (announced !== undefined && (isOnline(announced) !== belief || version <= announced)) {
@@ -118,6 +136,12 @@ export class Presence {
         batch.map((teacher) => this.#enqueue(teacher.sessionId, () => this.#takeOut(teacher))),
       );
     }
+    // Until then the dead node stays known, for whoever sweeps it where this one dies as well.
+    for (const { sessionId } of teachers) {
+      for (let owed = this.#owed.get(sessionId); owed; owed = this.#owed.get(sessionId)) {
+        await owed.told;
+      }
+    }
   }
 
   /** The teachers that this node holds, as they were last claimed. */
@@ -127,13 +151,15 @@ export class Presence {
 
   /** Whether this node holds no teacher that would have to be swept. */
   get isEmpty(): boolean {
-    return this.#held.size === 0;
+    return this.#held.size === 0 && this.#owed.size === 0;
   }
 
   /** From now on, teachers that leave are only going to another node. */
   drain(): void {
     this.#isDraining = true;
     for (const timer of this.#graces.values()) clearTimeout(timer);
+    // Whoever sweeps this node's list tells what it owes.
+    this.#leaving.abort();
   }
 
   /** Waits until what is under way is done, or `timeoutMs` have passed. */
@@ -149,15 +175,53 @@ export class Presence {
   async #claim(sessionId: SessionId, socketId: string): Promise<void> {
     const teacher = { sessionId, socketId, node: this.#lease.node };
     this.#held.set(socketId, teacher);
-    const { version } = await this.#store.change(teacher, "join");
-    await this.#announce(sessionId, version);
+    await this.#tell(sessionId, await this.#store.change(teacher, "join"));
   }
 
   async #takeOut(teacher: Teacher): Promise<void> {
-    const { version } = await this.#store.change(teacher, "leave");
-    await this.#announce(teacher.sessionId, version);
+    await this.#tell(teacher.sessionId, await this.#store.change(teacher, "leave"), [teacher]);
+  }
+
+  /**
+   * Tells a state now, or what is so when it may be told.
+   *
+   * @param left - teachers who have left: settled when that has been told
+   */
+  async #tell(
+    sessionId: SessionId,
+    { version, waitMs }: PresenceState,
+    left: readonly Teacher[] = [],
+  ): Promise<void> {
+    if (waitMs > 0) {
+      this.#owe(sessionId, waitMs, left);
+      return;
+    }
+    await this.#announce(sessionId, version);
     // Last: a node that dies before this line leaves the announcement to whoever sweeps it.
-    await this.#store.settle(teacher);
+    for (const teacher of left) await this.#store.settle(teacher);
+  }
+
+  /** Asks again when the window is over. It is told by whoever asks first: one for each replica that made a change. */
+  #owe(sessionId: SessionId, waitMs: number, left: readonly Teacher[] = []): void {
+    let owed = this.#owed.get(sessionId);
+    if (!owed) {
+      owed = { left: new Map(), told: this.#tellAfter(sessionId, waitMs) };
+      this.#owed.set(sessionId, owed);
+      owed.told.catch((error: unknown) => {
+        if (this.#closing.signal.aborted || this.#isDraining) return;
+        this.#log.error({ err: error, session: sessionId }, "presence could not be told");
+      });
+    }
+    for (const teacher of left) owed.left.set(`${teacher.node}/${teacher.socketId}`, teacher);
+  }
+
+  async #tellAfter(sessionId: SessionId, waitMs: number): Promise<void> {
+    await delay(waitMs, undefined, { signal: this.#leaving.signal, ref: false });
+    const left = this.#owed.get(sessionId)?.left ?? new Map<string, Teacher>();
+    this.#owed.delete(sessionId);
+    await this.#enqueue(sessionId, async () => {
+      await this.#tell(sessionId, await this.#store.check(sessionId), [...left.values()]);
+    });
   }
 
   /**

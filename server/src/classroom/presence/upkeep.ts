@@ -8,7 +8,7 @@ import {
 } from "../../cluster/ports.js";
 import type { Logger } from "../../telemetry/log.js";
 import { isOnline, type Presence } from "./presence.js";
-import { Round } from "./round.js";
+import { Round } from "../../cluster/round.js";
 
 /** What a node does in parts, it has done once in this many renewals of its lease. */
 const CHECK_TURNS = RENEWALS;

@@ -1,5 +1,7 @@
 import {
+  FLEETING_TTL_MS,
   MAX_IDEMPOTENCY_KEYS,
+  type HistoryLimits,
   type Publication,
   type Publisher,
   type PublishResult,
@@ -12,15 +14,26 @@ import {
   type Position,
   type RoomName,
 } from "@inthon/emitter/protocol";
-import type { Broker, HistoryPage, RoomEvent } from "../ports.js";
+import {
+  KEEP_PART,
+  type Broker,
+  type HistoryPage,
+  type PageLimit,
+  type RoomEvent,
+} from "../ports.js";
 
 interface MemoryHistory {
   readonly epoch: number;
   n: number;
   readonly events: RoomEvent[];
+  /** Of the events together. */
+  bytes: number;
   /** Idempotency keys and the offsets they got, oldest first. */
   readonly seen: Map<string, Offset>;
   announced: number | undefined;
+  /** Whether somebody has published in it: it lives longer. */
+  isLasting: boolean;
+  endsAt: number;
   expiry: NodeJS.Timeout | undefined;
 }
 
@@ -29,14 +42,29 @@ export class MemoryBroker implements Broker, Publisher {
   readonly publisher: Publisher = this;
   readonly isConnected = true;
   readonly #historyLimit: number;
+  readonly #historyMaxBytes: number;
   readonly #historyTtlMs: number;
+  readonly #fleetingMs: number;
   readonly #histories = new Map<RoomName, MemoryHistory>();
   readonly #listeners = new Map<RoomName, (event: RoomEvent) => void>();
   #lastEpoch = 0;
 
-  constructor(options: { historyLimit: number; historyTtlMs: number }) {
+  constructor(options: HistoryLimits) {
+    this.#historyMaxBytes = options.historyMaxBytes;
     this.#historyLimit = options.historyLimit;
     this.#historyTtlMs = options.historyTtlMs;
+    this.#fleetingMs = Math.min(FLEETING_TTL_MS, options.historyTtlMs);
+  }
+
+  get keepMs(): number {
+    return this.#fleetingMs * KEEP_PART;
+  }
+
+  keep(room: RoomName): Promise<number> {
+    const history = this.#histories.get(room);
+    if (!history) return Promise.resolve(Infinity);
+    this.#keep(room, history, this.#fleetingMs);
+    return Promise.resolve(history.endsAt - performance.now());
   }
 
   onConnectionChange(): void {
@@ -53,16 +81,16 @@ export class MemoryBroker implements Broker, Publisher {
     return Promise.resolve();
   }
 
-  read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage> {
-    const { epoch, n, events } = this.#open(room);
-    const isAfter = ({ position }: RoomEvent) =>
-      after !== undefined &&
-      (epoch > after.epoch || (epoch === after.epoch && position.n > after.n));
-    return Promise.resolve({
-      head: { epoch, n },
-      ends: [],
-      events: events.filter(isAfter).slice(0, limit),
-    });
+  read(room: RoomName, after: Position | undefined, limit: PageLimit): Promise<HistoryPage> {
+    const history = this.#open(room);
+    this.#keep(room, history, this.#fleetingMs);
+    return Promise.resolve(pageOf(history, after, limit));
+  }
+
+  look(room: RoomName, after: Position, limit: PageLimit): Promise<HistoryPage> {
+    const history = this.#histories.get(room);
+    const none = { head: { epoch: 0, n: 0 }, ends: [], events: [] };
+    return Promise.resolve(history ? pageOf(history, after, limit) : none);
   }
 
   publish(publications: readonly Publication[]): Promise<PublishResult[]> {
@@ -94,6 +122,8 @@ export class MemoryBroker implements Broker, Publisher {
   #append(room: RoomName, publication: Publication): { offset: Offset; duplicate: boolean } {
     const { event, idempotencyKey, version } = publication;
     const history = this.#open(room);
+    if (version === undefined) history.isLasting = true;
+    this.#keep(room, history, history.isLasting ? this.#historyTtlMs : this.#fleetingMs);
     const seen = history.seen.get(idempotencyKey);
     if (seen) return { offset: seen, duplicate: true };
     if (version !== undefined) {
@@ -106,9 +136,16 @@ export class MemoryBroker implements Broker, Publisher {
     const position = { epoch: history.epoch, n: ++history.n };
     const offset = formatOffset(position);
     const isAnnouncement = version !== undefined;
-    const roomEvent: RoomEvent = { position, offset, event, isAnnouncement };
+    const bytes = Buffer.byteLength(JSON.stringify(event));
+    const roomEvent: RoomEvent = { position, offset, event, isAnnouncement, bytes };
     history.events.push(roomEvent);
-    if (history.events.length > this.#historyLimit) history.events.shift();
+    history.bytes += bytes;
+    while (
+      history.events.length > this.#historyLimit ||
+      (history.bytes > this.#historyMaxBytes && history.events.length > 1)
+    ) {
+      history.bytes -= history.events.shift()?.bytes ?? 0;
+    }
     remember(history, idempotencyKey, offset);
     this.#listeners.get(room)?.(roomEvent);
     return { offset, duplicate: false };
@@ -122,22 +159,46 @@ export class MemoryBroker implements Broker, Publisher {
         epoch: this.#lastEpoch,
         n: 0,
         events: [],
+        bytes: 0,
         seen: new Map(),
         announced: undefined,
+        isLasting: false,
+        endsAt: 0,
         expiry: undefined,
       };
       this.#histories.set(room, history);
     }
+    return history;
+  }
+
+  /** Lets a history live this long at least. */
+  #keep(room: RoomName, history: MemoryHistory, ms: number): void {
+    const endsAt = performance.now() + ms;
+    if (endsAt <= history.endsAt) return;
+    history.endsAt = endsAt;
     clearTimeout(history.expiry);
     // A timer holds at most 2^31 - 1 ms (Node's documentation of setTimeout).
     history.expiry = setTimeout(
       () => {
         this.#histories.delete(room);
       },
-      Math.min(this.#historyTtlMs, 2 ** 31 - 1),
+      Math.min(ms, 2 ** 31 - 1),
     ).unref();
-    return history;
   }
+}
+
+function pageOf(
+  { epoch, n, events }: MemoryHistory,
+  after: Position | undefined,
+  limit: PageLimit,
+): HistoryPage {
+  const isAfter = ({ position }: RoomEvent) =>
+    after !== undefined && (epoch > after.epoch || (epoch === after.epoch && position.n > after.n));
+  const found = events.filter(isAfter).slice(0, limit.events);
+  let bytes = 0;
+  const tooMuch = found.findIndex((event, i) => (bytes += event.bytes) > limit.bytes && i > 0);
+  const page = tooMuch < 0 ? found : found.slice(0, tooMuch);
+  return { head: { epoch, n }, ends: [], events: page };
 }
 
 function remember(history: MemoryHistory, key: string, offset: Offset): void {

@@ -1,4 +1,5 @@
 import {
+  FLEETING_TTL_MS,
   RedisPublisher,
   STANDING_LUA,
   type HistoryLimits,
@@ -11,20 +12,27 @@ import {
   formatOffset,
   historyKey,
   idempotencyKeysKey,
+  longEventsKey,
   newKeysKey,
   olderKeysKey,
-  parseOffset,
-  type ClassroomEvent,
   type Position,
   type RoomName,
 } from "@inthon/emitter/protocol";
-import type { Broker, HistoryPage, RoomEvent } from "../ports.js";
-import { isInHistory } from "../standing.js";
+import {
+  KEEP_PART,
+  type Broker,
+  type HistoryPage,
+  type PageLimit,
+  type RoomEvent,
+} from "../ports.js";
+import type { Refusals } from "../../telemetry/refusals.js";
+import { readHistoryReply } from "./incoming/history-reply.js";
 import type { RedisLinks } from "./links.js";
 import { loadScript, runScript } from "./scripts/script.js";
 import type { RoomSubscriptions } from "./room-subscriptions.js";
 
 const HISTORY = loadScript("history.lua", STANDING_LUA);
+const KEEP = loadScript("keep.lua");
 
 /** {@link Broker} on one Redis: Pub/Sub to carry, a stream for each room to remember. */
 export class RedisBroker implements Broker {
@@ -32,14 +40,25 @@ export class RedisBroker implements Broker {
   readonly #commands: Link;
   readonly #subscriber: Link;
   readonly #subscriptions: RoomSubscriptions;
-  readonly #limits: HistoryLimits;
+  readonly #fleetingMs: number;
+  readonly #refusals: Refusals;
 
-  constructor(links: RedisLinks, subscriptions: RoomSubscriptions, limits: HistoryLimits) {
+  constructor(
+    links: RedisLinks,
+    subscriptions: RoomSubscriptions,
+    limits: HistoryLimits,
+    refusals: Refusals,
+  ) {
     this.#commands = links.commands;
     this.#subscriber = links.subscriber;
     this.#subscriptions = subscriptions;
-    this.#limits = limits;
+    this.#fleetingMs = Math.min(FLEETING_TTL_MS, limits.historyTtlMs);
+    this.#refusals = refusals;
     this.publisher = new RedisPublisher(links.publishing, limits, () => Promise.resolve());
+  }
+
+  get keepMs(): number {
+    return this.#fleetingMs * KEEP_PART;
   }
 
   get isConnected(): boolean {
@@ -66,49 +85,48 @@ export class RedisBroker implements Broker {
     return Promise.resolve();
   }
 
-  async read(room: RoomName, after: Position | undefined, limit: number): Promise<HistoryPage> {
-    const reply = await runScript(
-      this.#commands.client,
-      HISTORY,
-      [
-        historyKey(room),
-        epochsKey(room),
-        newKeysKey(room),
-        olderKeysKey(room),
-        idempotencyKeysKey(room),
-        announcedKey(room),
-      ],
-      [after ? formatOffset(after) : "", String(limit), String(this.#limits.historyTtlMs)],
-    );
-    const [newest, ended, entries] = reply as [string, string, [string, string[]][]];
-    const standing = {
-      head: toPosition(newest),
-      ends: ended
-        .split(" ")
-        .flatMap((end) => (end === "" ? [] : toPosition(end.replace(":", "-")))),
-    };
-    // Redis can bring back what it had forgotten, and whose numbers another epoch has given since: where the end of its
-    // append-only file was cut off within a transaction, it does so when it starts for the second time after that.
-    const events = entries
-      .map(toRoomEvent)
-      .filter(({ position }) => isInHistory(standing, position));
-    return { ...standing, events };
+  read(room: RoomName, after: Position | undefined, limit: PageLimit): Promise<HistoryPage> {
+    return this.#read(room, after, limit, String(this.#fleetingMs));
+  }
+
+  look(room: RoomName, after: Position, limit: PageLimit): Promise<HistoryPage> {
+    return this.#read(room, after, limit, "");
+  }
+
+  async keep(room: RoomName): Promise<number> {
+    const args = [String(this.#fleetingMs)];
+    const left = Number(await runScript(this.#commands.client, KEEP, keysOf(room), args));
+    return left < 0 ? Infinity : left;
+  }
+
+  /** @param keepMs - how long the history, begun if need be, lives at least; "" to change nothing */
+  async #read(
+    room: RoomName,
+    after: Position | undefined,
+    limit: PageLimit,
+    keepMs: string,
+  ): Promise<HistoryPage> {
+    const args = [
+      after ? formatOffset(after) : "",
+      String(limit.events),
+      String(limit.bytes),
+      keepMs,
+    ];
+    const reply = await runScript(this.#commands.client, HISTORY, keysOf(room), args);
+    return readHistoryReply(reply, (why) => {
+      this.#refusals.note("bad_bus_message", { room, why });
+    });
   }
 }
 
-function toPosition(id: string): Position {
-  const position = parseOffset(id);
-  if (!position) throw new Error(`a history holds the entry "${id}", which is not an offset`);
-  return position;
-}
-
-/** Only the publish script appends: the field `event`, and behind it `version` where the event is an announcement. */
-function toRoomEvent([id, [, json = "", version]]: [string, string[]]): RoomEvent {
-  const position = toPosition(id);
-  return {
-    position,
-    offset: formatOffset(position),
-    event: JSON.parse(json) as ClassroomEvent,
-    isAnnouncement: version !== undefined,
-  };
+function keysOf(room: RoomName): string[] {
+  return [
+    historyKey(room),
+    epochsKey(room),
+    newKeysKey(room),
+    olderKeysKey(room),
+    idempotencyKeysKey(room),
+    announcedKey(room),
+    longEventsKey(room),
+  ];
 }

@@ -10,6 +10,8 @@ import type { Logger } from "../../telemetry/log.js";
 import { NODES_KEY, type NodeLease } from "./node-lease.js";
 import type { ConnectionCounts } from "../ports.js";
 import { within } from "../retry.js";
+import type { Refusals } from "../../telemetry/refusals.js";
+import { parseCount, readOr } from "./incoming/values.js";
 
 function countsKey(node: string): string {
   return `inthon:node:{${node}}:connections`;
@@ -24,14 +26,16 @@ export class RedisConnectionCounts implements ConnectionCounts {
   readonly #commands: RedisClient;
   readonly #lease: NodeLease;
   readonly #log: Logger;
+  readonly #refusals: Refusals;
   readonly #counts = new Map<RoomName, number>();
   readonly #changed = new Set<RoomName>();
   #flush: NodeJS.Timeout | undefined;
 
-  constructor(commands: RedisClient, lease: NodeLease, log: Logger) {
+  constructor(commands: RedisClient, lease: NodeLease, log: Logger, refusals: Refusals) {
     this.#commands = commands;
     this.#lease = lease;
     this.#log = log;
+    this.#refusals = refusals;
   }
 
   set(room: RoomName, count: number): void {
@@ -48,10 +52,15 @@ export class RedisConnectionCounts implements ConnectionCounts {
     const nodes = await this.#commands.zRange(NODES_KEY, 0, -1);
     const rooms = ROLES.map((role) => roomName(sessionId, role));
     const counts = await Promise.all(
-      nodes.map((node) => this.#commands.hmGet(countsKey(node), rooms)),
+      nodes.map((node) => {
+        const key = countsKey(node);
+        return readOr<(string | null)[]>(this.#commands.hmGet(key, rooms), [], () => {
+          this.#refusals.note("bad_bus_message", { key, why: "somebody else uses the key" });
+        });
+      }),
     );
     const sum = (index: number) =>
-      counts.reduce((total, ofNode) => total + Number(ofNode[index] ?? 0), 0);
+      counts.reduce((total, ofNode) => total + parseCount(ofNode[index]), 0);
     return { teacher: sum(0), student: sum(1) };
   }
 

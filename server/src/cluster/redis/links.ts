@@ -13,6 +13,7 @@ import {
   epochsKey,
   historyKey,
   idempotencyKeysKey,
+  longEventsKey,
   newKeysKey,
   olderKeysKey,
   roomChannel,
@@ -137,6 +138,7 @@ export class RedisLinks {
       epochsKey(room),
       idempotencyKeysKey(room),
       announcedKey(room),
+      longEventsKey(room),
     ];
     const isHearing = this.channels.isSubscribed(roomChannel(room));
     try {

@@ -196,7 +196,12 @@ export class NodeLease {
       String(MAX_DEAD),
     ];
     const reply = await runScript(this.#commands, RENEW, [NODES_KEY], args);
-    const [held, dead, incarnation] = reply as [number, string[], string];
-    return { isHeld: held === 1, dead, incarnation };
+    const [held, dead, incarnation] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
+    if (!Array.isArray(dead)) throw new Error("the list of nodes was not told");
+    return {
+      isHeld: held === 1,
+      dead: dead.filter((node) => typeof node === "string"),
+      incarnation: String(incarnation),
+    };
   }
 }

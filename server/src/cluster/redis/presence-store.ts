@@ -14,12 +14,17 @@ import type {
   PresenceView,
   Teacher,
 } from "../ports.js";
+import type { Refusals } from "../../telemetry/refusals.js";
+import { parseVersion, readOr } from "./incoming/values.js";
 import { loadScript, runScript } from "./scripts/script.js";
 
 const PRESENCE = loadScript("presence.lua");
 
-/** Longer than any lecture; where it runs out, nothing is lost but a number. */
-const VERSION_TTL_MS = 24 * 60 * 60 * 1_000;
+/**
+ * At most as long as the set. Where it runs out, nothing is lost but a number: the next one is made of the time, and so
+ * is newer all the same.
+ */
+const MAX_VERSION_TTL_MS = 60_000;
 
 /**
  * Leases for which a session's set outlives the last node that has looked after it. Else a set of which Redis has
@@ -51,11 +56,21 @@ function toTeacher(sessionId: SessionId, member: string): Teacher {
 export class RedisPresenceStore implements PresenceStore {
   readonly #commands: RedisClient;
   readonly #leaseMs: number;
+  readonly #windowMs: number;
+  readonly #refusals: Refusals;
 
-  /** @param leaseMs - a node that has not renewed its lease for this long does not live */
-  constructor(commands: RedisClient, leaseMs: number) {
+  /**
+   * @param options - `leaseMs`: a node that has not renewed its lease for this long does not live; `windowMs`: of changes
+   *   that follow one within this time, the last state is told when it is over
+   */
+  constructor(
+    commands: RedisClient,
+    options: { leaseMs: number; windowMs: number; refusals: Refusals },
+  ) {
     this.#commands = commands;
-    this.#leaseMs = leaseMs;
+    this.#leaseMs = options.leaseMs;
+    this.#windowMs = options.windowMs;
+    this.#refusals = options.refusals;
   }
 
   async change(teacher: Teacher, change: PresenceChange): Promise<PresenceState> {
@@ -75,7 +90,8 @@ export class RedisPresenceStore implements PresenceStore {
   }
 
   async heldBy(node: string): Promise<Teacher[]> {
-    const entries = await this.#commands.sMembers(heldKey(node));
+    const key = heldKey(node);
+    const entries = await this.#readOr(key, this.#commands.sMembers(key), []);
     return entries.flatMap((entry) => {
       const cut = entry.indexOf("/");
       const sessionId = parseSessionId(entry.slice(0, cut));
@@ -122,10 +138,11 @@ export class RedisPresenceStore implements PresenceStore {
 
   async isAnnounced(sessionId: SessionId): Promise<boolean> {
     const [announced, isOnline] = await Promise.all([
-      this.#commands.get(announcedKey(roomName(sessionId, "student"))),
+      this.#announced(sessionId),
       this.isOnline(sessionId),
     ]);
-    return announced === null ? isOnline : Number(announced) % 2 === 1;
+    const version = parseVersion(announced);
+    return version === undefined ? isOnline : version % 2 === 1;
   }
 
   async forgetAnnounced(sessionId: SessionId): Promise<void> {
@@ -136,7 +153,7 @@ export class RedisPresenceStore implements PresenceStore {
   async #renew(teacher: Teacher): Promise<boolean> {
     const set = teachersKey(teacher.sessionId);
     const [isThere] = await Promise.all([
-      this.#commands.sIsMember(set, memberOf(teacher)),
+      this.#readOr(set, this.#commands.sIsMember(set, memberOf(teacher)), 0),
       this.#commands.pExpire(set, SET_LEASES * this.#leaseMs),
     ]);
     return isThere === 1;
@@ -151,18 +168,33 @@ export class RedisPresenceStore implements PresenceStore {
   }
 
   async #read(sessionId: SessionId) {
+    const set = teachersKey(sessionId);
     const [members, announced] = await Promise.all([
-      this.#commands.sMembers(teachersKey(sessionId)),
-      this.#commands.get(announcedKey(roomName(sessionId, "student"))),
+      this.#readOr(set, this.#commands.sMembers(set), []),
+      this.#announced(sessionId),
     ]);
     const teachers = members.map((member) => toTeacher(sessionId, member));
-    return { sessionId, teachers, announced: announced === null ? undefined : Number(announced) };
+    return { sessionId, teachers, announced: parseVersion(announced) };
+  }
+
+  #announced(sessionId: SessionId): Promise<string | null> {
+    const key = announcedKey(roomName(sessionId, "student"));
+    return this.#readOr(key, this.#commands.get(key), null);
   }
 
   #areClaimed(teachers: readonly Teacher[]): Promise<number[]> {
     return Promise.all(
-      teachers.map((teacher) => this.#commands.sIsMember(heldKey(teacher.node), entryOf(teacher))),
+      teachers.map((teacher) => {
+        const key = heldKey(teacher.node);
+        return this.#readOr(key, this.#commands.sIsMember(key, entryOf(teacher)), 0);
+      }),
     );
+  }
+
+  #readOr<T>(key: string, reading: Promise<T>, otherwise: T): Promise<T> {
+    return readOr(reading, otherwise, () => {
+      this.#refusals.note("bad_bus_message", { key, why: "somebody else uses the key" });
+    });
   }
 
   async #run(
@@ -172,19 +204,24 @@ export class RedisPresenceStore implements PresenceStore {
     newerThan = 0,
   ): Promise<PresenceState> {
     const teachers = teachersKey(sessionId);
-    const version = await runScript(
+    const setTtlMs = SET_LEASES * this.#leaseMs;
+    const reply = await runScript(
       this.#commands,
       PRESENCE,
-      // The hash tag puts the version in the slot of the set.
-      [teachers, `inthon:presence:{${teachers}}`],
+      // The hash tag puts all of them in the slot of the set.
+      [teachers, `inthon:presence:{${teachers}}`, `inthon:window:{${teachers}}`],
       [
         operation,
         member,
-        String(VERSION_TTL_MS),
+        String(Math.min(MAX_VERSION_TTL_MS, setTtlMs)),
         String(newerThan),
-        String(SET_LEASES * this.#leaseMs),
+        String(setTtlMs),
+        String(this.#windowMs),
       ],
     );
-    return { version: Number(version) };
+    const [text, waitMs] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
+    const version = parseVersion(text);
+    if (version === undefined) throw new Error("the presence has no version");
+    return { version, waitMs: Number(waitMs) };
   }
 }

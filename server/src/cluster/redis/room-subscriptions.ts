@@ -1,32 +1,32 @@
 import { NAMESPACE_CHANNEL, roomChannel, type RoomName } from "@inthon/emitter/protocol";
-import type { RedisClient } from "@inthon/emitter";
-import type { Logger } from "../../telemetry/log.js";
+import type { Refusals } from "../../telemetry/refusals.js";
 import type { RoomEvent } from "../ports.js";
 import type { ChannelSubscriptions, MessageListener } from "./channel-subscriptions.js";
-import { decodeEvent } from "./decode-event.js";
+import { BadBusMessage, decodeEvent } from "./incoming/messages.js";
 
 /**
  * The `subClient` that Socket.IO's adapter gets: its one pattern subscription, which would bring every session of the
  * cluster here, becomes one subscription for each room that this replica holds.
  *
  * Events that carry an offset go to the room's listener, which puts them in order. Everything else on these channels
- * comes from a stock emitter and goes to the adapter as it is.
+ * comes from a stock emitter and goes to the adapter. What neither of them writes is counted and ignored.
  */
 export class RoomSubscriptions {
   readonly #channels: ChannelSubscriptions;
-  readonly #log: Logger;
+  readonly #refusals: Refusals;
   #adapterListener: MessageListener | undefined;
   #foreignListener: (() => void) | undefined;
 
-  constructor(channels: ChannelSubscriptions, log: Logger) {
+  constructor(channels: ChannelSubscriptions, refusals: Refusals) {
     this.#channels = channels;
-    this.#log = log;
+    this.#refusals = refusals;
   }
 
   /** Resolves when Redis has acknowledged the subscription; rejects where the room is let go before. */
   subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void> {
     return this.#channels.subscribe(roomChannel(room), (message, channel) => {
-      const event = decodeEvent(message);
+      const event = this.#checked(channel, () => decodeEvent(message));
+      if (event === "bad") return;
       if (event) listener(event);
       else this.#toAdapter(message, channel);
     });
@@ -42,46 +42,49 @@ export class RoomSubscriptions {
   }
 
   /**
-   * What `@socket.io/redis-adapter` calls on its `subClient`.
+   * What `@socket.io/redis-adapter` gets for its `subClient`.
    *
-   * @param client - reports errors to the adapter
+   * What it would subscribe to beside its pattern are requests of other servers and the answers to them: to disconnect
+   * clients, to move them, to say who is there. This product makes none, so it listens to none.
    */
-  forAdapter(client: Pick<RedisClient, "on" | "off">): AdapterSubClient {
-    const subscribe = (channels: string | string[], listener: MessageListener) => {
-      for (const channel of [channels].flat()) {
-        // The adapter does not wait for it; it is let go when the adapter closes.
-        this.#channels.subscribe(channel, listener).catch(() => undefined);
-      }
-    };
-    const unsubscribe = (channels: string | string[]) => {
-      for (const channel of [channels].flat()) this.#channels.unsubscribe(channel);
-    };
+  forAdapter(): AdapterSubClient {
     return {
-      on: (event, listener) => client.on(event, listener),
-      off: (event, listener) => client.off(event, listener),
+      ...NO_CLIENT,
       pSubscribe: (_pattern, listener) => {
         this.#adapterListener = listener;
-        // What goes to several rooms, or to all, comes on the namespace's own channel.
-        subscribe(NAMESPACE_CHANNEL, this.#toAdapter);
+        // What goes to several rooms, or to all, comes on the namespace's own channel. The adapter does not wait for it;
+        // it is let go when the adapter closes.
+        this.#channels.subscribe(NAMESPACE_CHANNEL, this.#toAdapter).catch(() => undefined);
       },
       pUnsubscribe: () => {
         this.#adapterListener = undefined;
-        unsubscribe(NAMESPACE_CHANNEL);
+        this.#channels.unsubscribe(NAMESPACE_CHANNEL);
       },
-      subscribe,
-      unsubscribe,
     };
   }
 
   readonly #toAdapter: MessageListener = (message, channel) => {
-    try {
+    this.#checked(channel, () => {
       this.#foreignListener?.();
       this.#adapterListener?.(message, channel);
-    } catch (error) {
-      this.#log.warn({ err: error }, "ignored a message that is not Socket.IO's");
-    }
+    });
   };
+
+  /** What `read` returns, or "bad" where the message is nobody's: that is counted, and harms nobody. */
+  #checked<T>(channel: Buffer, read: () => T): T | "bad" {
+    try {
+      return read();
+    } catch (error) {
+      const why = error instanceof BadBusMessage ? error.message : "Socket.IO cannot send it";
+      this.#refusals.note("bad_bus_message", { channel: channel.toString(), why });
+      return "bad";
+    }
+  }
 }
+
+const nothing = (): void => undefined;
+/** Of a client of Redis, what the adapter calls on both of those that it is given. */
+export const NO_CLIENT = { on: nothing, off: nothing, subscribe: nothing, unsubscribe: nothing };
 
 /** The part of a Redis client that `@socket.io/redis-adapter` 8 uses to subscribe. Pinned by a test. */
 export interface AdapterSubClient {

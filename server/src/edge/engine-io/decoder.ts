@@ -3,6 +3,10 @@ import { isPingEvent } from "../../classroom/pings.js";
 
 /** The one namespace that there is (PROTOCOL.md, section 2). */
 const NAMESPACE = "/";
+/** A client that has asked for as many others is sent away. */
+const MAX_STRANGERS = 5;
+/** What a client is sent back of the name of another one. Longer ones are not answered: no name of ours is cut. */
+const MAX_ECHO_BYTES = 64;
 
 /**
  * Socket.IO's decoder throws where a client sends something that is not Socket.IO, and Socket.IO's server closes the
@@ -14,6 +18,15 @@ export class TolerantDecoder extends Decoder {
   #isJoining = false;
   /** A ping that came before the client was in, to be answered then. One, and no more of it than that takes. */
   #earlyPing: Packet | undefined;
+  /** How often the client has asked for a namespace that there is not. */
+  #strangers = 0;
+  readonly #onStranger: () => void;
+
+  /** @param onStranger - told of a client that keeps asking for namespaces that there are not, and is sent away */
+  constructor(onStranger: () => void) {
+    super();
+    this.#onStranger = onStranger;
+  }
 
   override add(data: unknown): void {
     const packet = this.#decode(data);
@@ -52,8 +65,7 @@ export class TolerantDecoder extends Decoder {
 
   #isInPlace({ type, nsp }: Packet): boolean {
     if (type === PacketType.CONNECT) {
-      // Another namespace is refused by Socket.IO, in a way that the stock client understands.
-      if (nsp !== NAMESPACE) return true;
+      if (nsp !== NAMESPACE) return this.#mayBeTold(nsp);
       const isFirst = !this.#isJoining;
       this.#isJoining = true;
       return isFirst;
@@ -61,6 +73,17 @@ export class TolerantDecoder extends Decoder {
     // Who leaves while it is being admitted has ended: Socket.IO closes its connection.
     if (type === PacketType.DISCONNECT && nsp === NAMESPACE) return this.#isJoining;
     return this.#hasJoined && nsp === NAMESPACE && type !== PacketType.CONNECT_ERROR;
+  }
+
+  /**
+   * Another namespace is refused by Socket.IO, in a way that the stock client understands: its answer has the name.
+   *
+   * @throws where the client asks again and again: Socket.IO then closes its connection
+   */
+  #mayBeTold(namespace: string): boolean {
+    if (++this.#strangers < MAX_STRANGERS) return Buffer.byteLength(namespace) <= MAX_ECHO_BYTES;
+    this.#onStranger();
+    throw new Error("the client asks for too many namespaces");
   }
 }
 
@@ -77,4 +100,13 @@ interface SocketSeam {
 /** To be called when a client has joined the namespace, after it has been told so. */
 export function acceptEvents(socket: object): void {
   (socket as SocketSeam).client.decoder.acceptEvents();
+}
+
+/** A class of decoders for a Socket.IO server, which makes one for each client. */
+export function decoderFor(onStranger: () => void): new () => TolerantDecoder {
+  return class extends TolerantDecoder {
+    constructor() {
+      super(onStranger);
+    }
+  };
 }

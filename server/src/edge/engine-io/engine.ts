@@ -4,8 +4,12 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { Server as EngineServer, type ServerOptions } from "engine.io";
 import type { WebSocket, WebSocketServer } from "ws";
+import { hasArrived, type Arrivals } from "./arrivals.js";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./connection.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
+import { limitReading, type Intake } from "../intake/intake.js";
+import { WebSocketIntake } from "../intake/websocket-intake.js";
+import { PollingIntake, refuseRequests } from "./polling-intake.js";
 import { CLOSE_TIMEOUT_MS, limitClosing } from "../wire/closing.js";
 import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
 import { prepareQuery } from "../request-query.js";
@@ -29,9 +33,13 @@ interface UpgradeSeam {
 interface RequestSeam extends IncomingMessage {
   /** Where Engine.IO's handshake looks for it. */
   websocket?: WebSocket;
+  intake?: WebSocketIntake;
 }
 
 interface TransportSeam {
+  intake?: WebSocketIntake | PollingIntake | undefined;
+  /** Whether a ping of ours has not been answered: the answer is not counted against the client. */
+  awaitsPong?: boolean;
   onPacket(this: TransportSeam, packet: EnginePacket): void;
   /** Whether the client may ping, which it does once: to probe a transport that it upgrades to. */
   mayProbe?: boolean;
@@ -49,6 +57,7 @@ interface ConnectionSeam extends Beating, EngineConnectionSeam {
   /** As Engine.IO sees it, that of a proxy. */
   remoteAddress: string | undefined;
   readonly transport: EngineConnectionSeam["transport"] &
+    TransportSeam &
     EventEmitter & { readonly socket?: EventEmitter };
   readonly pingTimeoutTimer: NodeJS.Timeout | null;
   hasRefreshedPingTimeout: boolean;
@@ -64,21 +73,33 @@ export class TolerantEngine extends EngineServer {
   readonly #heartbeat: Heartbeat;
   readonly #unread: UnreadLimit;
   readonly #addresses: Pick<ClientAddresses, "of">;
+  readonly #intake: Intake;
+  readonly #arrivals: Arrivals;
   #isClosed = false;
 
   /** @param nodeId - put in front of each connection's Engine.IO id, so that a client can tell which replica it is on */
   constructor(
     options: ServerOptions & { readonly pingInterval: number },
-    nodeId: string,
-    unread: UnreadRule,
-    addresses: Pick<ClientAddresses, "of">,
+    parts: {
+      nodeId: string;
+      intake: Intake;
+      arrivals: Arrivals;
+      unread: UnreadRule;
+      addresses: Pick<ClientAddresses, "of">;
+    },
   ) {
-    super(options);
+    const { nodeId, intake, arrivals } = parts;
+    // What a client is told that it may send in one body.
+    super({ ...options, maxHttpBufferSize: intake.maxFrameBytes });
     this.#nodeId = nodeId;
-    this.#unread = new UnreadLimit(unread);
-    this.#addresses = addresses;
+    this.#unread = new UnreadLimit(parts.unread);
+    this.#addresses = parts.addresses;
+    this.#intake = intake;
+    this.#arrivals = arrivals;
     this.#heartbeat = new Heartbeat(options.pingInterval);
-    limitClosing((this as unknown as UpgradeSeam).ws);
+    const { ws } = this as unknown as UpgradeSeam;
+    limitClosing(ws);
+    limitReading(ws, intake.maxConnectFrameBytes);
     omitPingTimers(this);
     this.on("connection", (connection) => {
       this.#slim(connection as unknown as ConnectionSeam);
@@ -112,6 +133,9 @@ export class TolerantEngine extends EngineServer {
       }
       const seam = this as unknown as UpgradeSeam;
       seam.ws.handleUpgrade(request, socket, head, (webSocket) => {
+        const address = this.#addresses.of(request);
+        const intake = new WebSocketIntake(webSocket, socket, this.#intake, address);
+        (request as RequestSeam).intake = intake;
         if (sid !== undefined || transport !== "websocket") {
           seam.onWebSocket(request, socket, webSocket);
           return;
@@ -130,16 +154,20 @@ export class TolerantEngine extends EngineServer {
   protected override createTransport(
     ...args: Parameters<EngineServer["createTransport"]>
   ): ReturnType<EngineServer["createTransport"]> {
-    const [, request] = args;
+    const [name, request] = args;
     const transport = super.createTransport(...args);
     const seam = transport as unknown as TransportSeam;
+    const address = this.#addresses.of(request);
+    if (name === "polling") {
+      seam.intake = new PollingIntake(transport, this.#intake, address);
+    } else {
+      seam.intake = (request as RequestSeam).intake;
+      refuseRequests(transport);
+    }
     if (prepareQuery(request)["sid"] !== undefined) seam.mayProbe = true;
     if (seam.closeTimeout !== undefined) seam.closeTimeout = CLOSE_TIMEOUT_MS;
     seam.onPacket = onTolerablePacket;
-    this.#unread.watchTransport(
-      transport as unknown as WaitingTransport,
-      this.#addresses.of(request),
-    );
+    this.#unread.watchTransport(transport as unknown as WaitingTransport, address);
     return transport;
   }
 
@@ -153,6 +181,7 @@ export class TolerantEngine extends EngineServer {
     }
     connection.remoteAddress = this.#addresses.of(connection.request);
     this.#unread.watch(connection as unknown as WaitingConnection);
+    this.#arrivals.add(connection);
     connection.beat = ping;
     this.#heartbeat.add(connection);
     connection.on("close", onClose);
@@ -170,6 +199,7 @@ function ping(this: ConnectionSeam): void {
   if (this.pingTimeoutTimer !== null) return;
   this.hasRefreshedPingTimeout = false;
   const socket = rawSocket(this);
+  this.transport.awaitsPong = true;
   if (socket && isClear(this, socket)) socket.write(PING_FRAME);
   else this.sendPacket("ping");
   this.resetPingTimeout();
@@ -182,6 +212,7 @@ function untilThereIsATransport(): void {
 
 function onClose(this: ConnectionSeam): void {
   stopBeating(this);
+  hasArrived(this);
 }
 
 // Engine.IO's own type of it is not exported.
@@ -190,6 +221,10 @@ type EngineRequest = Parameters<EngineServer["verify"]>[0];
 /** Shared by all transports: a function for each would be memory for each. */
 function onTolerablePacket(this: TransportSeam, packet: EnginePacket): void {
   if (packet.type === "error") return;
+  if (packet.type === "pong" && this.awaitsPong === true) {
+    this.awaitsPong = false;
+    this.intake?.giveBack();
+  }
   if (packet.type === "ping") {
     // Only the server pings.
     if (this.mayProbe !== true || packet.data !== "probe") return;

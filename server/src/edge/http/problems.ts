@@ -26,6 +26,8 @@ export type ProblemCode =
   | "forbidden"
   | "origin_not_allowed"
   | "payload_too_large"
+  | "too_many_messages"
+  | "method_not_allowed"
   | "unsupported_media_type"
   | "upgrade_required"
   | "request_timeout"

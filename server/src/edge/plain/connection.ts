@@ -9,6 +9,7 @@ import { isPing } from "../../classroom/pings.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { plainFrames, plainFramesWithOffsets } from "../wire/event-encodings.js";
 import { plainFrame } from "./frame-of-packet.js";
+import type { WebSocketIntake } from "../intake/websocket-intake.js";
 import { stopBeating, type Beating } from "../wire/heartbeat.js";
 import { FEW_BYTES, unreadBytes, WRITE_BYTES, type UnreadRule } from "../wire/unread.js";
 import { descriptorOf, writeNow } from "../wire/write-now.js";
@@ -61,10 +62,19 @@ export class PlainConnection extends EventEmitter implements Beating {
   readonly #descriptor: number;
   readonly #wantsOffsets: boolean;
   readonly #home: PlainHome;
+  readonly #intake: WebSocketIntake;
+  /** Whether the answer to a ping of ours is still to come: it is not counted against the client. */
+  #awaitsPong = false;
 
-  constructor(socket: WebSocket, request: IncomingMessage, wantsOffsets: boolean, home: PlainHome) {
+  constructor(
+    socket: WebSocket,
+    request: IncomingMessage,
+    { wantsOffsets, intake }: { wantsOffsets: boolean; intake: WebSocketIntake },
+    home: PlainHome,
+  ) {
     super();
     this.#socket = socket;
+    this.#intake = intake;
     this.#home = home;
     home.connections.add(this);
     this.request = request;
@@ -129,7 +139,9 @@ export class PlainConnection extends EventEmitter implements Beating {
       return;
     }
     this.isAlive = false;
-    if (this.#canTake(0)) this.#socket.ping();
+    if (!this.#canTake(0)) return;
+    this.#awaitsPong = true;
+    this.#socket.ping();
   }
 
   /** Sends a client away that reads too slowly: it comes back, and resumes. */
@@ -141,6 +153,14 @@ export class PlainConnection extends EventEmitter implements Beating {
     setTimeout(() => {
       this.#socket.terminate();
     }, SLOW_CLOSE_TIMEOUT_MS).unref();
+  }
+
+  /** The client has answered a ping, or says that it has. */
+  onPong(): void {
+    this.isAlive = true;
+    if (!this.#awaitsPong) return;
+    this.#awaitsPong = false;
+    this.#intake.giveBack();
   }
 
   #send(text: string): void {
@@ -176,7 +196,7 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
 }
 
 function onPong(this: WebSocket): void {
-  (this as OwnedWebSocket)[owner].isAlive = true;
+  (this as OwnedWebSocket)[owner].onPong();
 }
 
 /** Followed by `close`. */

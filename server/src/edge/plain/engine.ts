@@ -6,6 +6,8 @@ import { chooseProtocol } from "../gate/carried-token.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { prepareQuery } from "../request-query.js";
 import { limitClosing } from "../wire/closing.js";
+import { limitReading, type Intake } from "../intake/intake.js";
+import { WebSocketIntake } from "../intake/websocket-intake.js";
 import { Heartbeat } from "../wire/heartbeat.js";
 import type { UnreadRule } from "../wire/unread.js";
 import { PlainConnection, type PlainHome } from "./connection.js";
@@ -19,33 +21,42 @@ export class PlainEngine extends EventEmitter {
   readonly #home: PlainHome;
   readonly #heartbeat: Heartbeat;
 
+  readonly #intake: Intake;
+
   /**
    * @param heartbeatMs - how often clients are asked for a sign of life; one that stays silent until the next time is
    *   gone
-   * @param maxFrameBytes - longer frames from a client close its connection (1009)
    */
   constructor(
-    options: { heartbeatMs: number; maxFrameBytes: number },
+    { heartbeatMs, intake }: { heartbeatMs: number; intake: Intake },
     unread: UnreadRule,
     addresses: Pick<ClientAddresses, "of">,
   ) {
     super();
+    this.#intake = intake;
     this.#home = { ...unread, addresses, connections: new Set() };
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
-      maxPayload: options.maxFrameBytes,
       handleProtocols: chooseProtocol,
     });
     limitClosing(this.#server);
-    this.#heartbeat = new Heartbeat(options.heartbeatMs);
+    limitReading(this.#server, intake.maxFrameBytes);
+    this.#heartbeat = new Heartbeat(heartbeatMs);
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const wantsOffsets = prepareQuery(request)["offset"] !== undefined;
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      const connection = new PlainConnection(webSocket, request, wantsOffsets, this.#home);
+      const intake = new WebSocketIntake(
+        webSocket,
+        socket,
+        this.#intake,
+        this.#home.addresses.of(request),
+      );
+      const options = { wantsOffsets, intake };
+      const connection = new PlainConnection(webSocket, request, options, this.#home);
       this.#heartbeat.add(connection);
       this.emit("connection", connection);
       connection.emit("data", CONNECT_PACKET);

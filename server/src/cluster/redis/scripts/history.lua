@@ -1,7 +1,7 @@
--- Reads a room's history, and begins one where there is none.
+-- Reads a room's history, and begins one where there is none and somebody comes into the room.
 --
 -- Atomic, so that the head, the epochs and the events belong together, and two replicas that begin a history agree on its
--- epoch. Reading changes nothing: also a history that is behind what somebody has seen stays as it is, and tells.
+-- epoch. A history that is behind what somebody has seen stays as it is, and tells.
 --
 -- In front of this text comes `standing.lua` of the emitter.
 --
@@ -11,23 +11,30 @@
 -- KEYS[4]  the log before it
 -- KEYS[5]  sorted set of the keys that callers gave
 -- KEYS[6]  newest version announced to the room
+-- KEYS[7]  long events of the history
 -- ARGV[1]  position to read on from, as '<epoch>-<n>', or '' for the head alone
 -- ARGV[2]  events at most
--- ARGV[3]  expiry of the history, in milliseconds
+-- ARGV[3]  bytes of them at most; the first one is in the answer in any case
+-- ARGV[4]  how long the history lives at least from now on, in milliseconds; '' to change nothing
 --
--- Returns  { position of the newest event, or '<epoch>-0'; ends of earlier epochs, ' <epoch>:<n>' for each;
---            entries as XRANGE gives them }
-local history, epochsKey, log, older, once, announced = unpack(KEYS)
-local from, limit, ttl = unpack(ARGV)
+-- Returns  { position of the newest event, or '<epoch>-0', '0-0' where there is no history; ends of earlier epochs,
+--            ' <epoch>:<n>' for each; entries as XRANGE gives them }
+local history, epochsKey, log, older, once, announced, heavy = unpack(KEYS)
+local from, limit, maxBytes, ttl = unpack(ARGV)
+--- Entries that are read in one go: what is too much is thrown away.
+local STEP = 32
 
 local incarnation, known, ends = epochsOf(epochsKey)
 local epoch, n = newestPlaceOf(history)
-if epoch then
-  for _, key in ipairs({ history, epochsKey, log, once }) do
-    -- A replica, which refuses this, can be read all the same.
-    redis.pcall('PEXPIRE', key, ttl)
+if not epoch and ttl == '' then
+  return { '0-0', '', {} }
+end
+if epoch and ttl ~= '' then
+  for _, key in ipairs(KEYS) do
+    -- Never shorter. A replica, which refuses this, can be read all the same.
+    redis.pcall('PEXPIRE', key, ttl, 'GT')
   end
-else
+elseif not epoch then
   local here = incarnationOfRedis()
   epoch, n, ends = newEpoch(here, known, string.match(from, '^%d+')), 0, ''
   local head = epoch .. '-0'
@@ -35,7 +42,7 @@ else
   -- command that writes whether there is memory.
   redis.call('XADD', history, head, 'event', '')
   redis.call('XDEL', history, head)
-  redis.call('DEL', log, older, once)
+  redis.call('DEL', log, older, once, heavy)
   if incarnation ~= here then
     redis.call('DEL', announced)
   end
@@ -49,6 +56,24 @@ if from ~= '' then
   if tonumber(string.match(from, '^%d+')) < tonumber(oldest) then
     from = oldest .. '-0'
   end
-  events = redis.call('XRANGE', history, '(' .. from, '+', 'COUNT', limit)
+  limit, maxBytes = tonumber(limit), tonumber(maxBytes)
+  local bytes = 0
+  local isMore = true
+  while isMore do
+    local count = math.min(STEP, limit - #events)
+    local part = redis.call('XRANGE', history, '(' .. from, '+', 'COUNT', count)
+    isMore = #part == count and #events + count < limit
+    for _, entry in ipairs(part) do
+      for _, text in ipairs(entry[2]) do
+        bytes = bytes + #text
+      end
+      if bytes > maxBytes and #events > 0 then
+        isMore = false
+        break
+      end
+      events[#events + 1] = entry
+      from = entry[1]
+    end
+  end
 end
 return { epoch .. '-' .. string.format('%.0f', n), ends, events }

@@ -15,6 +15,11 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local deadline = now - tonumber(ARGV[2])
 
+-- Somebody else's, and in the way of all: as if the list had been lost, every node claims anew what it holds.
+if redis.call('TYPE', KEYS[1]).ok ~= 'zset' then
+  redis.call('DEL', KEYS[1])
+end
+
 local held = 0
 local renewed = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if ARGV[3] == '1' or (renewed and tonumber(renewed) > deadline) then

@@ -9,7 +9,7 @@ import {
   type RoomName,
   type SessionId,
 } from "@inthon/emitter/protocol";
-import type { Broker, RoomEvent } from "../../../cluster/ports.js";
+import { isReadable, type Broker, type PageLimit, type RoomEvent } from "../../../cluster/ports.js";
 import { untilDoneWithin } from "../../../cluster/retry.js";
 import { isInHistory } from "../../../cluster/standing.js";
 import type { Authorize } from "../../gate/http-access.js";
@@ -44,26 +44,29 @@ interface HistoryAnswer {
 /**
  * `GET /sessions/:session_id/events?role=&after=&limit=` reads what a role was told.
  *
- * @param authorize - lets through who may read it
+ * @param options - `authorize`: lets through who may read it; `pageBytes`: of events in one answer
  */
-export function historyRoutes(http: Http, broker: Broker, authorize: Authorize): void {
+export function historyRoutes(
+  http: Http,
+  broker: Broker,
+  options: { authorize: Authorize; pageBytes: number },
+): void {
   http.get<{ Params: SessionParams; Querystring: HistoryQuery }>(
     "/sessions/:session_id/events",
-    { onRequest: authorize },
+    { onRequest: options.authorize },
     async (request): Promise<HistoryAnswer> => {
       const sessionId = sessionIdOf(request);
       const { role, after, limit } = readQuery(request.query);
       const room = roomName(sessionId, role);
       try {
-        const { head, from, isReachable, events } = await untilDoneWithin(READ_TIMEOUT_MS, () =>
-          readAfter(broker, room, after, limit),
+        const { head, isComplete, events } = await untilDoneWithin(READ_TIMEOUT_MS, () =>
+          readAfter(broker, room, after, { events: limit, bytes: options.pageBytes }),
         );
-        const next = events[0]?.position.n ?? head.n + 1;
         return {
           session_id: sessionId,
           role,
           head: formatOffset(head),
-          complete: isReachable && next === from.n + 1,
+          complete: isComplete,
           events: events.map(({ offset, event }) => ({ offset, event })),
         };
       } catch (cause) {
@@ -78,13 +81,22 @@ async function readAfter(
   broker: Broker,
   room: RoomName,
   after: Position | undefined,
-  limit: number,
+  limit: PageLimit,
 ) {
-  let page = await broker.read(room, after ?? THE_BEGINNING, limit);
-  const isReachable = !after || isInHistory(page, after);
-  if (!isReachable) page = await broker.read(room, THE_BEGINNING, limit);
+  // Who has seen nothing, of a history that there was not yet, begins at the beginning.
+  const isBeginning = !after || (after.epoch === 0 && after.n === 0);
+  let page = await broker.look(room, after ?? THE_BEGINNING, limit);
+  const isReachable = isBeginning || isInHistory(page, after);
+  if (!isReachable) page = await broker.look(room, THE_BEGINNING, limit);
   const from = isReachable && after ? after : THE_BEGINNING;
-  return { head: page.head, events: page.events, from, isReachable };
+  const first = page.events[0]?.position.n ?? page.head.n + 1;
+  // Who reads on from the last event of an answer needs one.
+  for (let last = page.events.at(-1); last && !page.events.some(isReadable);) {
+    page = await broker.look(room, last.position, limit);
+    last = page.events.at(-1);
+  }
+  const events = page.events.filter(isReadable);
+  return { head: page.head, events, isComplete: isReachable && first === from.n + 1 };
 }
 
 function readQuery(query: HistoryQuery): {

@@ -1,7 +1,7 @@
 import type { Position } from "@inthon/emitter/protocol";
-import type { RoomEvent } from "../cluster/ports.js";
-import type { Room } from "../cluster/room.js";
-import type { Lane } from "./batch.js";
+import type { HistoryEntry } from "../../cluster/ports.js";
+import type { Room } from "../../cluster/room.js";
+import type { Lane } from "../batch.js";
 import { Slices } from "./slices.js";
 
 /** What those who catch up may take of one turn of the event loop, in milliseconds: everybody else waits meanwhile. */
@@ -118,7 +118,7 @@ export class CatchUps {
   }
 
   /** @returns whether the session has ended with it */
-  #send(catchUp: CatchUp, missed: readonly [RoomEvent, ...RoomEvent[]]): boolean {
+  #send(catchUp: CatchUp, missed: readonly [HistoryEntry, ...HistoryEntry[]]): boolean {
     const { batch, last, known, endsSession } = this.#slices.first(missed, catchUp.known);
     if (batch.events.length > 0) catchUp.lane.write(batch);
     catchUp.place = last.position;
@@ -132,6 +132,8 @@ export class CatchUps {
   }
 }
 
-function isSome(events: readonly RoomEvent[]): events is readonly [RoomEvent, ...RoomEvent[]] {
+function isSome(
+  events: readonly HistoryEntry[],
+): events is readonly [HistoryEntry, ...HistoryEntry[]] {
   return events.length > 0;
 }

@@ -1,6 +1,6 @@
 import { parseOffset, type Position } from "@inthon/emitter/protocol";
-import type { Room } from "../cluster/room.js";
-import type { Identity } from "./address.js";
+import type { Room } from "../../cluster/room.js";
+import type { Identity } from "../address.js";
 
 /**
  * The id under which a Socket.IO client comes back: session, role and its first socket's id. It is a hint, never an

@@ -1,6 +1,6 @@
-import { withoutRepetitions } from "../cluster/event-runs.js";
-import type { RoomEvent } from "../cluster/ports.js";
-import { Batch } from "./batch.js";
+import { withoutRepetitions } from "../../cluster/event-runs.js";
+import { isReadable, type HistoryEntry } from "../../cluster/ports.js";
+import { Batch } from "../batch.js";
 
 /** Slices end at multiples of this number: whoever has had the first has the others in common with everybody. */
 const MAX_EVENTS = 32;
@@ -11,7 +11,7 @@ const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 export interface Slice {
   readonly batch: Batch;
   /** The event up to which it goes. */
-  readonly last: RoomEvent;
+  readonly last: HistoryEntry;
   /** What whoever has had it knows of the teacher, by announcements. */
   readonly known: boolean | undefined;
   /** Whether it ends with an end of the session, behind which nothing is told. */
@@ -28,7 +28,7 @@ interface KeptSlice extends Slice {
 export class Slices {
   readonly #maxBytes: number;
   /** By the first event of each, the oldest first: an event is an object of its own, and belongs to one room. */
-  readonly #kept = new Map<RoomEvent, KeptSlice>();
+  readonly #kept = new Map<HistoryEntry, KeptSlice>();
   #keptBytes = 0;
 
   /** @param maxBytes - of JSON in a slice; a longer event is a slice by itself */
@@ -45,7 +45,7 @@ export class Slices {
    * @param events - what is missing, as far as a slice can reach: one event at least
    * @param known - what the connection knows of the teacher, by announcements that it has had
    */
-  first(events: readonly [RoomEvent, ...RoomEvent[]], known: boolean | undefined): Slice {
+  first(events: readonly [HistoryEntry, ...HistoryEntry[]], known: boolean | undefined): Slice {
     const kept = this.#kept.get(events[0]);
     if (kept?.knownBefore === known && kept) return kept;
     const slice = this.#cut(events, known);
@@ -59,24 +59,27 @@ export class Slices {
     this.#keptBytes = 0;
   }
 
-  #cut(events: readonly [RoomEvent, ...RoomEvent[]], knownBefore: boolean | undefined): KeptSlice {
-    const taken: RoomEvent[] = [];
+  #cut(
+    events: readonly [HistoryEntry, ...HistoryEntry[]],
+    knownBefore: boolean | undefined,
+  ): KeptSlice {
+    const taken: HistoryEntry[] = [];
     let bytes = 0;
     let [last] = events;
     for (const event of events) {
-      const size = Buffer.byteLength(JSON.stringify(event.event));
+      const size = isReadable(event) ? event.bytes : 0;
       if (taken.length > 0 && bytes + size > this.#maxBytes) break;
       bytes += size;
       taken.push(event);
       last = event;
-      if (event.event.event === "session_ended") break;
+      if (event.event?.event === "session_ended") break;
     }
     const { events: news, known } = withoutRepetitions(taken, knownBefore);
-    const endsSession = last.event.event === "session_ended";
+    const endsSession = last.event?.event === "session_ended";
     return { batch: new Batch(news), last, known, knownBefore, endsSession, bytes };
   }
 
-  #keep(first: RoomEvent, slice: KeptSlice): void {
+  #keep(first: HistoryEntry, slice: KeptSlice): void {
     this.#kept.set(first, slice);
     this.#keptBytes += slice.bytes;
     for (const [oldest, { bytes }] of this.#kept) {

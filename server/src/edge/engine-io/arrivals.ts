@@ -1,0 +1,89 @@
+import type { Intake } from "../intake/intake.js";
+import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
+
+/** Of a connection's client, what limits the length of what it sends. */
+export interface FrameLimit {
+  limitFrames(maxBytes: number): void;
+}
+
+// As far as one of Engine.IO is concerned that has not been admitted.
+interface ArrivingConnection {
+  [arrival]?: Arrival | undefined;
+  readonly remoteAddress?: string;
+  readonly transport: { readonly name: string; readonly intake?: FrameLimit };
+  once(event: "upgrade", listener: (transport: ArrivingConnection["transport"]) => void): void;
+  close(): void;
+}
+
+const arrival = Symbol("arrival");
+
+/** A connection that has not been admitted yet. */
+class Arrival implements Beating {
+  slot: Set<Beating> | undefined;
+  /** Whether the client has said who it is. */
+  hasConnected = false;
+  readonly #connection: ArrivingConnection;
+  readonly #intake: Intake;
+
+  constructor(connection: ArrivingConnection, intake: Intake) {
+    this.#connection = connection;
+    this.#intake = intake;
+  }
+
+  beat(): void {
+    if (this.hasConnected) {
+      // It is being admitted, which takes less long than this, or it was refused and has not gone.
+      this.hasConnected = false;
+      return;
+    }
+    stopBeating(this);
+    this.#intake.refuse("connect_timeout", this.#connection.remoteAddress);
+    this.#connection.close();
+  }
+}
+
+/**
+ * Those who have opened an Engine.IO connection and are not admitted. They have a time to say who they are, and may send
+ * one long frame, which holds that.
+ */
+export class Arrivals {
+  readonly #intake: Intake;
+  readonly #wheel: Heartbeat;
+
+  /** @param connectTimeoutMs - who has not said in this time who it is goes; who has, and was refused, in twice of it */
+  constructor(intake: Intake, connectTimeoutMs: number) {
+    this.#intake = intake;
+    this.#wheel = new Heartbeat(connectTimeoutMs);
+  }
+
+  add(connection: object): void {
+    const arriving = connection as ArrivingConnection;
+    arriving.transport.intake?.limitFrames(this.#intake.maxConnectFrameBytes);
+    arriving[arrival] = new Arrival(arriving, this.#intake);
+    this.#wheel.add(arriving[arrival]);
+  }
+
+  /** The client of a Socket.IO socket has said who it is: it has nothing long to say any more. */
+  connected({ conn }: { readonly conn: object }): void {
+    const arriving = conn as ArrivingConnection;
+    const known = arriving[arrival];
+    if (!known) return;
+    known.hasConnected = true;
+    const { maxFrameBytes } = this.#intake;
+    arriving.transport.intake?.limitFrames(maxFrameBytes);
+    if (arriving.transport.name === "websocket") return;
+    arriving.once("upgrade", ({ intake }) => intake?.limitFrames(maxFrameBytes));
+  }
+
+  close(): void {
+    this.#wheel.close();
+  }
+}
+
+/** To be called when a connection has been admitted, or has ended. */
+export function hasArrived(connection: object): void {
+  const arriving = connection as ArrivingConnection;
+  if (!arriving[arrival]) return;
+  stopBeating(arriving[arrival]);
+  arriving[arrival] = undefined;
+}

@@ -1,0 +1,159 @@
+import type { EventEmitter } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Allowance } from "../intake/allowance.js";
+import type { Intake } from "../intake/intake.js";
+import type { Waiting } from "../intake/waiting-list.js";
+import { HttpProblem, PROBLEM_CONTENT_TYPE } from "../http/problems.js";
+
+/** Between the packets of a body. */
+const SEPARATOR = "\u001e";
+const TOO_LARGE = 413;
+
+/** A request as Engine.IO's server hands it to a transport: with its answer, where it did not become a WebSocket. */
+interface TransportRequest extends IncomingMessage {
+  res?: ServerResponse | null;
+}
+
+// Private in engine.io's types (test/dependencies/private-parts.md).
+interface PollingSeam extends EventEmitter {
+  readonly readyState: string;
+  maxHttpBufferSize: number;
+  intake?: PollingIntake;
+  onRequest(this: PollingSeam, request: TransportRequest): void;
+  onData(this: PollingSeam, data: string): void;
+}
+
+/**
+ * Counts the packets of a long-polling connection's bodies. Who has sent too many waits for the answer to the next body,
+ * which is not read before.
+ */
+export class PollingIntake implements Waiting {
+  readonly #transport: PollingSeam;
+  readonly #intake: Intake;
+  readonly #allowance: Allowance;
+  readonly #address: string | undefined;
+  #waiting: TransportRequest | undefined;
+
+  constructor(transport: EventEmitter, intake: Intake, address: string | undefined) {
+    const seam = transport as PollingSeam;
+    this.#transport = seam;
+    this.#intake = intake;
+    this.#allowance = new Allowance(intake.rate);
+    this.#address = address;
+    seam.intake = this;
+    seam.onRequest = onPollingRequest;
+    seam.onData = onPollingData;
+  }
+
+  /** Longer bodies end the connection from now on (413). */
+  limitFrames(maxBytes: number): void {
+    this.#transport.maxHttpBufferSize = maxBytes;
+  }
+
+  giveBack(): void {
+    this.#allowance.giveBack();
+  }
+
+  hasToWait(nowMs: number): boolean {
+    const request = this.#waiting;
+    if (!request || request.destroyed) return false;
+    const isOpen = this.#transport.readyState === "open";
+    if (isOpen && !this.#allowance.isReady(nowMs)) return true;
+    this.#waiting = undefined;
+    if (isOpen) this.#read(request);
+    else refuse(request, new HttpProblem(400, "invalid_request", "this connection has ended"));
+    return false;
+  }
+
+  /** @internal A body is about to come. */
+  onBody(request: TransportRequest): void {
+    const maxBytes = this.#transport.maxHttpBufferSize;
+    if (this.#waiting && !this.#waiting.destroyed) {
+      const detail = "wait for the answer to one body before you send the next";
+      refuse(request, new HttpProblem(429, "too_many_messages", detail));
+      this.#end("too_many_messages");
+    } else if (Number(request.headers["content-length"]) > maxBytes) {
+      const detail = `the body is longer than ${String(maxBytes)} bytes`;
+      refuse(request, new HttpProblem(TOO_LARGE, "payload_too_large", detail));
+      this.#end("too_large");
+    } else if (this.#allowance.isReady(performance.now())) {
+      this.#read(request);
+    } else {
+      this.#waiting = request;
+      this.#intake.waiting.add(this);
+    }
+  }
+
+  /** @internal @returns whether the packets of a body are to be heard */
+  onPackets(body: string): boolean {
+    if (this.#allowance.take(count(body), performance.now()) !== "too many") return true;
+    this.#end("too_many_messages");
+    return false;
+  }
+
+  #read(request: TransportRequest): void {
+    const { res, headers } = request;
+    if (res && headers["content-length"] === undefined) {
+      // Engine.IO counts what comes, refuses what is too long, and would read it to its end.
+      res.once("finish", () => {
+        if (res.statusCode !== TOO_LARGE) return;
+        request.destroy();
+        this.#end("too_large");
+      });
+    }
+    prototypeOf(this.#transport).onRequest.call(this.#transport, request);
+  }
+
+  #end(code: "too_large" | "too_many_messages"): void {
+    this.#intake.refuse(code, this.#address);
+    this.#transport.emit("error", new Error(code));
+  }
+}
+
+/** Requests that come for a connection whose transport is a WebSocket: Engine.IO would never answer them. */
+export function refuseRequests(transport: EventEmitter): void {
+  (transport as PollingSeam).onRequest = onStrayRequest;
+}
+
+function refuse(request: TransportRequest, { problem, headers }: HttpProblem): void {
+  request.res?.writeHead(problem.status, {
+    ...headers,
+    "content-type": PROBLEM_CONTENT_TYPE,
+    // What else comes on it is not read.
+    connection: "close",
+  });
+  request.res?.end(JSON.stringify(problem));
+}
+
+function count(body: string): number {
+  let packets = 1;
+  for (let i = body.indexOf(SEPARATOR); i >= 0; i = body.indexOf(SEPARATOR, i + 1)) packets++;
+  return packets;
+}
+
+function prototypeOf(transport: PollingSeam): PollingSeam {
+  return Object.getPrototypeOf(transport) as PollingSeam;
+}
+
+// Functions of their own for each connection would be memory for each.
+
+function onPollingRequest(this: PollingSeam, request: TransportRequest): void {
+  if (request.method === "GET") {
+    prototypeOf(this).onRequest.call(this, request);
+  } else if (request.method === "POST") {
+    this.intake?.onBody(request);
+  } else {
+    const headers = { allow: "GET, POST" };
+    const detail = "long polling is GET and POST";
+    refuse(request, new HttpProblem(405, "method_not_allowed", detail, { headers }));
+  }
+}
+
+function onPollingData(this: PollingSeam, body: string): void {
+  if (this.intake?.onPackets(body) !== false) prototypeOf(this).onData.call(this, body);
+}
+
+function onStrayRequest(this: PollingSeam, request: TransportRequest): void {
+  const detail = "this connection has become a WebSocket";
+  if (request.res) refuse(request, new HttpProblem(400, "invalid_request", detail));
+}

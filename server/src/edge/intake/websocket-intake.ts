@@ -1,0 +1,180 @@
+import type { Duplex } from "node:stream";
+import type { WebSocket } from "ws";
+import { Allowance } from "./allowance.js";
+import type { Intake } from "./intake.js";
+import type { Waiting } from "./waiting-list.js";
+
+/** RFC 6455, section 7.4.1: the client broke a rule. */
+const POLICY_VIOLATION = 1008;
+/** Who is cut has this many waits to read why, before its connection is destroyed. */
+const WAITS_TO_READ_WHY = 4;
+
+/** By the codes of ws's errors. Its other errors are of who does not speak the protocol. */
+const REFUSALS = {
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: "too_large",
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: "too_large",
+  WS_ERR_TOO_MANY_BUFFERED_PARTS: "too_many_messages",
+} as const;
+
+type Done = (error?: Error) => void;
+const intakeOf = Symbol("intake");
+
+// Private in the types of ws (test/dependencies/private-parts.md).
+interface ReceiverSeam {
+  _maxPayload: number;
+  [intakeOf]?: WebSocketIntake;
+  emit(this: ReceiverSeam, event: string, ...args: unknown[]): boolean;
+  startLoop(this: ReceiverSeam, done: Done): void;
+}
+
+interface WebSocketSeam {
+  readonly _receiver: ReceiverSeam;
+}
+
+/**
+ * Stands between a WebSocket's bytes and those who hear its messages: counts messages, pings and pongs, and stops reading
+ * where they are too many, also in the middle of what has been read already. To be made before the first byte is read.
+ */
+export class WebSocketIntake implements Waiting {
+  readonly #webSocket: WebSocket;
+  readonly #socket: Duplex;
+  readonly #address: string | undefined;
+  readonly #intake: Intake;
+  readonly #allowance: Allowance;
+  /** Whether nothing is taken from what has been read; and who is to be told when that is over. */
+  #isHolding = false;
+  #held: Done | undefined;
+  #isCut = false;
+  #waits = 0;
+  /** Whether nobody hears anything of it any more. */
+  #hasEnded = false;
+
+  /** @param socket - what the WebSocket reads from */
+  constructor(webSocket: WebSocket, socket: Duplex, intake: Intake, address: string | undefined) {
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    this.#address = address;
+    this.#intake = intake;
+    this.#allowance = new Allowance(intake.rate);
+    const receiver = this.#receiver;
+    receiver[intakeOf] = this;
+    receiver.emit = emit;
+    receiver.startLoop = startLoop;
+  }
+
+  /** Longer frames end the connection from now on (1009). */
+  limitFrames(maxBytes: number): void {
+    this.#receiver._maxPayload = maxBytes;
+  }
+
+  /** The message that has just come answered a ping of ours. */
+  giveBack(): void {
+    this.#allowance.giveBack();
+  }
+
+  hasToWait(nowMs: number): boolean {
+    if (this.#socket.destroyed) {
+      this.#forget();
+    } else if (this.#isCut) {
+      if (++this.#waits < WAITS_TO_READ_WHY) return true;
+      this.#webSocket.terminate();
+      this.#forget();
+    } else if (this.#allowance.isReady(nowMs)) {
+      this.#readOn();
+    } else {
+      return true;
+    }
+    return false;
+  }
+
+  /** @internal @returns whether the message that has come is to be heard */
+  onMessage(): boolean {
+    if (this.#isCut) return false;
+    switch (this.#allowance.take(1, performance.now())) {
+      case "go on":
+        return true;
+      case "wait":
+        this.#hold();
+        return true;
+      case "too many":
+        this.#cut();
+        return false;
+    }
+  }
+
+  /** @internal ws closes the connection, and would read on until the client has closed it too. */
+  onError({ code }: { readonly code?: string }): void {
+    const refusal = REFUSALS[code as keyof typeof REFUSALS] as
+      (typeof REFUSALS)[keyof typeof REFUSALS] | undefined;
+    if (refusal) this.#intake.refuse(refusal, this.#address);
+    if (this.#isCut) return;
+    this.#isCut = true;
+    this.#intake.waiting.add(this);
+    // Behind ws, which lets it flow once more.
+    setImmediate(() => {
+      this.#webSocket.pause();
+    });
+  }
+
+  /** @internal */
+  startLoop(receiver: ReceiverSeam, done: Done): void {
+    if (this.#hasEnded) done();
+    else if (this.#isHolding) this.#held = done;
+    else prototypeOf(receiver).startLoop.call(receiver, done);
+  }
+
+  get #receiver(): ReceiverSeam {
+    return (this.#webSocket as unknown as WebSocketSeam)._receiver;
+  }
+
+  #hold(): void {
+    // It may be closing, and be read to its end.
+    if (this.#isHolding) return;
+    this.#isHolding = true;
+    this.#webSocket.pause();
+    this.#intake.waiting.add(this);
+  }
+
+  #readOn(): void {
+    this.#isHolding = false;
+    const held = this.#held;
+    this.#held = undefined;
+    if (held) this.startLoop(this.#receiver, held);
+    this.#webSocket.resume();
+  }
+
+  #cut(): void {
+    this.#intake.refuse("too_many_messages", this.#address);
+    this.#hold();
+    this.#isCut = true;
+    this.#webSocket.close(POLICY_VIOLATION);
+    // What the client sends any more is not read, so neither would be its answer to this.
+    this.#socket.end();
+    this.#webSocket.emit("error", new Error("the client sends too many messages"));
+  }
+
+  /** Lets the WebSocket end, without what it has not heard yet. */
+  #forget(): void {
+    this.#hasEnded = true;
+    this.#held?.();
+    this.#held = undefined;
+  }
+}
+
+function prototypeOf(receiver: ReceiverSeam): ReceiverSeam {
+  return Object.getPrototypeOf(receiver) as ReceiverSeam;
+}
+
+// Functions of their own for each connection would be memory for each.
+
+function emit(this: ReceiverSeam, event: string, ...args: unknown[]): boolean {
+  const intake = this[intakeOf];
+  const isMessage = event === "message" || event === "ping" || event === "pong";
+  if (isMessage && intake?.onMessage() === false) return false;
+  if (event === "error") intake?.onError(args[0] as { code?: string });
+  return prototypeOf(this).emit.call(this, event, ...args);
+}
+
+function startLoop(this: ReceiverSeam, done: Done): void {
+  this[intakeOf]?.startLoop(this, done);
+}
