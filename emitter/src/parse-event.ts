@@ -1,5 +1,6 @@
 import type { TProperties } from "typebox";
 import { Compile } from "typebox/compile";
+import { Check } from "typebox/value";
 import {
   EVENT_NAMES,
   EVENTS,
@@ -20,6 +21,8 @@ export const MAX_EVENT_BYTES = 65_536;
 /** What JSON adds to the strings of an event: names, punctuation, numbers. */
 const MAX_OVERHEAD_BYTES = 1_024;
 
+/** A stranger may send very many: after these, nobody looks for more. */
+const MAX_FAULTS = 16;
 /** How many fields a whole event has, its name included. */
 const fieldCounts = Object.fromEntries(
   EVENT_NAMES.map((name) => [name, 1 + Object.keys(EVENTS[name].payload).length]),
@@ -32,7 +35,7 @@ const validators = new Map(EVENT_NAMES.map((name) => [name, Compile(eventSchema(
  *
  * @param value - anything, for example parsed JSON
  * @param pathPrefix - put in front of every fault's path, for example `/3` for an array's fourth element
- * @throws EmitterError `invalid_event` with every fault, or `event_too_large`
+ * @throws EmitterError `invalid_event` with its first faults, 16 at most, or `event_too_large`
  */
 export function parseEvent(value: unknown, pathPrefix = ""): ClassroomEvent {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -44,11 +47,7 @@ export function parseEvent(value: unknown, pathPrefix = ""): ClassroomEvent {
     const message = `must be one of ${EVENT_NAMES.join(", ")}`;
     throw invalid([{ path: `${pathPrefix}/event`, message }]);
   }
-  const validator = validators.get(name);
-  if (!validator?.Check(input)) {
-    const errors = validator?.Errors(input) ?? [];
-    throw invalid(toFaults(name, input, errors, pathPrefix));
-  }
+  if (validators.get(name)?.Check(input) !== true) throw invalid(toFaults(name, input, pathPrefix));
   const event = inContractOrder(name, input);
   if (mayBeTooLong(event) && Buffer.byteLength(JSON.stringify(event)) > MAX_EVENT_BYTES) {
     throw new EmitterError(
@@ -95,49 +94,42 @@ function inContractOrder(name: EventName, input: Readonly<Record<string, unknown
   return event as ClassroomEvent;
 }
 
-interface SchemaError {
-  readonly keyword: string;
-  readonly instancePath: string;
-}
-
 function toFaults(
   name: EventName,
   input: Readonly<Record<string, unknown>>,
-  errors: readonly SchemaError[],
   pathPrefix: string,
 ): Fault[] {
+  const faults: Fault[] = [];
+  for (const [field, message] of faultyFields(name, input)) {
+    faults.push({ path: `${pathPrefix}/${escapePointer(field)}`, message });
+    if (faults.length === MAX_FAULTS) break;
+  }
+  return faults;
+}
+
+/** Each field that is wrong and what is wrong with it, found one after the other as they are asked for. */
+function* faultyFields(
+  name: EventName,
+  input: Readonly<Record<string, unknown>>,
+): Generator<[field: string, message: string]> {
   const fields: TProperties = EVENTS[name].payload;
-  const expected = (field: string) => {
-    const schema: { description?: string } | undefined = fields[field];
-    return schema?.description ?? "a value of the contract";
-  };
-  const faults = new Map<string, string>();
   for (const field of Object.keys(input)) {
     if (field !== "event" && !Object.hasOwn(fields, field)) {
-      faults.set(field, `is not a field of ${name}: leave it out`);
+      yield [field, `is not a field of ${name}: leave it out`];
     }
   }
-  for (const field of Object.keys(fields)) {
-    const isMissing = input[field] === undefined && !TIMESTAMP_FIELDS.has(field);
-    if (isMissing) faults.set(field, `is missing: must be ${expected(field)}`);
+  for (const [field, schema] of Object.entries(fields)) {
+    const { description = "a value of the contract" }: { description?: string } = schema;
+    const value = input[field];
+    const isMissing = value === undefined && !TIMESTAMP_FIELDS.has(field);
+    if (isMissing) yield [field, `is missing: must be ${description}`];
+    else if (value !== undefined && !Check(schema, value)) yield [field, `must be ${description}`];
   }
-  for (const { instancePath } of errors) {
-    const field = unescapePointer(instancePath.split("/")[1] ?? "");
-    if (field !== "" && !faults.has(field)) faults.set(field, `must be ${expected(field)}`);
-  }
-  return [...faults].map(([field, message]) => ({
-    path: `${pathPrefix}/${escapePointer(field)}`,
-    message,
-  }));
 }
 
 /** Faults name fields that a stranger chose: keep them short. */
 function escapePointer(field: string): string {
   return field.slice(0, 64).replaceAll("~", "~0").replaceAll("/", "~1");
-}
-
-function unescapePointer(field: string): string {
-  return field.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
 function invalid(faults: readonly Fault[]): EmitterError {

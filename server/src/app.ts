@@ -2,12 +2,12 @@ import type { AddressInfo } from "node:net";
 import { Server as SocketServer } from "socket.io";
 import { Encoder } from "socket.io-parser";
 import { Emitter } from "@inthon/emitter";
+import type { Identity } from "./classroom/address.js";
 import { Classroom } from "./classroom/classroom.js";
 import type { ClassroomServer } from "./classroom/connection.js";
 import { Presence } from "./classroom/presence/presence.js";
 import { PresenceUpkeep } from "./classroom/presence/upkeep.js";
 import { TokenGate } from "./classroom/tokens/token-gate.js";
-import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
 import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config/config.js";
 import { forgetHandshake } from "./edge/engine-io/handshake.js";
@@ -15,11 +15,11 @@ import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
 import { laneTo } from "./edge/delivery-lanes.js";
 import { expire } from "./edge/expire.js";
+import { ClientAddresses } from "./edge/gate/client-addresses.js";
+import { Doorkeeper } from "./edge/gate/doorkeeper.js";
 import { httpAccess } from "./edge/gate/http-access.js";
-import { checkOrigin } from "./edge/gate/origins.js";
-import { remoteKeys } from "./edge/gate/remote-keys.js";
+import { checkOrigin, checkPublishingPage } from "./edge/gate/origins.js";
 import { SocketTokens } from "./edge/gate/socket-tokens.js";
-import { oneKey, TokenVerifier } from "./edge/gate/token-verifier.js";
 import { PlainEngine } from "./edge/plain/engine.js";
 import { healthRoutes } from "./edge/http/routes/health.js";
 import { historyRoutes } from "./edge/http/routes/history.js";
@@ -33,6 +33,7 @@ import { Intake } from "./edge/intake/intake.js";
 import { TolerantEngine } from "./edge/engine-io/engine.js";
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { UnreadRule } from "./edge/wire/unread.js";
+import { openCluster, openVerifier } from "./open-parts.js";
 import type { Logger } from "./telemetry/log.js";
 import { Refusals } from "./telemetry/refusals.js";
 
@@ -54,6 +55,7 @@ const READ_TIMEOUT_MS = 3_000;
 export async function startApp(config: Config, log: Logger): Promise<App> {
   const { nodeId, historyLimit, allowedOrigins } = config;
   const refusals = new Refusals(log);
+  const addresses = new ClientAddresses(config.trustProxy);
   const closing = new AbortController();
   const cluster = openCluster(config, log, refusals);
   const { broker, presence, counts, lease } = cluster;
@@ -76,14 +78,14 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       refusals.note("slow_reader", { address, transport });
     },
   };
-  const plain = new PlainEngine({ heartbeatMs: config.pingIntervalMs, intake }, unread);
+  const plain = new PlainEngine({ heartbeatMs: config.pingIntervalMs, intake }, unread, addresses);
   const engineIo = new TolerantEngine(
     {
       pingInterval: config.pingIntervalMs,
       pingTimeout: config.pingTimeoutMs,
       upgradeTimeout: config.limits.connectTimeoutMs,
     },
-    { nodeId, intake, arrivals, unread },
+    { nodeId, intake, arrivals, unread, addresses },
   );
   // Socket.IO takes any emitter of `connection`; its types know Engine.IO's only.
   io.bind(plain as unknown as TolerantEngine);
@@ -97,16 +99,18 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     log,
   });
   const verifier = openVerifier(config, log);
-  const socketTokens =
-    verifier && new SocketTokens({ plain, verifier, refusals, closing: closing.signal });
+  const tokens = verifier && new SocketTokens(verifier);
   const tokenGate =
-    socketTokens &&
-    new TokenGate({ claimsOf: (socket) => socketTokens.claimsOf(socket), expire }, refusals, log);
+    tokens &&
+    new TokenGate({ claimsOf: (socket) => tokens.claimsOf(socket), expire }, refusals, log);
+  const { maxConnectionsPerRoom, maxUnreadBytes } = config.limits;
   const classroom = new Classroom(io, cluster, teachers, {
     historyLimit,
     historyMaxBytes: config.limits.historyMaxBytes,
+    maxConnectionsPerRoom,
+    maxUnreadBytes,
     tokenGate,
-    maxUnreadBytes: config.limits.maxUnreadBytes,
+    refusals,
     log,
     laneTo,
     closing: closing.signal,
@@ -131,12 +135,23 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     onDeath: (node) => teachers.sweep(node),
   });
 
-  const http = createHttp(log, allowedOrigins);
+  const doorkeeper = new Doorkeeper(config.limits, addresses, refusals);
+  const gate = {
+    isOriginAllowed: checkOrigin(allowedOrigins),
+    tokens,
+    isRoomFull: (identity: Identity) => classroom.isRoomFull(identity),
+    doorkeeper,
+    addresses,
+    refusals,
+    closing: closing.signal,
+  };
+  const { limits } = config;
+  const http = createHttp(log, { allowedOrigins, limits, addresses, doorkeeper, refusals });
   refuseWhenClosing(http, closing.signal);
   healthRoutes(http, nodeId, () => {
     cluster.check();
   });
-  const access = httpAccess({ publishKeys: config.publishKeys, verifier, refusals });
+  const access = httpAccess({ publishKeys: config.publishKeys, verifier });
   historyRoutes(http, broker, {
     authorize: access.toReadHistory,
     pageBytes: config.limits.historyPageBytes,
@@ -144,6 +159,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   sessionRoutes(http, {
     emitter,
     access,
+    // A key, or a token, is something that other pages do not have.
+    mayPublish: (config.publishKeys ?? verifier) ? () => true : checkPublishingPage(allowedOrigins),
     describe: async (sessionId) => {
       const [teacherOnline, connections] = await untilDoneWithin(READ_TIMEOUT_MS, () =>
         Promise.all([presence.isOnline(sessionId), counts.read(sessionId)]),
@@ -151,10 +168,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       return { teacherOnline, connections };
     },
   });
-  pollingRoutes(http, engineIo);
+  pollingRoutes(http, engineIo, gate);
   pageRoutes(http);
-  const engines = { engineIo, plain: socketTokens ?? plain };
-  routeUpgrades(http.server, engines, checkOrigin(allowedOrigins), closing.signal);
+  routeUpgrades(http.server, { engineIo, plain }, gate);
   warnOfOpenDoors(config, log);
 
   await http.listen({ host: config.host, port: config.port });
@@ -178,45 +194,12 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   };
 }
 
-/** `undefined` where anyone may come in. */
-function openVerifier({ auth }: Config, log: Logger): TokenVerifier | undefined {
-  switch (auth.kind) {
-    case "off":
-      return undefined;
-    case "secret":
-      return new TokenVerifier(oneKey(auth.secret, auth.algorithms));
-    case "public-key":
-      return new TokenVerifier(oneKey(auth.key, auth.algorithms));
-    case "jwks":
-      return new TokenVerifier(remoteKeys(auth.url, auth.algorithms, log));
-  }
-}
-
 function warnOfOpenDoors({ auth, publishKeys }: Config, log: Logger): void {
   if (auth.kind !== "off") return;
   const what = publishKeys ? "be the teacher" : "be the teacher, and publish";
   log.warn(
     `nobody needs a token: anyone who reaches this server may ${what}; set JWT_SECRET, JWT_PUBLIC_KEY or JWKS_URL`,
   );
-}
-
-function openCluster(config: Config, log: Logger, refusals: Refusals): Cluster {
-  const { nodeId, historyLimit, historyTtlMs, leaseMs, redisLinkTimeoutMs: linkTimeoutMs } = config;
-  const options = {
-    nodeId,
-    limits: { historyLimit, historyTtlMs, historyMaxBytes: config.limits.historyMaxBytes },
-    leaseMs,
-    presenceWindowMs: config.limits.presenceWindowMs,
-    linkTimeoutMs,
-    log,
-    refusals,
-  };
-  switch (config.cluster.kind) {
-    case "memory":
-      return memoryCluster(options);
-    case "redis":
-      return redisCluster(config.cluster.url, options);
-  }
 }
 
 function urlOf(host: string, { port }: AddressInfo): string {

@@ -24,6 +24,8 @@ for (const { what, env, allowed, stranger, varies } of SETTINGS) {
     const server = await startServer({ env });
     t.teardown(() => server.stop());
 
+    // A page that may not connect is refused, and may not read why.
+    const isRefused = (origin: string) => allowed !== "*" && origin === STRANGER;
     const check = (t: Test, response: Response, origin: string | undefined, what: string) => {
       const { headers } = response;
       t.equal(headers.get("access-control-allow-origin") ?? undefined, origin, what);
@@ -45,7 +47,12 @@ for (const { what, env, allowed, stranger, varies } of SETTINGS) {
               "access-control-request-headers": "content-type,x-lesson",
             },
           });
-          t.equal(preflight.status, 204);
+          t.equal(preflight.status, isRefused(origin) ? 403 : 204);
+          if (isRefused(origin)) {
+            t.equal(preflight.headers.get("access-control-allow-origin"), null);
+            t.equal((await fetch(url, { headers: { origin } })).status, 403);
+            continue;
+          }
           check(t, preflight, answer, `preflight from ${origin}`);
           const { headers } = preflight;
           t.match(headers.get("access-control-allow-methods"), /\bGET\b.*\bPOST\b/);

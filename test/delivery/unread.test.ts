@@ -16,9 +16,12 @@ const ENV = {
   MESSAGES_BURST: "100000",
   PING_INTERVAL_MS: "300000",
   PING_TIMEOUT_MS: "300000",
+  TRUST_PROXY: "1",
 };
 /** Far more than the kernel takes of a connection that nobody reads. */
 const MUCH = 400;
+/** Whom a proxy names. */
+const CLIENT = "203.0.113.7";
 const PATIENCE_MS = 20_000;
 /** A control frame holds no more (RFC 6455, section 5.5). */
 const LONG_PING = "x".repeat(125);
@@ -46,7 +49,8 @@ async function start(t: Test, env: Readonly<Record<string, string>> = {}): Promi
 /** A WebSocket of either kind that has joined, and then reads nothing any more. */
 async function deaf({ server, session }: World, query: string): Promise<WebSocket> {
   const url = `${server.url.replace("http", "ws")}/ws/session/${session}/student/${query}`;
-  const socket = new WebSocket(url, { perMessageDeflate: false });
+  const headers = { "x-forwarded-for": CLIENT };
+  const socket = new WebSocket(url, { perMessageDeflate: false, headers });
   socket.on("error", () => undefined);
   const connected = new Promise<void>((resolve) => {
     socket.on("message", (data) => {
@@ -85,7 +89,7 @@ for (const [kind, transport, query] of [
       });
       const cut = world.cut();
       await publishMuch(world);
-      t.match(await cut, { code: "slow_reader", transport, address: "127.0.0.1" });
+      t.match(await cut, { code: "slow_reader", transport, address: CLIENT });
       // Its client never reads so: the kernel answers what it writes to a connection that is gone.
       await eventually(() => {
         socket.ping();
@@ -110,7 +114,7 @@ for (const [kind, transport, query] of [
     t.not(socket.readyState, WebSocket.OPEN);
     socket.terminate();
     await closed;
-    if (cut) t.match(await cut, { code: "slow_reader", transport });
+    if (cut) t.match(await cut, { code: "slow_reader", transport, address: CLIENT });
   });
 }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { io } from "socket.io-client";
 import t from "tap";
 import { WebSocket } from "ws";
 import { startServer } from "../helpers/processes/server-process.js";
@@ -38,6 +39,39 @@ void t.test("the log names the user and why it was refused or ended, and no toke
   t.equal(code, 4401);
   t.match(JSON.parse(await ended), { session, role, user: "user-42", reason: "token_expired" });
   for (const token of tokens) t.notOk(server.output().includes(token));
+});
+
+void t.test("each refusal is told once, with the client's address and not a proxy's", async (t) => {
+  const { env } = await withSecret();
+  const server = await startServer({ env: { ...env, TRUST_PROXY: "1" } });
+  t.teardown(() => server.stop());
+  const path = `/ws/session/${randomUUID()}/${role}/`;
+  const from = (address: string) => ({ "x-forwarded-for": address });
+  const plain = new WebSocket(`${server.url.replace("http", "ws")}${path}`, {
+    headers: from("203.0.113.1"),
+  });
+  await once(plain, "error");
+  for (const [address, transport] of [
+    ["203.0.113.2", "websocket"],
+    ["203.0.113.3", "polling"],
+  ] as const) {
+    const extraHeaders = from(address);
+    const socket = io(server.url, { path, transports: [transport], extraHeaders, forceNew: true });
+    await new Promise<void>((resolve) => {
+      socket.once("connect_error", () => {
+        resolve();
+      });
+    });
+    socket.close();
+  }
+  await fetch(`${server.url}/sessions/a`, { headers: from("203.0.113.4") });
+  await server.stop();
+  const refused = server.output().match(/.*"refused".*/g) ?? [];
+  t.match(
+    refused.map((line) => JSON.parse(line) as unknown),
+    [1, 2, 3, 4].map((n) => ({ code: "unauthorized", address: `203.0.113.${String(n)}` })),
+  );
+  t.equal(refused.length, 4);
 });
 
 void t.test(

@@ -10,6 +10,7 @@ interface Line {
   readonly msg: string;
   readonly session?: string;
   readonly protocol?: string;
+  readonly address?: string;
   readonly role?: string;
   readonly reason?: string;
   readonly ms?: number;
@@ -18,13 +19,14 @@ interface Line {
 }
 
 const SECRET = "a-secret-of-a-client";
+const CLIENT = "203.0.113.7";
 const NOTE = "what was told";
 
 void t.test("each connection is logged when it starts and when it ends, and why", async (t) => {
   const lines = new Inbox<Line>();
   const cluster = await startCluster({
     replicas: 1,
-    env: { PING_INTERVAL_MS: "300", PING_TIMEOUT_MS: "300" },
+    env: { PING_INTERVAL_MS: "300", PING_TIMEOUT_MS: "300", TRUST_PROXY: "1" },
     onLine: (_node, text) => {
       lines.add(JSON.parse(text) as Line);
     },
@@ -60,7 +62,8 @@ void t.test("each connection is logged when it starts and when it ends, and why"
     lines.next((one) => one.msg === msg && one.session === session);
 
   const left = await stock("left", "websocket");
-  t.match(await line("connected", "left"), { role: "student", protocol: "websocket" });
+  const started = { role: "student", protocol: "websocket", address: "127.0.0.1" };
+  t.match(await line("connected", "left"), started);
   const told = await emitter.emit("left", "important", { note: NOTE, capture_url: null });
   await new Promise<void>((resolve) =>
     left.once("important", () => {
@@ -78,8 +81,8 @@ void t.test("each connection is logged when it starts and when it ends, and why"
   polling.close();
   t.match(await line("disconnected", "polling"), { protocol: "polling" });
 
-  const gone = await plain("gone");
-  t.match(await line("connected", "gone"), { protocol: "plain" });
+  const gone = await plain("gone", { headers: { "x-forwarded-for": CLIENT } });
+  t.match(await line("connected", "gone"), { protocol: "plain", address: CLIENT });
   gone.terminate();
   t.match(await line("disconnected", "gone"), { reason: "transport_closed" });
 

@@ -46,6 +46,7 @@ const BAD_VALUES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   TEACHER_OFFLINE_GRACE_MS: ["-1", "600001"],
   PUBLISH_KEYS: [`${SECRET},${SECRET} with spaces`, " , ", "k".repeat(257)],
   ALLOWED_ORIGINS: ["example.com", "https://example.com/path", "https://a.example,*", ","],
+  TRUST_PROXY: ["yes", "0", "33", "10.0.0.0/99", "-1", "proxy.example", ","],
   MAX_UNREAD_BYTES: ["-1", "1073741825", "1.5"],
   HISTORY_MAX_BYTES: ["-1", "1073741825", "1.5"],
   HISTORY_PAGE_BYTES: ["-1", "67108865", "1.5"],
@@ -167,6 +168,7 @@ void t.test("without any variable the server runs alone, in memory, on port 3000
     teacherOfflineGraceMs: 0,
     publishKeys: undefined,
     allowedOrigins: undefined,
+    trustProxy: undefined,
     limits: {
       maxUnreadBytes: 1_048_576,
       historyMaxBytes: 4_194_304,
@@ -219,6 +221,10 @@ void t.test("good values are taken as they are", (t) => {
       "https://a.example , https://b.example:8443",
       { allowedOrigins: ["https://a.example", "https://b.example:8443"] },
     ],
+    ["TRUST_PROXY", "true", { trustProxy: true }],
+    ["TRUST_PROXY", "false", { trustProxy: false }],
+    ["TRUST_PROXY", "2", { trustProxy: 2 }],
+    ["TRUST_PROXY", "10.0.0.0/8, loopback", { trustProxy: ["10.0.0.0/8", "loopback"] }],
   ];
   for (const [name, value, expected] of cases) {
     const beside = name === "REDIS_LINK_TIMEOUT_MS" ? { LEASE_MS: "120000" } : {};

@@ -34,16 +34,25 @@ const FeedbackType = Type.Union([Type.Literal("OK"), Type.Literal("HARD")], {
 });
 const Online = Type.Boolean({ description: "true or false" });
 
-const CAPTURE_URL = "an absolute or a relative URL, or null where there is no capture";
+const CAPTURE_URL =
+  "a relative URL, or an absolute one with http: or https:, or null where there is no capture";
+
+/**
+ * Whether a page may follow it: it leads to `http:` or `https:`, as browsers read it. They drop tabs and line ends anywhere, and
+ * control characters and blanks at the ends, and so does whoever trims it: a URL needs none of them.
+ */
+function isCaptureUrl(value: string): boolean {
+  if (!isWellFormed(value) || /\p{Cc}/u.test(value) || value.trim() !== value) return false;
+  if (!URL.canParse(value, SOME_PAGE)) return false;
+  const { protocol } = new URL(value, SOME_PAGE);
+  return protocol === "https:" || protocol === "http:";
+}
+
+/** Where a relative URL is tried. */
+const SOME_PAGE = "https://relative.invalid/";
+
 const CaptureUrl = Type.Union(
-  [
-    Type.Refine(
-      Type.String({ minLength: 1 }),
-      (value) => isWellFormed(value) && URL.canParse(value, "https://relative.invalid/"),
-      () => CAPTURE_URL,
-    ),
-    Type.Null(),
-  ],
+  [Type.Refine(Type.String({ minLength: 1 }), isCaptureUrl, () => CAPTURE_URL), Type.Null()],
   { description: CAPTURE_URL },
 );
 

@@ -3,6 +3,7 @@ import type { PresenceStore } from "../cluster/ports.js";
 import type { HeldRooms } from "../cluster/held-rooms.js";
 import { unlessAborted, untilDone } from "../cluster/retry.js";
 import type { Room } from "../cluster/room.js";
+import type { Refusals } from "../telemetry/refusals.js";
 import type { Logger } from "../telemetry/log.js";
 import type { Identity } from "./address.js";
 import type { Lane } from "./batch.js";
@@ -22,9 +23,12 @@ export interface AdmissionOptions {
   readonly presence: Presence;
   /** What students have been told of their teacher. */
   readonly announced: Pick<PresenceStore, "isAnnounced">;
+  /** Whether nobody else can be in a role room. */
+  readonly isRoomFull: (identity: Identity) => boolean;
   readonly laneTo: (socket: object) => Lane;
   /** `undefined` lets anyone in. */
   readonly tokenGate: TokenGate | undefined;
+  readonly refusals: Pick<Refusals, "note">;
   readonly log: Logger;
 }
 
@@ -33,16 +37,21 @@ export class Admission {
   readonly #rooms: HeldRooms;
   readonly #presence: Presence;
   readonly #announced: AdmissionOptions["announced"];
+  readonly #isRoomFull: AdmissionOptions["isRoomFull"];
   readonly #laneTo: (socket: object) => Lane;
   readonly #tokenGate: TokenGate | undefined;
+  readonly #refusals: AdmissionOptions["refusals"];
   readonly #log: Logger;
 
-  constructor({ rooms, presence, announced, laneTo, tokenGate, log }: AdmissionOptions) {
+  constructor(options: AdmissionOptions) {
+    const { rooms, presence, announced, isRoomFull, laneTo, tokenGate, refusals, log } = options;
     this.#rooms = rooms;
     this.#presence = presence;
     this.#announced = announced;
+    this.#isRoomFull = isRoomFull;
     this.#laneTo = laneTo;
     this.#tokenGate = tokenGate;
+    this.#refusals = refusals;
     this.#log = log;
   }
 
@@ -78,6 +87,15 @@ export class Admission {
   #enter(socket: ClassroomSocket, claims: Claims | undefined, next: (error?: Error) => void): void {
     const { url, auth, query } = socket.handshake;
     const identity = identify({ url, auth, query }, claims);
+    // Who says it in the URL has been told at the handshake. A `connect_error` would keep the stock client away for good.
+    if (this.#isRoomFull(identity)) {
+      const { sessionId: session, role } = identity;
+      const { remoteAddress: address } = socket.conn;
+      this.#refusals.note("too_many_connections", { address, session, role });
+      socket.conn.close();
+      next();
+      return;
+    }
     const room = this.#hold(socket, identity);
     if (claims) this.#tokenGate?.limit(socket, claims.endsAtS);
     const resume = resumeRequest(socket, identity);

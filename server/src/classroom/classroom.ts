@@ -9,6 +9,7 @@ import type { Cluster } from "../cluster/cluster.js";
 import { HeldRooms } from "../cluster/held-rooms.js";
 import type { RoomEvent } from "../cluster/ports.js";
 import type { Room, RoomLimits, RoomListener } from "../cluster/room.js";
+import type { Identity } from "./address.js";
 import { Admission, type AdmissionOptions } from "./admission.js";
 import { CatchUps } from "./resume/catch-ups.js";
 import { ConnectionLog, endsBecause } from "./connection-log.js";
@@ -25,7 +26,9 @@ import { Welcomes } from "./welcome.js";
 const SLICE_BYTES = 128 * 1024;
 
 export interface ClassroomOptions
-  extends RoomLimits, Pick<AdmissionOptions, "laneTo" | "tokenGate" | "log"> {
+  extends RoomLimits, Pick<AdmissionOptions, "laneTo" | "tokenGate" | "refusals" | "log"> {
+  /** How many may be in one role room on this replica; 0 for any number. */
+  readonly maxConnectionsPerRoom: number;
   /** Bytes that may wait for one connection. */
   readonly maxUnreadBytes: number;
   /** Aborts when this replica sends everybody away. */
@@ -36,6 +39,7 @@ export interface ClassroomOptions
 export class Classroom implements RoomListener {
   readonly #io: ClassroomServer;
   readonly #rooms: HeldRooms;
+  readonly #maxConnectionsPerRoom: number;
   readonly #fanOut = new FanOut();
   readonly #welcomes = new Welcomes();
   readonly #connectionLog: ConnectionLog;
@@ -48,6 +52,7 @@ export class Classroom implements RoomListener {
     options: ClassroomOptions,
   ) {
     this.#io = io;
+    this.#maxConnectionsPerRoom = options.maxConnectionsPerRoom;
     this.#connectionLog = new ConnectionLog(options.log, options.closing);
     this.#catchUps = new CatchUps(Math.min(SLICE_BYTES, options.maxUnreadBytes / 4), {
       onCaughtUp: ({ id, room, lane }) => {
@@ -65,6 +70,7 @@ export class Classroom implements RoomListener {
       rooms: this.#rooms,
       presence,
       announced: cluster.presence,
+      isRoomFull: (identity) => this.isRoomFull(identity),
     });
     cluster.onForeignEmit(() => {
       this.#fanOut.flushAll();
@@ -94,6 +100,12 @@ export class Classroom implements RoomListener {
       this.#catchUps.end(id);
       this.#fanOut.leave(room, id);
     });
+  }
+
+  /** Whether nobody else can be in a role room on this replica. */
+  isRoomFull({ sessionId, role }: Identity): boolean {
+    const limit = this.#maxConnectionsPerRoom;
+    return limit > 0 && this.#rooms.holders(roomName(sessionId, role)) >= limit;
   }
 
   onEvent(room: Room, event: RoomEvent): void {

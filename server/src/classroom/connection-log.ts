@@ -60,7 +60,8 @@ export class ConnectionLog {
     const startedAt = performance.now();
     const { user } = socket.data;
     const who = { connection: socket.id, session: sessionId, role, user };
-    this.#log.info({ ...who, protocol: protocolOf(socket), from }, "connected");
+    const { remoteAddress: address } = socket.conn;
+    this.#log.info({ ...who, address, protocol: protocolOf(socket), from }, "connected");
     socket.once("disconnect", (reason) => {
       const end = {
         protocol: protocolOf(socket),

@@ -67,6 +67,11 @@ export class HeldRooms {
     }, LINGER_MS).unref();
   }
 
+  /** How often a room is held. */
+  holders(name: RoomName): number {
+    return this.#held.get(name)?.holders ?? 0;
+  }
+
   /** A room, if it is held. */
   find(name: RoomName): Room | undefined {
     return this.#held.get(name)?.room;

@@ -4,7 +4,9 @@ import { hostname } from "node:os";
 import { DEFAULT_HISTORY_LIMITS } from "@inthon/emitter";
 import { AUTH_READERS, toAuth, type AuthConfig } from "./auth.js";
 import { LIMIT_READERS, toLimits, type Limits } from "./limits.js";
+import { readOrigins } from "./origins.js";
 import { list, wholeNumber, type Reader } from "./readers.js";
+import { readTrustProxy, type TrustProxy } from "./trust-proxy.js";
 import { readRedisUrl, type ClusterConfig } from "./redis-url.js";
 
 /** What the environment says, checked. */
@@ -31,8 +33,9 @@ export interface Config {
   readonly auth: AuthConfig;
   /** Keys that may publish and read over HTTP; without them and without `auth` anyone may. */
   readonly publishKeys: readonly string[] | undefined;
-  /** Origins whose pages may connect; `undefined` lets any. */
+  /** Origins whose pages may connect, and patterns of them; `undefined` lets any. */
   readonly allowedOrigins: readonly string[] | undefined;
+  readonly trustProxy: TrustProxy;
   readonly limits: Limits;
 }
 
@@ -87,15 +90,8 @@ const READERS = {
     }
     return keys;
   },
-  ALLOWED_ORIGINS: (text) => {
-    const origins = list(text);
-    const bad = origins?.find(
-      (origin) => !URL.canParse(origin) || new URL(origin).origin !== origin,
-    );
-    if (bad !== undefined)
-      throw new Error("must be origins such as https://example.com, separated by commas");
-    return origins;
-  },
+  ALLOWED_ORIGINS: readOrigins,
+  TRUST_PROXY: readTrustProxy,
   ...AUTH_READERS,
   ...LIMIT_READERS,
 } satisfies Record<string, Reader<unknown>>;
@@ -158,6 +154,7 @@ export function loadConfig(environment: Environment): Config {
     auth,
     publishKeys: read("PUBLISH_KEYS"),
     allowedOrigins: read("ALLOWED_ORIGINS"),
+    trustProxy: read("TRUST_PROXY"),
     limits: toLimits(read),
   };
 }

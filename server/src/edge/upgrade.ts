@@ -1,72 +1,114 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { parseAddress } from "../classroom/address.js";
-import type { OriginCheck } from "./gate/origins.js";
+import { parseAddress, type Identity } from "../classroom/address.js";
+import type { Refusals } from "../telemetry/refusals.js";
+import type { ClientAddresses } from "./gate/client-addresses.js";
+import { findFullRoom, type Doorkeeper } from "./gate/doorkeeper.js";
+import { originNotAllowed, type OriginCheck } from "./gate/origins.js";
+import type { SocketTokens } from "./gate/socket-tokens.js";
 import { gatherWrites } from "./wire/gather-writes.js";
 import { goingAway } from "./http/closing.js";
-import { HttpProblem, NOTHING_HERE, PROBLEM_CONTENT_TYPE } from "./http/problems.js";
+import { noteRefusal } from "./http/refused.js";
+import { refuse } from "./http/last-words.js";
+import { HttpProblem, NOTHING_HERE } from "./http/problems.js";
 import { prepareQuery } from "./request-query.js";
-
-/** What a client that is refused has to read why, and to close its connection. */
-const REFUSAL_TIMEOUT_MS = 1_000;
 
 /** Takes over a connection that asked to become a WebSocket. */
 export interface UpgradeHandler {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
+/** Who is let in, as far as an upgrade's request tells. */
+export interface UpgradeGate {
+  readonly isOriginAllowed: OriginCheck;
+  /** Where tokens are needed: those of plain WebSockets. Clients of Socket.IO show theirs when they join. */
+  readonly tokens: Pick<SocketTokens, "checkPlain"> | undefined;
+  /** Whether nobody else can be in a role room on this replica. */
+  readonly isRoomFull: (identity: Identity) => boolean;
+  readonly doorkeeper: Doorkeeper;
+  readonly addresses: ClientAddresses;
+  readonly refusals: Refusals;
+  /** Aborts when nobody is let in any more. */
+  readonly closing: AbortSignal;
+}
+
 /**
  * Listens to the one `upgrade` event of the process, and hands each connection to the engine that speaks its protocol:
  * with `EIO` in its query it is a Socket.IO client, else a plain WebSocket.
- *
- * @param closing - aborts when nobody is let in any more
  */
 export function routeUpgrades(
   server: Server,
   engines: { engineIo: UpgradeHandler; plain: UpgradeHandler },
-  isOriginAllowed: OriginCheck,
-  closing: AbortSignal,
+  gate: UpgradeGate,
 ): void {
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A connection that breaks before it is handed over has nobody else to listen.
     socket.on("error", destroy);
-    const url = request.url ?? "/";
-    const address = parseAddress(url);
-    const query = prepareQuery(request);
-    const isEngineIo = query["EIO"] !== undefined;
-    if (closing.aborted) {
-      refuse(socket, goingAway());
-    } else if (!address || (address.kind === "default" && !isEngineIo)) {
-      refuse(socket, new HttpProblem(404, "not_found", NOTHING_HERE));
-    } else if (!isOriginAllowed(request)) {
-      refuse(socket, new HttpProblem(403, "origin_not_allowed", "this origin may not connect"));
-    } else {
+    const isEngineIo = prepareQuery(request)["EIO"] !== undefined;
+    const turnAway = (problem: HttpProblem) => {
+      noteRefusal(gate.refusals, problem.problem, gate.addresses.of(request));
+      refuse(socket, problem);
+    };
+    const letIn = () => {
       // The answer to the handshake and the first packet go out together.
       gatherWrites(socket);
       const engine = isEngineIo ? engines.engineIo : engines.plain;
       engine.handleUpgrade(request, socket, head);
+    };
+    const problem = findProblem(request, isEngineIo, gate);
+    if (problem) {
+      turnAway(problem);
+      return;
     }
+    if (isEngineIo || !gate.tokens) {
+      const noPlace = enter(request, isEngineIo, gate);
+      if (noPlace) turnAway(noPlace);
+      else letIn();
+      return;
+    }
+    gate.tokens
+      .checkPlain(request)
+      .then(() => {
+        // It would take a place that nobody lets go of any more.
+        if (socket.destroyed) return;
+        const noPlace = gate.closing.aborted ? goingAway() : enter(request, isEngineIo, gate);
+        if (noPlace) turnAway(noPlace);
+        else letIn();
+      })
+      .catch((error: unknown) => {
+        if (error instanceof HttpProblem) turnAway(error);
+        else socket.destroy();
+      });
   });
+}
+
+/** Why nobody can connect by this request, if so. */
+function findProblem(
+  request: IncomingMessage,
+  isEngineIo: boolean,
+  { isOriginAllowed, closing }: UpgradeGate,
+): HttpProblem | undefined {
+  if (closing.aborted) return goingAway();
+  const address = parseAddress(request.url ?? "/");
+  if (!address || (address.kind === "default" && !isEngineIo)) {
+    return new HttpProblem(404, "not_found", NOTHING_HERE);
+  }
+  return isOriginAllowed(request) ? undefined : originNotAllowed();
+}
+
+/** Why there is no place for another connection, if so. */
+function enter(
+  request: IncomingMessage,
+  isEngineIo: boolean,
+  { isRoomFull, doorkeeper }: UpgradeGate,
+): HttpProblem | undefined {
+  if (isEngineIo && prepareQuery(request)["sid"] !== undefined) {
+    doorkeeper.joinConnection(request.socket);
+    return undefined;
+  }
+  return findFullRoom(request.url ?? "/", isRoomFull) ?? doorkeeper.enterBySocket(request);
 }
 
 function destroy(this: Duplex): void {
   this.destroy();
-}
-
-/** Answers who may not come in, and closes its connection. */
-export function refuse(socket: Duplex, { problem, headers }: HttpProblem): void {
-  const body = JSON.stringify(problem);
-  const head = [
-    `HTTP/1.1 ${String(problem.status)} ${problem.title}`,
-    ...Object.entries({ ...headers, connection: "close" }).map(([k, v]) => `${k}: ${v}`),
-    `Content-Type: ${PROBLEM_CONTENT_TYPE}`,
-    `Content-Length: ${String(Buffer.byteLength(body))}`,
-  ];
-  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
-  // Nobody reads it any more, so nobody would notice that the client has closed it; and a client may never do so.
-  socket.resume();
-  const giveUp = setTimeout(() => socket.destroy(), REFUSAL_TIMEOUT_MS).unref();
-  socket.once("close", () => {
-    clearTimeout(giveUp);
-  });
 }

@@ -56,9 +56,11 @@ export class RawBytes {
     });
   }
 
-  static async open(url: string): Promise<RawBytes> {
+  /** @param allowHalfOpen - to leave its side open when the server has ended, as a hostile client does */
+  static async open(url: string, { allowHalfOpen = false } = {}): Promise<RawBytes> {
     const { hostname, port } = new URL(url);
-    const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+    const to = { host: hostname, port: Number(port) };
+    const socket = connect({ ...to, noDelay: true, allowHalfOpen });
     const raw = new RawBytes(socket);
     await once(socket, "connect");
     return raw;
@@ -84,7 +86,8 @@ export class RawBytes {
 
   /** Resolves when the server has ended the connection. */
   async ended(): Promise<void> {
-    if (!this.#hasEnded) await this.#next("end", "close");
+    // An error is an end too.
+    if (!this.#hasEnded) await this.#next("end", "close").catch(() => undefined);
   }
 
   get #hasEnded(): boolean {

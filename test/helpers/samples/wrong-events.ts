@@ -51,6 +51,18 @@ const NO_TIMES = [
   ...[1_763_210_096_789, null, false, {}, []],
 ];
 
+/** What a page must not follow, also in the ways in which browsers and those who trim it would read it. */
+const DANGEROUS_URLS = [
+  ...["javascript:alert(1)", "JavaScript:alert(1)", "javascript://example.com/%0aalert(1)"],
+  ...[" javascript:alert(1)", "\tjavascript:alert(1)", "\u0001javascript:alert(1)"],
+  ...["java\nscript:alert(1)", "java\tscript:alert(1)", "javascript\r\n:alert(1)"],
+  ...["\u00a0javascript:alert(1)", "\ufeffjavascript:alert(1)", "\u3000javascript:alert(1)"],
+  ...["data:text/html,<script>alert(1)</script>", "data:image/png;base64,AAAA", "vbscript:x"],
+  ...["file:///etc/passwd", "blob:https://example.com/x", "filesystem:https://a/b", "about:blank"],
+  ...["ws://example.com/", "ftp://example.com/", "view-source:https://a/", "intent://x#Intent;end"],
+  ...["https://", "http:///", "https://example.com:99999/", "//", "/a.png\u0000", "/a.png\n"],
+];
+
 /** For each field of the contract, a value that it takes, and values that it does not. */
 const FIELDS: Readonly<Record<string, { good: unknown; wrong: readonly unknown[] }>> = {
   question_id: { good: 0, wrong: NO_COUNTS },
@@ -58,7 +70,10 @@ const FIELDS: Readonly<Record<string, { good: unknown; wrong: readonly unknown[]
   feedback_type: { good: "OK", wrong: ["ok", "EASY", "", 1, null, true, ["OK"], {}] },
   cleaned_text: { good: "text", wrong: ["", ...NO_TEXTS] },
   note: { good: "", wrong: NO_TEXTS },
-  capture_url: { good: null, wrong: ["", "http://[", 0, false, {}, ["/a.png"], "/\ud800"] },
+  capture_url: {
+    good: null,
+    wrong: [...["", "http://[", 0, false, {}, ["/a.png"], "/\ud800"], ...DANGEROUS_URLS],
+  },
   is_online: { good: false, wrong: ["true", "", 0, 1, null, {}, []] },
   created_at: { good: "2025-11-15T12:34:56Z", wrong: NO_TIMES },
   changed_at: { good: "2025-11-15T12:34:56Z", wrong: NO_TIMES },

@@ -6,7 +6,8 @@ import { Server as EngineServer, type ServerOptions } from "engine.io";
 import type { WebSocket, WebSocketServer } from "ws";
 import { hasArrived, type Arrivals } from "./arrivals.js";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./connection.js";
-import { addressOf, limitReading, type Intake } from "../intake/intake.js";
+import type { ClientAddresses } from "../gate/client-addresses.js";
+import { limitReading, type Intake } from "../intake/intake.js";
 import { WebSocketIntake } from "../intake/websocket-intake.js";
 import { PollingIntake, refuseRequests } from "./polling-intake.js";
 import { CLOSE_TIMEOUT_MS, limitClosing } from "../wire/closing.js";
@@ -52,6 +53,9 @@ interface EnginePacket {
 }
 
 interface ConnectionSeam extends Beating, EngineConnectionSeam {
+  readonly request: IncomingMessage;
+  /** As Engine.IO sees it, that of a proxy. */
+  remoteAddress: string | undefined;
   readonly transport: EngineConnectionSeam["transport"] &
     TransportSeam &
     EventEmitter & { readonly socket?: EventEmitter };
@@ -68,6 +72,7 @@ export class TolerantEngine extends EngineServer {
   readonly #nodeId: string;
   readonly #heartbeat: Heartbeat;
   readonly #unread: UnreadLimit;
+  readonly #addresses: Pick<ClientAddresses, "of">;
   readonly #intake: Intake;
   readonly #arrivals: Arrivals;
   #isClosed = false;
@@ -75,13 +80,20 @@ export class TolerantEngine extends EngineServer {
   /** @param nodeId - put in front of each connection's Engine.IO id, so that a client can tell which replica it is on */
   constructor(
     options: ServerOptions & { readonly pingInterval: number },
-    parts: { nodeId: string; intake: Intake; arrivals: Arrivals; unread: UnreadRule },
+    parts: {
+      nodeId: string;
+      intake: Intake;
+      arrivals: Arrivals;
+      unread: UnreadRule;
+      addresses: Pick<ClientAddresses, "of">;
+    },
   ) {
     const { nodeId, intake, arrivals } = parts;
     // What a client is told that it may send in one body.
     super({ ...options, maxHttpBufferSize: intake.maxFrameBytes });
     this.#nodeId = nodeId;
     this.#unread = new UnreadLimit(parts.unread);
+    this.#addresses = parts.addresses;
     this.#intake = intake;
     this.#arrivals = arrivals;
     this.#heartbeat = new Heartbeat(options.pingInterval);
@@ -121,7 +133,7 @@ export class TolerantEngine extends EngineServer {
       }
       const seam = this as unknown as UpgradeSeam;
       seam.ws.handleUpgrade(request, socket, head, (webSocket) => {
-        const address = addressOf(request);
+        const address = this.#addresses.of(request);
         const intake = new WebSocketIntake(webSocket, socket, this.#intake, address);
         (request as RequestSeam).intake = intake;
         if (sid !== undefined || transport !== "websocket") {
@@ -145,8 +157,9 @@ export class TolerantEngine extends EngineServer {
     const [name, request] = args;
     const transport = super.createTransport(...args);
     const seam = transport as unknown as TransportSeam;
+    const address = this.#addresses.of(request);
     if (name === "polling") {
-      seam.intake = new PollingIntake(transport, this.#intake, request);
+      seam.intake = new PollingIntake(transport, this.#intake, address);
     } else {
       seam.intake = (request as RequestSeam).intake;
       refuseRequests(transport);
@@ -154,7 +167,7 @@ export class TolerantEngine extends EngineServer {
     if (prepareQuery(request)["sid"] !== undefined) seam.mayProbe = true;
     if (seam.closeTimeout !== undefined) seam.closeTimeout = CLOSE_TIMEOUT_MS;
     seam.onPacket = onTolerablePacket;
-    this.#unread.watchTransport(transport as unknown as WaitingTransport);
+    this.#unread.watchTransport(transport as unknown as WaitingTransport, address);
     return transport;
   }
 
@@ -166,6 +179,7 @@ export class TolerantEngine extends EngineServer {
       connection.close();
       return;
     }
+    connection.remoteAddress = this.#addresses.of(connection.request);
     this.#unread.watch(connection as unknown as WaitingConnection);
     this.#arrivals.add(connection);
     connection.beat = ping;

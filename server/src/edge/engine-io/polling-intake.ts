@@ -1,7 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Allowance } from "../intake/allowance.js";
-import { addressOf, type Intake } from "../intake/intake.js";
+import type { Intake } from "../intake/intake.js";
 import type { Waiting } from "../intake/waiting-list.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE } from "../http/problems.js";
 
@@ -34,12 +34,12 @@ export class PollingIntake implements Waiting {
   readonly #address: string | undefined;
   #waiting: TransportRequest | undefined;
 
-  constructor(transport: EventEmitter, intake: Intake, request: IncomingMessage) {
+  constructor(transport: EventEmitter, intake: Intake, address: string | undefined) {
     const seam = transport as PollingSeam;
     this.#transport = seam;
     this.#intake = intake;
     this.#allowance = new Allowance(intake.rate);
-    this.#address = addressOf(request);
+    this.#address = address;
     seam.intake = this;
     seam.onRequest = onPollingRequest;
     seam.onData = onPollingData;

@@ -1,6 +1,9 @@
+import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { DEFAULT_PATH, parseAddress } from "../../classroom/address.js";
+import { DEFAULT_PATH, parseAddress, type Identity } from "../../classroom/address.js";
+import { findFullRoom, type Doorkeeper } from "../gate/doorkeeper.js";
 import type { Http } from "../http/fastify.js";
+import { prepareQuery } from "../request-query.js";
 import { HttpProblem, NOTHING_HERE } from "../http/problems.js";
 
 const CORS_HEADER = /^(access-control-|vary$)/;
@@ -8,10 +11,26 @@ const CORS_HEADER = /^(access-control-|vary$)/;
 /** Engine.IO's server, as far as long polling needs it. */
 export interface PollingHandler {
   handleRequest(request: IncomingMessage, response: ServerResponse): void;
+  on(event: "connection", listener: (connection: PollingConnection) => void): unknown;
+}
+
+/** A connection of Engine.IO, as it begins. */
+interface PollingConnection extends EventEmitter {
+  readonly readyState: string;
+  readonly request: object;
+}
+
+/** Who is let in. */
+export interface PollingGate {
+  readonly isRoomFull: (identity: Identity) => boolean;
+  readonly doorkeeper: Doorkeeper;
 }
 
 /** Engine.IO's long polling, on the same URLs as the WebSockets. */
-export function pollingRoutes(http: Http, engineIo: PollingHandler): void {
+export function pollingRoutes(http: Http, engineIo: PollingHandler, gate: PollingGate): void {
+  engineIo.on("connection", (connection) => {
+    if (connection.readyState !== "closed") gate.doorkeeper.keep(connection, connection.request);
+  });
   void http.register((scope, _options, done) => {
     // Engine.IO reads the body itself.
     scope.removeAllContentTypeParsers();
@@ -24,8 +43,19 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler): void {
         if (request.query.EIO === undefined) {
           const detail = "this is a WebSocket: connect with a WebSocket or a Socket.IO client";
           throw new HttpProblem(426, "upgrade_required", detail, {
-            headers: { upgrade: "websocket", connection: "Upgrade" },
+            headers: { upgrade: "websocket", connection: "Upgrade, close" },
           });
+        }
+        const { j, sid } = prepareQuery(request.raw);
+        // A script of any page could read its answers.
+        if (j !== undefined) {
+          throw new HttpProblem(400, "invalid_request", "poll with XMLHttpRequest, not with JSONP");
+        }
+        if (sid === undefined) {
+          const problem =
+            findFullRoom(request.url, gate.isRoomFull) ??
+            gate.doorkeeper.enterByRequest(request.raw, reply.raw);
+          if (problem) throw problem;
         }
         // Engine.IO answers; what has been decided about other origins must not get lost.
         for (const [name, value] of Object.entries(reply.getHeaders())) {

@@ -8,10 +8,15 @@ import { unreadBytes, WRITE_BYTES, type UnreadRule } from "../wire/unread.js";
 
 /** What the packets in a connection's `writeBuffer` take. Means nothing where that is empty. */
 const waitingBytes = Symbol("waitingBytes");
+/** Whose a transport is, for the log. On its WebSocket where it has one, which is all that is at hand where pings come. */
+const clientAddress = Symbol("clientAddress");
 /** The last answer to a poll. Its socket is not the connection's: behind a proxy others use it too, when it has been read. */
 const lastAnswer = Symbol("lastAnswer");
 
-type WebSocketSeam = WebSocket & { readonly _socket: NetSocket };
+interface Addressed {
+  [clientAddress]?: string | undefined;
+}
+type WebSocketSeam = WebSocket & Addressed & { readonly _socket: NetSocket };
 type SendPacket = (type: string, data?: unknown, options?: object, callback?: () => void) => void;
 
 /** A connection of Engine.IO, as far as what waits for it is concerned. */
@@ -19,7 +24,6 @@ export interface WaitingConnection {
   readyState: string;
   readonly writeBuffer: readonly unknown[];
   readonly transport: WaitingTransport;
-  readonly remoteAddress?: string;
   sendPacket: SendPacket;
   /** Ends it as one that reads too slowly. */
   cut(): void;
@@ -28,7 +32,7 @@ export interface WaitingConnection {
 }
 
 /** A transport of Engine.IO: a WebSocket, or long polling. */
-export interface WaitingTransport {
+export interface WaitingTransport extends Addressed {
   readonly name: string;
   readonly socket?: WebSocketSeam;
   /** Of long polling: the answer that a poll waits for. */
@@ -83,7 +87,7 @@ export class UnreadLimit {
       const unread = unreadSocket(this);
       if (unread) {
         // It polls again, by another socket, and has not read the answer to its last poll.
-        tell(unread, this.name);
+        tell(this[clientAddress], this.name);
         unread.destroy();
         process.nextTick(() => {
           this.onError("the answer to a poll was not read");
@@ -94,15 +98,20 @@ export class UnreadLimit {
     };
     this.#onPing = function () {
       // `ws` has written the answer.
-      const { _socket: socket } = this as WebSocketSeam;
+      const { _socket: socket, [clientAddress]: address } = this as WebSocketSeam;
       if (unreadBytes(socket) <= maxUnreadBytes) return;
-      tell(socket, "websocket");
+      tell(address, "websocket");
       this.terminate();
     };
   }
 
-  /** To be called with each transport before it is used. */
-  watchTransport(transport: WaitingTransport): void {
+  /**
+   * To be called with each transport before it is used.
+   *
+   * @param address - its client's
+   */
+  watchTransport(transport: WaitingTransport, address: string | undefined): void {
+    (transport.socket ?? transport)[clientAddress] = address;
     if (transport.name === "polling") transport.write = this.#answerPoll;
     else transport.socket?.on("ping", this.#onPing);
   }
@@ -114,12 +123,12 @@ export class UnreadLimit {
   }
 
   #cut(connection: WaitingConnection): void {
-    const { readyState, transport, remoteAddress } = connection;
+    const { readyState, transport } = connection;
     if (readyState !== "open") return;
     // Takes nothing more. Whoever was writing to it need not expect that it ends under its hands.
     connection.readyState = "closing";
     endsBecause(connection, "slow_reader");
-    this.#rule.onSlowReader({ address: remoteAddress, transport: transport.name });
+    this.#tell((transport.socket ?? transport)[clientAddress], transport.name);
     process.nextTick(() => {
       connection.close(true);
       transport.socket?.terminate();
@@ -127,8 +136,8 @@ export class UnreadLimit {
     });
   }
 
-  #tell(socket: NetSocket, transport: string): void {
-    this.#rule.onSlowReader({ address: socket.remoteAddress, transport });
+  #tell(address: string | undefined, transport: string): void {
+    this.#rule.onSlowReader({ address, transport });
   }
 }
 

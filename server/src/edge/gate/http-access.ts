@@ -2,7 +2,6 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import { parseRole } from "@inthon/emitter/protocol";
 import { isForSession, TokenError, type Claims } from "../../classroom/tokens/claims.js";
-import type { Refusals } from "../../telemetry/refusals.js";
 import { bearerToken } from "./carried-token.js";
 import { tokenProblem } from "./token-problem.js";
 import type { TokenVerifier } from "./token-verifier.js";
@@ -24,7 +23,6 @@ export interface HttpAccessOptions {
   readonly publishKeys: readonly string[] | undefined;
   /** Where tokens are believed. Without it and without keys, anyone may do everything. */
   readonly verifier: TokenVerifier | undefined;
-  readonly refusals: Pick<Refusals, "note">;
 }
 
 /** Whether a request is about what a member of the session with these claims may know. */
@@ -35,7 +33,7 @@ const TOKEN_ADVICE = "send it, or a publish key: Authorization: Bearer <token>";
 const FORBIDDEN =
   "this token is not for this: a publisher's does everything in its session, a teacher's or a student's reads the history of its own role, and the state of its session";
 
-export function httpAccess({ publishKeys, verifier, refusals }: HttpAccessOptions): HttpAccess {
+export function httpAccess({ publishKeys, verifier }: HttpAccessOptions): HttpAccess {
   const digests = publishKeys?.map(digest) ?? [];
   const isOpen = !publishKeys && !verifier;
 
@@ -53,7 +51,7 @@ export function httpAccess({ publishKeys, verifier, refusals }: HttpAccessOption
     if (isOpen) return () => Promise.resolve();
     return (request) =>
       check(request, memberMay).catch((error: unknown) => {
-        throw tokenProblem(error, refusals, { address: request.ip });
+        throw tokenProblem(error);
       });
   };
 

@@ -1,8 +1,14 @@
-import cors from "@fastify/cors";
+import cors, { type FastifyCorsOptions } from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import { fastify, type FastifyBaseLogger, type FastifyError, type FastifyInstance } from "fastify";
 import type { Logger } from "../../telemetry/log.js";
+import type { Refusals } from "../../telemetry/refusals.js";
+import type { ClientAddresses } from "../gate/client-addresses.js";
+import type { Doorkeeper } from "../gate/doorkeeper.js";
+import { checkOrigin, matchOrigins, originNotAllowed, type OriginCheck } from "../gate/origins.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE, type ProblemCode } from "./problems.js";
+import { noteRefusal } from "./refused.js";
+import { closeOnClientError, createLimitedServer, type ServerLimits } from "./server.js";
 
 /** The longest request body, in bytes: sixteen of the longest events. */
 export const MAX_BODY_BYTES = 1024 * 1024;
@@ -10,9 +16,25 @@ export const MAX_BODY_BYTES = 1024 * 1024;
 /** Fastify, as every route here uses it. */
 export type Http = ReturnType<typeof createHttp>;
 
+export interface HttpOptions {
+  readonly allowedOrigins: readonly string[] | undefined;
+  readonly limits: ServerLimits;
+  readonly addresses: ClientAddresses;
+  readonly doorkeeper: Doorkeeper;
+  readonly refusals: Refusals;
+}
+
 /** The HTTP server, with errors as problems, security headers and CORS. */
-export function createHttp(log: Logger, allowedOrigins: readonly string[] | undefined) {
+export function createHttp(log: Logger, options: HttpOptions) {
+  const { allowedOrigins, limits, refusals, doorkeeper } = options;
+  const sendProblem = problemSender(options);
   const http = fastify({
+    serverFactory: (listener) => {
+      const server = createLimitedServer(limits, refusals, listener);
+      doorkeeper.watch(server);
+      return server;
+    },
+    clientErrorHandler: closeOnClientError(refusals),
     // Fastify would log two lines for each request.
     loggerInstance: log.child(
       {},
@@ -34,7 +56,8 @@ export function createHttp(log: Logger, allowedOrigins: readonly string[] | unde
   });
   // Fastify's own parser for it: events are JSON.
   http.removeContentTypeParser("text/plain");
-  void http.register(cors, { origin: allowedOrigins ? [...allowedOrigins] : "*" });
+  refuseOrigins(http, checkOrigin(allowedOrigins));
+  void http.register(cors, corsOptions(allowedOrigins));
   void http.register(helmet, {
     contentSecurityPolicy: {
       directives: {
@@ -51,6 +74,26 @@ export function createHttp(log: Logger, allowedOrigins: readonly string[] | unde
   return http;
 }
 
+/** On every route, before CORS says what is allowed. */
+function refuseOrigins(http: FastifyInstance, isAllowed: OriginCheck): void {
+  http.addHook("onRequest", (request, _reply, done) => {
+    if (isAllowed(request.raw)) done();
+    else done(originNotAllowed());
+  });
+}
+
+/** Pages may send what their browser knows of them, such as a proxy's cookie, where it is known which pages those are. */
+function corsOptions(allowedOrigins: readonly string[] | undefined): FastifyCorsOptions {
+  if (!allowedOrigins) return { origin: "*" };
+  const isAllowed = matchOrigins(allowedOrigins);
+  return {
+    credentials: true,
+    origin: (origin, answer) => {
+      answer(null, origin !== undefined && isAllowed(origin));
+    },
+  };
+}
+
 function notFound(): HttpProblem {
   return new HttpProblem(404, "not_found", "there is nothing here: see the README for the paths");
 }
@@ -60,17 +103,22 @@ const FASTIFY_PROBLEMS: Readonly<Record<number, [ProblemCode, string]>> = {
   415: ["unsupported_media_type", "send JSON, with Content-Type: application/json"],
 };
 
-const sendProblem: Parameters<FastifyInstance["setErrorHandler"]>[0] = (error, request, reply) => {
-  const { problem, headers } = toProblem(error as FastifyError);
-  // That Redis is away is logged where it is noticed, once: not at each probe and each request that meets it.
-  if (problem.status === 500)
-    request.log.error({ err: error, path: pathOf(request) }, problem.detail);
-  return reply
-    .code(problem.status)
-    .headers(headers)
-    .type(PROBLEM_CONTENT_TYPE)
-    .send(JSON.stringify(problem));
-};
+type ErrorHandler = Parameters<FastifyInstance["setErrorHandler"]>[0];
+
+function problemSender({ refusals, addresses }: HttpOptions): ErrorHandler {
+  return (error, request, reply) => {
+    const { problem, headers } = toProblem(error as FastifyError);
+    // That Redis is away is logged where it is noticed, once: not at each probe and each request that meets it.
+    if (problem.status === 500)
+      request.log.error({ err: error, path: pathOf(request) }, problem.detail);
+    noteRefusal(refusals, problem, addresses.of(request.raw));
+    return reply
+      .code(problem.status)
+      .headers(headers)
+      .type(PROBLEM_CONTENT_TYPE)
+      .send(JSON.stringify(problem));
+  };
+}
 
 /** A URL without its query, which may hold a token. */
 function pathOf({ url }: { url: string }): string {

@@ -30,6 +30,9 @@ export type ProblemCode =
   | "method_not_allowed"
   | "unsupported_media_type"
   | "upgrade_required"
+  | "request_timeout"
+  | "too_many_connections"
+  | "too_many_new_connections"
   | NotReadyCode
   | "internal_error";
 

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import type { WebSocketServer } from "ws";
 import type { RefusalCode, Refusals } from "../../telemetry/refusals.js";
 import type { MessageRate } from "./allowance.js";
@@ -50,11 +49,6 @@ export class Intake {
   close(): void {
     this.waiting.close();
   }
-}
-
-/** Whose connection it is, for the log. */
-export function addressOf({ socket }: IncomingMessage): string | undefined {
-  return socket.remoteAddress;
 }
 
 /**

@@ -6,6 +6,7 @@ import type { RawData, WebSocket } from "ws";
 import type { Batch } from "../../classroom/batch.js";
 import { endsBecause } from "../../classroom/connection-log.js";
 import { isPing } from "../../classroom/pings.js";
+import type { ClientAddresses } from "../gate/client-addresses.js";
 import { plainFrames, plainFramesWithOffsets } from "../wire/event-encodings.js";
 import { plainFrame } from "./frame-of-packet.js";
 import type { WebSocketIntake } from "../intake/websocket-intake.js";
@@ -32,6 +33,7 @@ const PING_PACKET = '2["message",{"type":"ping"}]';
 
 /** What all plain connections of a server share. */
 export interface PlainHome extends UnreadRule {
+  readonly addresses: Pick<ClientAddresses, "of">;
   /** Holds each while it lives. */
   readonly connections: Set<PlainConnection>;
 }
@@ -50,6 +52,8 @@ export class PlainConnection extends EventEmitter implements Beating {
   /** What it came by, until it has been admitted. */
   readonly request: IncomingMessage;
   readonly netSocket: NetSocket;
+  /** Its client's. Socket.IO calls it so. */
+  readonly remoteAddress: string | undefined;
   readyState: "open" | "closing" | "closed" = "open";
   slot: Set<Beating> | undefined;
   /** Whether the client has been heard since it was last asked. */
@@ -75,6 +79,7 @@ export class PlainConnection extends EventEmitter implements Beating {
     home.connections.add(this);
     this.request = request;
     this.netSocket = request.socket;
+    this.remoteAddress = home.addresses.of(request);
     this.#descriptor = descriptorOf(request.socket);
     this.#wantsOffsets = wantsOffsets;
     (socket as OwnedWebSocket)[owner] = this;
@@ -82,10 +87,6 @@ export class PlainConnection extends EventEmitter implements Beating {
     socket.on("pong", onPong);
     socket.on("error", ignore);
     socket.on("close", onClose);
-  }
-
-  get remoteAddress(): string | undefined {
-    return this.netSocket.remoteAddress;
   }
 
   /** Called by Socket.IO with an encoded packet. */
@@ -146,8 +147,7 @@ export class PlainConnection extends EventEmitter implements Beating {
   /** Sends a client away that reads too slowly: it comes back, and resumes. */
   cut(): void {
     if (this.readyState !== "open") return;
-    const address = this.netSocket.remoteAddress;
-    this.#home.onSlowReader({ address, transport: TRANSPORT.name });
+    this.#home.onSlowReader({ address: this.remoteAddress, transport: TRANSPORT.name });
     endsBecause(this, "slow_reader");
     this.#close(TRY_AGAIN_LATER);
     setTimeout(() => {

@@ -3,9 +3,10 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { chooseProtocol } from "../gate/carried-token.js";
+import type { ClientAddresses } from "../gate/client-addresses.js";
 import { prepareQuery } from "../request-query.js";
 import { limitClosing } from "../wire/closing.js";
-import { addressOf, limitReading, type Intake } from "../intake/intake.js";
+import { limitReading, type Intake } from "../intake/intake.js";
 import { WebSocketIntake } from "../intake/websocket-intake.js";
 import { Heartbeat } from "../wire/heartbeat.js";
 import type { UnreadRule } from "../wire/unread.js";
@@ -29,10 +30,11 @@ export class PlainEngine extends EventEmitter {
   constructor(
     { heartbeatMs, intake }: { heartbeatMs: number; intake: Intake },
     unread: UnreadRule,
+    addresses: Pick<ClientAddresses, "of">,
   ) {
     super();
     this.#intake = intake;
-    this.#home = { ...unread, connections: new Set() };
+    this.#home = { ...unread, addresses, connections: new Set() };
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -47,7 +49,12 @@ export class PlainEngine extends EventEmitter {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const wantsOffsets = prepareQuery(request)["offset"] !== undefined;
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      const intake = new WebSocketIntake(webSocket, socket, this.#intake, addressOf(request));
+      const intake = new WebSocketIntake(
+        webSocket,
+        socket,
+        this.#intake,
+        this.#home.addresses.of(request),
+      );
       const options = { wantsOffsets, intake };
       const connection = new PlainConnection(webSocket, request, options, this.#home);
       this.#heartbeat.add(connection);

@@ -2,6 +2,7 @@ import { EmitterError, MAX_BATCH_EVENTS, parseEvent, type Emitter } from "@intho
 import { type ClassroomEvent, type Role, type SessionId } from "@inthon/emitter/protocol";
 import type { FastifyRequest } from "fastify";
 import type { HttpAccess } from "../../gate/http-access.js";
+import { originNotAllowed, type OriginCheck } from "../../gate/origins.js";
 import type { Http } from "../fastify.js";
 import { HttpProblem } from "../problems.js";
 import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
@@ -14,6 +15,8 @@ const REPEAT = "repeat the request with the same Idempotency-Key";
 export interface SessionRoutesOptions {
   readonly emitter: Emitter;
   readonly access: Pick<HttpAccess, "toPublish" | "toReadSession">;
+  /** Whether the page that a request comes from may publish. */
+  readonly mayPublish: OriginCheck;
   /** What is known of a session over the whole cluster; rejects where Redis does not say. */
   readonly describe: (
     sessionId: SessionId,
@@ -25,7 +28,7 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
   http.post<{ Params: SessionParams }>(
     "/sessions/:session_id/events",
     // Before the body is read: a stranger costs nothing.
-    { onRequest: options.access.toPublish },
+    { onRequest: [options.access.toPublish, refusePages(options.mayPublish)] },
     async (request, reply) => {
       const sessionId = sessionIdOf(request);
       const { isSingle, events } = eventsOf(request.body);
@@ -47,6 +50,11 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
       }
     },
   );
+}
+
+function refusePages(mayPublish: OriginCheck) {
+  return ({ raw }: FastifyRequest): Promise<void> =>
+    mayPublish(raw) ? Promise.resolve() : Promise.reject(originNotAllowed());
 }
 
 function eventsOf(body: unknown): { isSingle: boolean; events: ClassroomEvent[] } {

@@ -1,0 +1,58 @@
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { PROBLEM_CONTENT_TYPE, type HttpProblem } from "./problems.js";
+
+/** What a client that is refused has to read why, and to close its connection. */
+const LAST_WORDS_MS = 1_000;
+/** What it may send meanwhile: enough for its goodbye. */
+const MAX_IGNORED_BYTES = 16 * 1024;
+
+/** A whole answer in HTTP/1.1, the last one on its connection. */
+export function lastAnswer({ problem, headers }: HttpProblem): string {
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${String(problem.status)} ${problem.title}`,
+    ...Object.entries({ ...headers, connection: "close" }).map(([k, v]) => `${k}: ${v}`),
+    `Content-Type: ${PROBLEM_CONTENT_TYPE}`,
+    `Content-Length: ${String(Buffer.byteLength(body))}`,
+  ];
+  return `${head.join("\r\n")}\r\n\r\n${body}`;
+}
+
+/** Answers on a connection that is no longer Node's HTTP server's, and ends it, whatever its client does. */
+export function refuse(socket: Duplex, problem: HttpProblem): void {
+  socket.end(lastAnswer(problem));
+  destroySoon(socket);
+  // Only who reads notices that the client has closed it; but nobody has to read all that it sends.
+  let ignored = 0;
+  socket.on("data", (chunk: Buffer) => {
+    ignored += chunk.length;
+    if (ignored > MAX_IGNORED_BYTES) socket.pause();
+  });
+}
+
+/**
+ * Ends a connection of Node's HTTP server whose client goes on sending a request that has been answered. Nothing of it is
+ * read; but closing it at once would take the answer from the client, as TCP resets what has not been read.
+ */
+export function endUnread(socket: Socket): void {
+  socket.end();
+  destroySoon(socket);
+  // Node.js would do it as soon as the answer has been handed to the kernel.
+  socket.destroySoon = ignore;
+  // In this turn it still starts to read what is left, to throw it away.
+  setImmediate(() => {
+    socket.pause();
+  });
+}
+
+function destroySoon(socket: Duplex): void {
+  const giveUp = setTimeout(() => socket.destroy(), LAST_WORDS_MS).unref();
+  socket.once("close", () => {
+    clearTimeout(giveUp);
+  });
+}
+
+function ignore(): void {
+  // Nothing to do.
+}
