@@ -302,16 +302,20 @@ void t.test("pages of two histories are not joined to one", async (t) => {
     const canResume = room.reachBackTo(client);
     await answer(1, { head: { epoch: EPOCH, n: 505 }, ends: [], events: page(EPOCH, 1, 500) });
     // The second page is of what the history has become meanwhile.
-    if (!knowsOfLoss) await answer(2, later);
-    else {
+    if (knowsOfLoss) {
       room.onDisconnect();
       room.onReconnect();
       await answer(3, later);
       await told.next((what) => what === "loss");
       await answer(2, later);
-      // The history as it is now is read from its beginning, and holds no more.
-      await answer(4, later);
+    } else {
+      await answer(2, later);
+      // By it the replica learns that there is something to learn.
+      await answer(3, later);
+      await told.next((what) => what === "loss");
     }
+    // The history as it is now is read from its beginning, and holds no more.
+    await answer(4, later);
     t.equal(await canResume, false);
     t.equal(room.eventsSince(client), undefined, "nothing of it is handed out");
   }
@@ -329,6 +333,26 @@ void t.test("what arrives while older events are read keeps nobody from them", a
   t.strictSame(
     room.eventsSince(client)?.map(({ position }) => position.n),
     [3, 4, 5, 6],
+  );
+});
+
+void t.test("a history that is another one is learned of before it denies anybody", async (t) => {
+  const { room, told, answer } = await openRoom(12);
+  const client = { epoch: EPOCH, n: 8 };
+  const canResume = room.reachBackTo(client);
+  // Redis came back without the newest two, and has been told two others.
+  const head = { epoch: LATER_EPOCH, n: 12 };
+  const ends = [{ epoch: EPOCH, n: 10 }];
+  const kept = [7, 8, 9, 10].map((n) => at(EPOCH, n));
+  const events = [...kept, at(LATER_EPOCH, 11), at(LATER_EPOCH, 12)];
+  await answer(1, { head, ends, events });
+  await answer(2, { head, ends, events: [] });
+  await told.next((what) => what === "loss");
+  await answer(3, { head, ends, events });
+  t.equal(await canResume, true, "who comes back from a place that was kept goes on there");
+  t.strictSame(
+    room.eventsSince(client)?.map(({ position }) => position.n),
+    [9, 10, 11, 12],
   );
 });
 

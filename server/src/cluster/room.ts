@@ -30,6 +30,17 @@ export interface RoomLimits {
   readonly historyMaxBytes: number;
 }
 
+/** How often older events are read for one who comes back, while Redis becomes another one again and again. */
+const MAX_READINGS = 5;
+
+/** A reading of older events. */
+interface Backfill {
+  /** Losses before it began. */
+  readonly losses: number;
+  /** Whether it was of the history that this replica knows. */
+  readonly done: Promise<boolean>;
+}
+
 /**
  * A role room as one replica holds it: the place it has reached, and its recent events.
  *
@@ -61,7 +72,7 @@ export class Room {
   /** The newest events, without a hole, up to the position. */
   #recent: HistoryEntry[] = [];
   #recentBytes = 0;
-  #backfilling: { readonly losses: number; readonly done: Promise<void> } | undefined;
+  #backfilling: Backfill | undefined;
   /** How often something of the history was lost that members had been told. */
   #losses = 0;
   /** No history reaches back to places before this number: found out by reading, and true until a loss. */
@@ -170,12 +181,16 @@ export class Room {
     // Once more: that reading may have been under way before the client's newest event was published.
     if (mayBeAhead()) await this.#catchUp();
     if (!this.#hasReached(from)) return false;
-    while (!this.eventsSince(from, 0)) {
+    for (let readings = 0; !this.eventsSince(from, 0) && readings < MAX_READINGS; readings++) {
       if (from.n < this.#oldestReached) return false;
       const reading = (this.#backfilling ??= this.#startBackfill());
-      await reading.done;
+      const isConclusive = await reading.done;
       // A reading that had begun before a loss was of what the history was then: it says nothing of what it is.
-      if (reading.losses === this.#losses) break;
+      if (reading.losses !== this.#losses) continue;
+      if (isConclusive) break;
+      // The history is another one than this replica knows: it has to learn of that first.
+      await this.#catchUp();
+      if (!this.#hasReached(from)) return false;
     }
     return this.eventsSince(from, 0) !== undefined;
   }
@@ -322,12 +337,13 @@ export class Room {
   }
 
   /** Once for all who ask. */
-  #startBackfill(): { readonly losses: number; readonly done: Promise<void> } {
+  #startBackfill(): Backfill {
     const losses = this.#losses;
     const done = this.#backfill()
-      .then(() => {
+      .then((isConclusive) => {
         // What it did not find has left the history, which only moves on.
-        if (losses === this.#losses) this.#oldestReached = this.#firstReached();
+        if (isConclusive && losses === this.#losses) this.#oldestReached = this.#firstReached();
+        return isConclusive;
       })
       .finally(() => {
         this.#backfilling = undefined;
@@ -335,8 +351,12 @@ export class Room {
     return { losses, done };
   }
 
-  /** Reads what came before the recent events, and joins it to them where nothing is missing between. */
-  async #backfill(): Promise<void> {
+  /**
+   * Reads what came before the recent events, and joins it to them where nothing is missing between.
+   *
+   * @returns whether it was of the history that this replica knows
+   */
+  async #backfill(): Promise<boolean> {
     const wanted = () => this.#firstReached();
     let older: readonly HistoryEntry[] = [];
     let from: Position = { epoch: 0, n: 0 };
@@ -345,19 +365,20 @@ export class Room {
       const reached = this.position;
       const page = await this.#broker.read(this.name, from, READ_PAGE);
       // Pages of two histories do not make one, also where this replica has yet to learn of the loss.
-      if (losses !== this.#losses || !isInHistory(page, reached)) return;
+      if (losses !== this.#losses || !isInHistory(page, reached)) return false;
       const { events } = page;
       const last = events.at(-1);
-      if (!last) return;
+      if (!last) return true;
       older = contiguousEnd([...older, ...events]);
       from = last.position;
     }
     const missing = older.filter(({ position }) => position.n <= wanted());
     const last = missing.at(-1)?.position;
-    if (last?.n !== wanted() || !this.#hasReached(last)) return;
+    if (last?.n !== wanted() || !this.#hasReached(last)) return true;
     this.#recent = [...missing, ...this.#recent];
     this.#recentBytes = this.#recent.reduce((sum, entry) => sum + bytesOf(entry), 0);
     this.#cutRecent();
+    return true;
   }
 
   #cutRecent(): void {

@@ -45,7 +45,6 @@ export async function runAttack(attack: Attack, options: HostileOptions): Promis
     replicas: 1,
     env: {
       NODE_OPTIONS: `--max-old-space-size=${String(HEAP_MIB)}`,
-      LOG_LEVEL: "warn",
       ...attack.env,
     },
     ...(main !== undefined && { main }),
