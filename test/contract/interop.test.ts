@@ -56,7 +56,7 @@ void t.test("stock parts on the same Redis", async (t) => {
     t.teardown(() => {
       subscriber.destroy();
     });
-    await subscriber.pSubscribe("socket.io#/#*", (message) => messages.push(message), true);
+    await subscriber.pSubscribe("socket.io#/#session_*", (message) => messages.push(message), true);
     const { offsets } = await emitter.emit(session, "important", { note: "n", capture_url: null });
     await eventually(() => Promise.resolve(messages.length > 0));
     const { default: msgpack } = await import("notepack.io");
