@@ -73,6 +73,11 @@ void t.test("what does not come in time is answered 408, and cut", async (t) => 
   const { sid } = JSON.parse((await opened.text()).slice(1)) as { sid: string };
   const chunked = [...AUTHORIZED, "Transfer-Encoding: chunked"];
   const slow: Readonly<Record<string, readonly [first: string, then: string]>> = {
+    // First: a client that does not connect is sent away after a while.
+    "the body of a poll": [
+      requestHead("POST", `${POLLING}&sid=${encodeURIComponent(sid)}`, ["Content-Length: 900"]),
+      "4",
+    ],
     "nothing at all": ["", ""],
     "headers, byte by byte": ["GET / HTTP/1.1\r\nHost: test\r\nX: ", "x"],
     "a body that never begins": [
@@ -84,10 +89,6 @@ void t.test("what does not come in time is answered 408, and cut", async (t) => 
       " ",
     ],
     "a body, chunk by chunk": [requestHead("POST", EVENTS, chunked), "1\r\n \r\n"],
-    "the body of a poll": [
-      requestHead("POST", `${POLLING}&sid=${encodeURIComponent(sid)}`, ["Content-Length: 900"]),
-      "4",
-    ],
   };
   for (const [what, [first, then]] of Object.entries(slow)) {
     const client = await RawBytes.open(server.url, { allowHalfOpen: true });
