@@ -11,9 +11,6 @@ const MAX_KEY_BYTES = 1 + 16 + 1 + 11 + 5;
 /** The longest line of one such key in the log of keys (`publish.lua`): key, space, offset, end of line. */
 const MAX_LINE_BYTES = MAX_KEY_BYTES + 1 + 33 + 1;
 
-/** The same with a mark in front of the key, which a call may have (see `publish-arguments.ts`). */
-export const MAX_MARKED_LINE_BYTES = MAX_KEY_BYTES + 1 + MAX_LINE_BYTES;
-
 /**
  * Bytes of a log that hold {@link MAX_IDEMPOTENCY_KEYS} keys however long they are; mostly twice as many. Longer ones
  * are put aside, and remembered until the next one is.

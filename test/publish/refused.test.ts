@@ -20,7 +20,7 @@ const BRIEF = { timeoutMs: 400 };
 const COMMANDS = [
   ...["publish", "xadd", "xdel", "pexpire", "append", "rename", "set", "zadd", "del"],
   ...["zcard", "zscore", "zremrangebyrank", "xinfo", "exists", "type", "get", "time"],
-  ...["xlen", "xrevrange", "xsetid", "getrange"],
+  ...["xrevrange", "getrange"],
 ];
 
 /** What the emitter believes of the room: nothing, where it stands, or where it stood. */

@@ -51,6 +51,11 @@ export function isUsual({ isNew, publication, json }: Entry, lightBytes: number)
   return json.length * 3 <= lightBytes || Buffer.byteLength(json) <= lightBytes;
 }
 
+/** Whether it will be another event of the history, wherever it is carried out at all. */
+export function isSureToAppend({ isNew, publication }: Entry): boolean {
+  return isNew && isMadeUp(publication.idempotencyKey) && publication.version === undefined;
+}
+
 /** Whether it is the server's own announcement of a state; these end differently, so a call has one kind. */
 export function isAnnouncement({ publication }: Entry): boolean {
   return publication.version !== undefined;
@@ -59,12 +64,12 @@ export function isAnnouncement({ publication }: Entry): boolean {
 /**
  * A call of `publish-guessed.lua` with as many of the entries as one call takes, and the offsets that they get.
  *
- * @param unanswered - events of this publisher for the room that Redis has not answered
+ * @param answered - n of the newest place that Redis has answered
  */
 export function guessedCall(
   entries: readonly Entry[],
   guess: Guess,
-  unanswered: number,
+  answered: number,
   encoder: PacketEncoder,
 ): ScriptCall & { readonly offsets: readonly string[] } {
   const offsets: string[] = [];
@@ -92,7 +97,7 @@ export function guessedCall(
       `${guess.epoch}-*`,
       `${keys}${offsets.at(-1) ?? ""}\n`,
       `master_replid:${guess.incarnation}`,
-      String(unanswered),
+      String(answered),
       ...events,
     ],
   };
@@ -103,12 +108,14 @@ export function guessedCall(
  *
  * @param goesOnWith - the mark of the call before, or ''
  * @param knownEpoch - the newest one that the publisher knows of, or ''
+ * @param answered - the newest offset that Redis has answered, or ''
  */
 export function plainCall(
   entries: readonly Entry[],
   encoder: PacketEncoder,
   goesOnWith: string,
   knownEpoch: string,
+  answered: string,
 ): ScriptCall {
   const [first] = entries;
   const isOfOneKind = first && isAnnouncement(first);
@@ -131,7 +138,15 @@ export function plainCall(
   return {
     count,
     mark,
-    arguments: [PLACEHOLDER, String(encoder.tailBytes), goesOnWith, mark, knownEpoch, ...events],
+    arguments: [
+      PLACEHOLDER,
+      String(encoder.tailBytes),
+      goesOnWith,
+      mark,
+      knownEpoch,
+      answered,
+      ...events,
+    ],
   };
 }
 

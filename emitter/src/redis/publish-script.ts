@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { MAX_IDEMPOTENCY_KEYS, MAX_LOG_BYTES, MAX_MARKED_LINE_BYTES } from "../idempotency-keys.js";
+import { MAX_IDEMPOTENCY_KEYS, MAX_LOG_BYTES } from "../idempotency-keys.js";
 
 /** What is used of a client of the `redis` package; a client, a Sentinel client and a pool all have it. */
 export interface RedisCommands {
@@ -26,7 +26,7 @@ export interface HistoryLimits {
   readonly historyTtlMs: number;
 }
 
-/** How much of a log of keys is searched for those of a call whose guess was wrong: hundreds of events. */
+/** How much of a log of keys is searched for those of a call that may be late: the keys of a thousand events. */
 const MAX_LATE_BYTES = 64 * 1024;
 
 /**
@@ -113,7 +113,6 @@ local LIGHT_BYTES = ${String(this.lightBytes)}
 local MAX_EXCESS = ${String(historyMaxBytes - historyLimit * this.lightBytes)}
 local MAX_KEYS = ${String(MAX_IDEMPOTENCY_KEYS)}
 local MAX_LOG_BYTES = ${String(MAX_LOG_BYTES)}
-local MAX_LINE_BYTES = ${String(MAX_MARKED_LINE_BYTES)}
 local MAX_LATE_BYTES = ${String(MAX_LATE_BYTES)}
 `;
     const common = constants + OFFSETS_LUA + SEEN_LUA + LATE_LUA;

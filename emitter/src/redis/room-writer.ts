@@ -8,13 +8,16 @@ import {
   newKeysKey,
   olderKeysKey,
   parseOffset,
+  formatOffset,
   type Offset,
+  type Position,
   type RoomName,
 } from "../protocol/index.js";
 import { PacketEncoder } from "./packet-encoder.js";
 import {
   guessedCall,
   isAnnouncement,
+  isSureToAppend,
   isUsual,
   plainCall,
   type Entry,
@@ -53,11 +56,13 @@ export class RoomWriter {
   #renewAt = 0;
   /** Events sent so far. */
   #sent = 0;
-  /** Those of them that Redis has not answered. */
-  #unanswered = 0;
+  /** The newest place that Redis has answered, where nothing has failed since. */
+  #answered: Position | undefined;
   /** The mark of the last call, where the next one goes on with an array that it began. */
   #mark = "";
   #callsUnderWay = 0;
+  /** Those of them that may append less than they were sent with. */
+  #unsureCalls = 0;
   /** What Redis did not do because it did not know the script: comes before all that has not been sent. */
   #undone: UndoneCall[] = [];
 
@@ -121,7 +126,7 @@ export class RoomWriter {
 
   /** @returns how many of the entries it took */
   #sendGuessed(entries: readonly Entry[], guess: Guess): number {
-    const call = guessedCall(entries, guess, this.#unanswered, this.#packets);
+    const call = guessedCall(entries, guess, this.#answered?.n ?? 0, this.#packets);
     const options = { keys: this.#guessedKeys, arguments: call.arguments };
     const taken = this.#take(entries, call);
     const { incarnation } = guess;
@@ -138,6 +143,7 @@ export class RoomWriter {
         return;
       }
       if (reply !== 1) this.#learn(incarnation, offsets.at(-1), this.#sent - sentBefore);
+      else this.#answered = parseOffset(offsets.at(-1));
       for (const [i, { answer, index, role }] of taken.entries.entries()) {
         answer.succeed(index, role, offsets[i] as Offset, false);
       }
@@ -152,14 +158,29 @@ export class RoomWriter {
     const encoder = announces
       ? (this.#announcements ??= new PacketEncoder(this.#room, true))
       : this.#packets;
-    const call = plainCall(entries, encoder, this.#mark, this.#knownEpoch);
+    const call = plainCall(
+      entries,
+      encoder,
+      this.#mark,
+      this.#knownEpoch,
+      this.#answered ? formatOffset(this.#answered) : "",
+    );
     const options = { keys: this.#keys, arguments: call.arguments };
     const taken = this.#take(entries, call);
     const sentBefore = this.#sent;
+    // What may have been published before, or is no news, may append nothing: then nobody can guess what comes behind it.
+    const isSure = taken.entries.every(isSureToAppend);
+    if (!isSure) {
+      this.#unsureCalls++;
+      this.#guess = undefined;
+    }
     if (this.#guess) this.#guess.next += call.count;
     // An announcement alone keeps a room for a moment only.
     if (!announces) this.#renewAt = Date.now() + this.#renewMs;
-    this.#await(taken, this.#script.run(options), (reply) => {
+    const running = this.#script.run(options).finally(() => {
+      if (!isSure) this.#unsureCalls--;
+    });
+    this.#await(taken, running, (reply) => {
       if (!Array.isArray(reply) || reply.length !== 2 + 2 * call.count) {
         this.#fail(taken.entries, notOurs());
         return;
@@ -182,7 +203,6 @@ export class RoomWriter {
 
   #take(all: readonly Entry[], { count, mark }: ScriptCall): UndoneCall {
     this.#sent += count;
-    this.#unanswered += count;
     const goesOnWith = this.#mark;
     this.#mark = mark;
     return { entries: all.slice(0, count), goesOnWith, mark };
@@ -192,12 +212,10 @@ export class RoomWriter {
     this.#callsUnderWay++;
     call.then(
       (reply) => {
-        this.#unanswered -= taken.entries.length;
         onReply(reply);
         this.#onCallEnd();
       },
       (error: unknown) => {
-        this.#unanswered -= taken.entries.length;
         if (error instanceof UnknownScriptError) this.#undo(taken);
         else this.#fail(taken.entries, error);
         this.#onCallEnd();
@@ -215,17 +233,21 @@ export class RoomWriter {
     const position = parseOffset(newest);
     if (!position) return;
     this.#knownEpoch = String(position.epoch);
+    this.#answered = position;
+    if (this.#unsureCalls > 0) return;
     const next = position.n + 1 + sentSince;
     this.#guess = { incarnation, epoch: this.#knownEpoch, next };
   }
 
   #undo(call: UndoneCall): void {
     this.#guess = undefined;
+    this.#answered = undefined;
     this.#undone.push(call);
   }
 
   #fail(entries: readonly Entry[], error: unknown): void {
     this.#guess = undefined;
+    this.#answered = undefined;
     const reason = toEmitterError(error);
     for (const { answer } of entries) answer.fail(reason);
   }

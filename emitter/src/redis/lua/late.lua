@@ -1,82 +1,55 @@
 -- Calls that come late: a part of every script that publishes.
 --
 -- A connection that was given up can still deliver what was written to it, seconds after the same call was repeated on
--- another one. A key that has just been made up is new to its maker, and yet the history may have seen it by then.
+-- another one. A key that has just been made up is new to its maker, and yet the history may have seen it by then: behind
+-- the place that the publisher had been answered last when it sent the call. All of this is asked before anything is done.
 
---- Takes an entry that has just been appended out again, as if it had never been: the next one gets its number.
---- @param id of the newest entry
---- @param before the newest id before it
-local function takeBack(history, id, before)
-  redis.call('XDEL', history, id)
-  redis.call('XSETID', history, before, 'ENTRIESADDED', redis.call('XLEN', history), 'MAXDELETEDID', '0-1')
-end
+--- As much of the newest line of a log as tells its offset.
+local LAST_BYTES = 40
 
---- The newest part of the keys that a history has seen.
---- @return it, and whether it is all
-local function newestKeys(log, older, bytes)
-  local newest = redis.call('GETRANGE', log, -bytes, -1)
-  if #newest == bytes then
-    return newest, false
+--- @return the n of the newest made-up key that a history has seen, or 0
+local function newestKeyedPlace(log, older)
+  local last = redis.call('GETRANGE', log, -LAST_BYTES, -1)
+  if last == '' then
+    last = redis.call('GETRANGE', older, -LAST_BYTES, -1)
   end
-  local rest = redis.call('GETRANGE', older, #newest - bytes, -1)
-  return rest .. newest, #rest + #newest < bytes
+  return tonumber(string.match(last, '%-(%d+)\n$') or 0)
 end
 
---- Whether this user may look for keys, and take an entry out again.
-local function mayTakeBack(history, log)
-  local may = redis.acl_check_cmd
-  return may('GETRANGE', log, '0', '0')
-    and may('XDEL', history, '0-1')
-    and may('XLEN', history)
-    and may('XSETID', history, '0-1')
+--- The lines of the made-up keys that a history has seen behind a place, and perhaps some before it.
+--- @return nil where there are too many to look through here
+local function keysSince(log, older, place)
+  local bytes = 1024
+  while bytes <= MAX_LATE_BYTES do
+    local lines = redis.call('GETRANGE', log, -bytes, -1)
+    local isAll = false
+    if #lines < bytes then
+      local rest = redis.call('GETRANGE', older, #lines - bytes, -1)
+      lines = rest .. lines
+      isAll = #lines < bytes
+    end
+    -- The first line may be cut off in front, but its offset is at its end.
+    local first = tonumber(string.match(lines, '%-(%d+)\n') or nil)
+    if isAll or (first and first <= place) then
+      return lines
+    end
+    bytes = bytes * 4
+  end
+  return nil
 end
 
---- Whether one of the made-up keys of a call is among those that came to a history last.
+--- Whether one of the made-up keys of a call may have been seen behind a place.
 --- @param line of the call, '<key> <key> ... <offset>\n'
---- @param events how many events back to look, of which none has a longer line than MAX_LINE_BYTES
---- @return true as well where that is too far back to look here
-local function mayBeLate(log, older, line, events)
-  local bytes = events * MAX_LINE_BYTES
-  if bytes <= 0 then
-    return false
-  elseif bytes > MAX_LATE_BYTES then
+--- @return true as well where that cannot be told here
+local function mayBeLate(log, older, line, place)
+  local lines = keysSince(log, older, place)
+  if not lines then
     return true
   end
-  local newest = newestKeys(log, older, bytes)
   for key in string.gmatch(line, '[^ \n]+ ') do
-    if string.find(newest, key, 1, true) then
+    if string.find(lines, key, 1, true) then
       return true
     end
   end
   return false
-end
-
---- The newest key that each maker has in a history, as a number.
-local newestOf = {}
-
---- Whether a made-up key is later than all that its maker has in a history, as they count up: then it is new. Where that
---- cannot be told from the newest keys alone, it is not said.
-local function isLaterThanAll(log, older, key)
-  local maker, made, index = string.match(key, '^(~[^.]*%.)(%w+)\t?(%d*)$')
-  if not maker then
-    return false
-  end
-  local function place(number, position)
-    return tonumber(number, 36) * 10000 + (tonumber(position) or 0)
-  end
-  if not newestOf[maker] then
-    local newest, isAll = newestKeys(log, older, MAX_LATE_BYTES)
-    newestOf[maker] = isAll and -1 or math.huge
-    for number, position in string.gmatch(newest, string.gsub(maker, '%W', '%%%0') .. '(%w+)\t?(%d*) ') do
-      local one = place(number, position)
-      local known = newestOf[maker]
-      newestOf[maker] = known == math.huge and one or math.max(known, one)
-    end
-  end
-  local mine = place(made, index)
-  if mine <= newestOf[maker] then
-    return false
-  end
-  newestOf[maker] = mine
-  return true
 end

@@ -6,8 +6,8 @@
 -- others have published meanwhile the guess is wrong, and each packet gets its offset here. Where anything else is not as
 -- the publisher thinks, nothing is changed, and it sends the same events to `publish.lua`.
 --
--- A right guess also says that the call is not late: had it been repeated meanwhile, the history would have moved on. Where
--- it is wrong, the keys are looked for among those that came since the place that the publisher has been answered last.
+-- Where no made-up key came to the history behind the place in front of the guess, the call is not late (see `late.lua`).
+-- Else its keys are looked for among those that came since the place that the publisher has been answered last.
 --
 -- A guess holds in one incarnation of Redis, so that is asked for each time. That Redis knows this script says nothing: a
 -- primary that was demoted, set back to what another one has, and promoted again still knows it.
@@ -24,7 +24,7 @@
 -- ARGV[3]  '<guessed epoch>-*'
 -- ARGV[4]  line for the log, with the guessed offset of the last event
 -- ARGV[5]  'master_replid:<incarnation of Redis that the guess is for>'
--- ARGV[6]  events of this publisher that were not answered when it guessed
+-- ARGV[6]  n of the place that the publisher had been answered last
 -- then for each event
 --          Socket.IO packet, with the guessed offset as a fixstr of MessagePack
 --          event, as JSON
@@ -37,7 +37,7 @@ local history, auto, events = KEYS[1], ARGV[3], #ARGV
 local FIRST_EVENT = 7
 local channel = string.sub(history, 10, -2)
 local may = redis.acl_check_cmd
-if not (may(PUBLISH, channel, '') and may('APPEND', KEYS[2], '')) then
+if not (may(PUBLISH, channel, '') and may('APPEND', KEYS[2], '') and may('GETRANGE', KEYS[2], '0', '0')) then
   return 0
 end
 -- A replica has the name of its primary's: the first command that writes tells it.
@@ -46,6 +46,11 @@ if not string.find(call('INFO', 'replication'), ARGV[5], 1, true) then
 end
 local kindOfLog = call('TYPE', KEYS[2]).ok
 if kindOfLog ~= 'string' and kindOfLog ~= 'none' then
+  return 0
+end
+
+if newestKeyedPlace(KEYS[2], KEYS[3]) >= numberOf(ARGV[1])
+  and mayBeLate(KEYS[2], KEYS[3], ARGV[4], tonumber(ARGV[6])) then
   return 0
 end
 
@@ -67,15 +72,6 @@ if string.sub(first, -2) == '-0' then
 end
 
 local line, isRight = ARGV[4], first == ARGV[1]
--- A user who has lost the rights to look publishes all the same until `publish.lua` refuses all: were it refused here,
--- half-way, the event would stay and nobody be told.
-if not isRight and mayTakeBack(history, KEYS[2]) then
-  local since = numberOf(first) - numberOf(ARGV[1]) + tonumber(ARGV[6])
-  if mayBeLate(KEYS[2], KEYS[3], line, since) then
-    takeBack(history, first, offsetBeside(first, -1))
-    return 0
-  end
-end
 local last = first
 for i = FIRST_EVENT + 3, events - 2, 2 do
   last = call('XADD', history, auto, 'event', ARGV[i])
@@ -89,10 +85,9 @@ end
 local failure = note(KEYS[2], KEYS[3], line)
 if failure then
   -- Nothing stays that is not published.
-  while numberOf(last) >= numberOf(first) do
-    local before = offsetBeside(last, -1)
-    takeBack(history, last, before)
-    last = before
+  for _ = numberOf(first), numberOf(last) do
+    call('XDEL', history, last)
+    last = offsetBeside(last, -1)
   end
   return failure
 end

@@ -27,6 +27,7 @@
 -- ARGV[3]  '', or the mark of the call without which nothing is published, because these events go on with its array
 -- ARGV[4]  '', or the mark of this call: a key that it notes in any case (a short call has it in front of its line)
 -- ARGV[5]  '', or the newest epoch that the publisher knows of: a new one is later
+-- ARGV[6]  '', or the offset that the publisher had been answered last
 -- then for each event
 --          Socket.IO packet
 --          event, as JSON
@@ -40,8 +41,8 @@
 --            offset of the first event, 1 where nothing new was published, else 0, and so on }
 local call, pcall = redis.call, redis.pcall
 local history, log, older, epochsKey, once, announcedKey, heavy = unpack(KEYS)
-local held, tail, goesOnWith, mark, knownEpoch = unpack(ARGV, 1, 5)
-local FIRST_EVENT = 6
+local held, tail, goesOnWith, mark, knownEpoch, answered = unpack(ARGV, 1, 6)
+local FIRST_EVENT = 7
 local MAX_VERSION = 2 ^ 52
 
 if string.sub(history, 1, 9) ~= 'history:{' then
@@ -77,6 +78,21 @@ end
 
 local logs
 local noted = {}
+local linesSince
+
+--- Whether a key that has just been made up is surely none that has come before: it has not come behind the place that the
+--- publisher knew when it made the key.
+local function isNew(key)
+  local knownPlace = string.match(answered, '^' .. (epoch or '') .. '%-(%d+)$')
+  if not knownPlace or incarnation ~= here then
+    return false
+  end
+  if linesSince == nil then
+    linesSince = keysSince(log, older, tonumber(knownPlace)) or false
+  end
+  return linesSince and not string.find(linesSince, key .. ' ', 1, true)
+end
+
 --- @return the offset that the key got in this history, or nil
 local function find(kind, key)
   if not isThere then
@@ -85,7 +101,7 @@ local function find(kind, key)
     local n = tonumber(call('ZSCORE', once, key) or nil)
     return n and epochAt(n) .. '-' .. string.format('%.0f', n)
   end
-  if kind == '+' and isLaterThanAll(log, older, key) then
+  if kind == '+' and isNew(key) then
     return nil
   end
   logs = logs or { call('GET', log) or '', call('GET', older) or '' }
@@ -191,7 +207,7 @@ for i = FIRST_EVENT, #ARGV, 4 do
     end
     local failure = weigh(history, heavy, id, json) or remember(kind, name, id, version)
     if failure then
-      takeBack(history, id, offsetBeside(id, -1))
+      call('XDEL', history, id)
       return failure
     end
     call(PUBLISH, channel, withOffset(packet, held, tonumber(tail), id))

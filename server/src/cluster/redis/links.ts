@@ -55,6 +55,8 @@ export class RedisLinks {
   /** Why Redis, which answers, does not let this replica publish. */
   #refusal: NotReady | undefined;
   #wasReadOnly = false;
+  /** How often the two links were found with two Redis. */
+  #rejoins = 0;
 
   /** @param timeoutMs - how long a connection that does not work may go unnoticed */
   constructor(url: string, timeoutMs: number, log: Logger) {
@@ -172,8 +174,9 @@ export class RedisLinks {
    */
   #rejoin(): void {
     const cause = new Error("the subscriptions are with another Redis than the commands");
-    this.subscriber.drop(cause);
-    this.commands.drop(cause);
+    // By turns: both at once would be led where the other one was, by a balancer that takes turns too.
+    if (this.#rejoins++ % 2 === 0) this.subscriber.drop(cause);
+    else this.commands.drop(cause);
   }
 
   /** This Redis is a replica now, whoever was told: the subscriber leaves it as well, once another one is found. */
