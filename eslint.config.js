@@ -13,6 +13,7 @@ export default defineConfig(
     "*.mjs",
     "student.ts",
     "publish.ts",
+    "with-token.ts",
   ]),
   js.configs.recommended,
   {

@@ -12,6 +12,7 @@ export type EndReason =
   | "slow_reader"
   | "token_expired"
   | "too_many_messages"
+  | "too_large"
   | "ping_timeout"
   | "draining";
 
@@ -20,6 +21,16 @@ const reasons = new WeakMap<object, EndReason>();
 /** To be called before this server ends a connection. The first reason counts: the others follow from it. */
 export function endsBecause(connection: object, reason: EndReason): void {
   if (!reasons.has(connection)) reasons.set(connection, reason);
+}
+
+/** Who ends a connection may know no more of it than the WebSocket, or the transport, on which it lies. */
+function knownReason(connection: object): EndReason | undefined {
+  const { transport, webSocket } = connection as {
+    readonly transport?: { readonly socket?: object };
+    readonly webSocket?: object;
+  };
+  const parts = [connection, transport, transport?.socket, webSocket];
+  return parts.flatMap((part) => (part && reasons.get(part)) ?? [])[0];
 }
 
 /** Socket.IO's reasons, as the log calls them. */
@@ -75,7 +86,7 @@ export class ConnectionLog {
   }
 
   #reasonOf(socket: ClassroomSocket, reason: string): string {
-    const known = reasons.get(socket.conn);
+    const known = knownReason(socket.conn);
     if (known) return known;
     if (this.#closing.aborted) return "draining" satisfies EndReason;
     return SOCKET_IO_REASONS[reason] ?? reason;

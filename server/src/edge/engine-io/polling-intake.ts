@@ -1,3 +1,4 @@
+import { endsBecause } from "../../classroom/connection-log.js";
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Allowance } from "../intake/allowance.js";
@@ -106,6 +107,7 @@ export class PollingIntake implements Waiting {
 
   #end(code: "too_large" | "too_many_messages"): void {
     this.#intake.refuse(code, this.#address);
+    endsBecause(this.#transport, code);
     this.#transport.emit("error", new Error(code));
   }
 }

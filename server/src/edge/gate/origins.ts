@@ -56,7 +56,7 @@ export function originNotAllowed(): HttpProblem {
   return new HttpProblem(
     403,
     "origin_not_allowed",
-    "pages of this origin may not do this: the server's ALLOWED_ORIGINS names those that may",
+    "pages of this origin may not do this: add it to the server's ALLOWED_ORIGINS",
   );
 }
 

@@ -1,3 +1,4 @@
+import { endsBecause } from "../../classroom/connection-log.js";
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { Allowance } from "./allowance.js";
@@ -106,7 +107,7 @@ export class WebSocketIntake implements Waiting {
   onError({ code }: { readonly code?: string }): void {
     const refusal = REFUSALS[code as keyof typeof REFUSALS] as
       (typeof REFUSALS)[keyof typeof REFUSALS] | undefined;
-    if (refusal) this.#intake.refuse(refusal, this.#address);
+    if (refusal) this.#refuse(refusal);
     if (this.#isCut) return;
     this.#isCut = true;
     this.#intake.waiting.add(this);
@@ -144,13 +145,18 @@ export class WebSocketIntake implements Waiting {
   }
 
   #cut(): void {
-    this.#intake.refuse("too_many_messages", this.#address);
+    this.#refuse("too_many_messages");
     this.#hold();
     this.#isCut = true;
     this.#webSocket.close(POLICY_VIOLATION);
     // What the client sends any more is not read, so neither would be its answer to this.
     this.#socket.end();
     this.#webSocket.emit("error", new Error("the client sends too many messages"));
+  }
+
+  #refuse(code: "too_large" | "too_many_messages"): void {
+    this.#intake.refuse(code, this.#address);
+    endsBecause(this.#webSocket, code);
   }
 
   /** Lets the WebSocket end, without what it has not heard yet. */

@@ -54,7 +54,7 @@ export class PlainConnection extends EventEmitter implements Beating {
   readonly netSocket: NetSocket;
   /** Its client's. Socket.IO calls it so. */
   readonly remoteAddress: string | undefined;
-  readyState: "open" | "closing" | "closed" = "open";
+  readyState: "open" | "closed" = "open";
   slot: Set<Beating> | undefined;
   /** Whether the client has been heard since it was last asked. */
   isAlive = true;
@@ -97,6 +97,7 @@ export class PlainConnection extends EventEmitter implements Beating {
         this.#send(this.#wantsOffsets ? frame.textWithOffset : frame.text);
         break;
       case "goodbye":
+        endsBecause(this, "session_ended");
         this.#close(NORMAL_CLOSURE);
         break;
       case "refused":
@@ -123,8 +124,14 @@ export class PlainConnection extends EventEmitter implements Beating {
     this.#close(TOKEN_EXPIRED);
   }
 
-  /** The WebSocket has ended. */
+  /** The client under its WebSocket, by which whoever reads from it knows the connection. */
+  get webSocket(): object {
+    return this.#socket;
+  }
+
+  /** The WebSocket has ended, or is about to: nothing more is told to the client. */
   onClosed(): void {
+    if (this.readyState === "closed") return;
     this.readyState = "closed";
     this.#home.connections.delete(this);
     stopBeating(this);
@@ -178,8 +185,9 @@ export class PlainConnection extends EventEmitter implements Beating {
 
   #close(code: number): void {
     if (this.readyState !== "open") return;
-    this.readyState = "closing";
     this.#socket.close(code);
+    // Not when the client has answered: what it holds here ends now, and is logged with what it has been told until now.
+    this.onClosed();
   }
 }
 
