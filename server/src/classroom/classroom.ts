@@ -8,7 +8,8 @@ import {
 import type { Cluster } from "../cluster/cluster.js";
 import { HeldRooms } from "../cluster/held-rooms.js";
 import type { RoomEvent } from "../cluster/ports.js";
-import type { Room, RoomLimits, RoomListener } from "../cluster/room.js";
+import type { RoomLimits } from "../cluster/recent-events.js";
+import type { Room, RoomListener } from "../cluster/room.js";
 import type { Identity } from "./address.js";
 import { Admission, type AdmissionOptions } from "./admission.js";
 import { CatchUps } from "./resume/catch-ups.js";

@@ -1,7 +1,8 @@
 import type { RoomName } from "@inthon/emitter/protocol";
 import type { Logger } from "../telemetry/log.js";
 import { KEEP_PART, type Broker } from "./ports.js";
-import { Room, type RoomLimits, type RoomListener } from "./room.js";
+import type { RoomLimits } from "./recent-events.js";
+import { Room, type RoomListener } from "./room.js";
 import { Round } from "./round.js";
 
 /** All rooms are looked at in this many parts, so that Redis is not asked about ten thousand at once. */

@@ -9,6 +9,7 @@ import {
   type RoomEvent,
 } from "./ports.js";
 import { contiguousEnd, follow } from "./event-runs.js";
+import { RecentEvents, type RoomLimits } from "./recent-events.js";
 import { pause } from "./retry.js";
 import { isInHistory } from "./standing.js";
 
@@ -21,15 +22,6 @@ export interface RoomListener {
 }
 
 const READ_PAGE = { events: 500, bytes: 1_048_576 };
-/** The recent events are cut when they are this many times as long as a history, so that cutting costs little for each. */
-const CUT_AT = 1.25;
-
-/** How much of a room a replica remembers: as much as its history. */
-export interface RoomLimits {
-  readonly historyLimit: number;
-  readonly historyMaxBytes: number;
-}
-
 /** How often older events are read for one who comes back, while Redis becomes another one again and again. */
 const MAX_READINGS = 5;
 
@@ -55,7 +47,6 @@ export class Room {
   readonly #broker: Broker;
   readonly #listener: RoomListener;
   readonly #log: Logger;
-  readonly #limits: RoomLimits;
   readonly #closing = new AbortController();
   #position: Position | undefined;
   /** Where earlier epochs of the history ended. */
@@ -69,9 +60,8 @@ export class Room {
   #begun: number | undefined;
   /** How often the subscription broke. */
   #interruptions = 0;
-  /** The newest events, without a hole, up to the position. */
-  #recent: HistoryEntry[] = [];
-  #recentBytes = 0;
+  /** Up to the position. */
+  readonly #recent: RecentEvents;
   #backfilling: Backfill | undefined;
   /** How often something of the history was lost that members had been told. */
   #losses = 0;
@@ -90,7 +80,7 @@ export class Room {
     this.name = name;
     this.#broker = broker;
     this.#listener = listener;
-    this.#limits = options;
+    this.#recent = new RecentEvents(options);
     this.#log = options.log;
     this.opened = this.#open();
     // Whoever holds the room awaits it; a room that is closed meanwhile has nobody left to tell.
@@ -151,8 +141,7 @@ export class Room {
     this.#closing.abort();
     this.#isOpen = false;
     this.#isLive = false;
-    this.#recent = [];
-    this.#recentBytes = 0;
+    this.#recent.clear();
   }
 
   /**
@@ -162,10 +151,8 @@ export class Room {
    * @param limit - how many of them, the oldest first
    */
   eventsSince(from: Position, limit = Infinity): readonly HistoryEntry[] | undefined {
-    const count = this.position.n - from.n;
-    if (!this.#hasReached(from) || count < 0 || count > this.#recent.length) return undefined;
-    const start = this.#recent.length - count;
-    return this.#recent.slice(start, start + limit);
+    if (!this.#hasReached(from)) return undefined;
+    return this.#recent.newest(this.position.n - from.n, limit);
   }
 
   /**
@@ -239,9 +226,7 @@ export class Room {
 
   #apply(event: HistoryEntry): void {
     this.#position = event.position;
-    this.#recent.push(event);
-    this.#recentBytes += bytesOf(event);
-    this.#cutRecent();
+    this.#recent.add(event);
     if (isReadable(event) && !this.#isRepetition(event)) this.#listener.onEvent(this, event);
   }
 
@@ -307,10 +292,7 @@ export class Room {
     }
     if (begun === head.epoch && ends.length === 0 && events.length > 0 && follow(events, 0)) {
       // The history was lost, the subscription was not, so members miss nothing: they hear the new one from its beginning.
-      this.#position = { epoch: head.epoch, n: 0 };
-      this.#recent = [];
-      this.#recentBytes = 0;
-      this.#oldestReached = 0;
+      this.#beginAt({ epoch: head.epoch, n: 0 });
     }
     const position = this.#position;
     const isWhole = follow(events, position.n) && (events.length > 0 || head.n === position.n);
@@ -322,18 +304,22 @@ export class Room {
       { room: this.name, position, head },
       "the history no longer holds what this replica missed: members begin anew",
     );
-    this.#position = head;
-    this.#recent = [];
-    this.#oldestReached = 0;
-    this.#recentBytes = 0;
+    this.#beginAt(head);
     this.#announced = undefined;
     this.#losses++;
     this.#listener.onLoss(this);
   }
 
+  /** What was before this place is of another history. */
+  #beginAt(place: Position): void {
+    this.#position = place;
+    this.#recent.clear();
+    this.#oldestReached = 0;
+  }
+
   /** The oldest place from which the recent events go on. */
   #firstReached(): number {
-    return (this.#recent[0]?.position.n ?? this.position.n + 1) - 1;
+    return (this.#recent.oldest ?? this.position.n + 1) - 1;
   }
 
   /** Once for all who ask. */
@@ -375,29 +361,7 @@ export class Room {
     const missing = older.filter(({ position }) => position.n <= wanted());
     const last = missing.at(-1)?.position;
     if (last?.n !== wanted() || !this.#hasReached(last)) return true;
-    this.#recent = [...missing, ...this.#recent];
-    this.#recentBytes = this.#recent.reduce((sum, entry) => sum + bytesOf(entry), 0);
-    this.#cutRecent();
+    this.#recent.putBefore(missing);
     return true;
   }
-
-  #cutRecent(): void {
-    const { historyLimit, historyMaxBytes } = this.#limits;
-    const isTooLong =
-      this.#recent.length > CUT_AT * historyLimit || this.#recentBytes > CUT_AT * historyMaxBytes;
-    if (!isTooLong) return;
-    let from = this.#recent.length;
-    let bytes = 0;
-    while (from > 0 && this.#recent.length - from < historyLimit) {
-      bytes += bytesOf(this.#recent[from - 1]);
-      if (bytes > historyMaxBytes) break;
-      from--;
-    }
-    this.#recent = this.#recent.slice(from);
-    this.#recentBytes = this.#recent.reduce((sum, entry) => sum + bytesOf(entry), 0);
-  }
-}
-
-function bytesOf(entry: HistoryEntry | undefined): number {
-  return entry && isReadable(entry) ? entry.bytes : 0;
 }
