@@ -155,6 +155,38 @@ for (const [name, before, after, found] of cases) {
   });
 }
 
+/** Who saw a turn to a new epoch whose events were lost together, and when, by the clock of the epochs. */
+for (const [name, lossesAt, found] of [
+  ["both were lost later, and that is right", [3_000], 0],
+  ["the first had been lost before, and it is found", [1_500, 3_000], 1],
+] as const) {
+  void t.test(`a turn to a new epoch: ${name}`, (t) => {
+    const truth = new Truth(new Findings());
+    const room = truth.room("judged", "student");
+    const track = new Track("client", room, truth);
+    const place = (ms: number, n: number): Position => ({ epoch: ms * 1_000, n });
+    const lose = (at: number) => {
+      room.read([], { kind: "rollback", at });
+      truth.losses.push({ at, back: at });
+    };
+    room.promise(place(1_000, 1), "11");
+    track.connected(`${String(1_000 * 1_000)}-0`, false, "replica");
+    track.event(`${String(1_000 * 1_000)}-1`, "11");
+    for (const at of lossesAt.slice(0, -1)) lose(at);
+    room.promise(place(2_000, 2), "22");
+    track.event(`${String(2_000 * 1_000)}-2`, "22");
+    lose(lossesAt.at(-1) ?? 0);
+    const last: [Position, string] = [place(4_000, 1), "31"];
+    room.read([last], { kind: "look" });
+    [room.sentinel] = last;
+    track.connected(`${String(4_000 * 1_000)}-0`, false, "replica");
+    track.event(`${String(4_000 * 1_000)}-1`, "31");
+    track.finish(room.order());
+    t.equal(truth.findings.count("falsely recovered"), found);
+    t.end();
+  });
+}
+
 void t.test(
   "what outlived a loss and is dropped from history, a hole in it, and an event twice in it are found",
   (t) => {

@@ -89,13 +89,22 @@ export class Passage {
       this.#find(late ? "out of order" : "doubled", 1, what, step);
       return;
     }
-    if (epoch !== before.epoch && this.#index === undefined) {
+    if (epoch !== before.epoch && this.#index === undefined && this.#hadGoneBy(epoch)) {
       this.#find("falsely recovered", 1, `${what}, which had been lost`, step);
     }
     // A history that was thrown away begins anew at 1; one that lost its end counts on.
     if (n > 1) this.#passOver(this.#room.knownBetween(epoch, before.n, n), what, step);
     this.#before = position;
     this.#index = undefined;
+  }
+
+  /**
+   * Whether where it stood had been lost when an epoch began, and not only afterwards, together with what came in that
+   * epoch. Epochs are the time of their beginning, in microseconds since 1970.
+   */
+  #hadGoneBy(epoch: number): boolean {
+    const lostAt = this.#room.find(this.#before)?.lostAt;
+    return lostAt === undefined || epoch / 1_000 > lostAt;
   }
 
   #passOver(ids: readonly string[], what: string, step: number): void {
