@@ -102,6 +102,7 @@ async function stockParts(t: Test): Promise<Readonly<Record<string, unknown>>> {
     "ws WebSocket": at(transport, "socket"),
     "ws Receiver": at(transport, "socket", "_receiver"),
     "ws WebSocketServer's options": at(engineSocket, "server", "ws", "options"),
+    "node EventEmitter": net,
     "node net.Socket": net,
     "node net.Socket's `_writableState`": at(net, "_writableState"),
     "node net.Socket's handle": at(net, "_handle"),

@@ -31,6 +31,21 @@ function watchUpgrades(t: Test): WeakRef<IncomingMessage>[] {
   return requests;
 }
 
+/** What the receiver of a WebSocket keeps of the last frame. */
+function maskOf(socket: object | undefined): unknown {
+  const { conn } = socket as { readonly conn: MaskSeam };
+  return (conn.webSocket ?? conn.transport.socket)?._receiver._mask;
+}
+
+interface WebSocketSeam {
+  readonly _receiver: { readonly _mask?: unknown };
+}
+
+interface MaskSeam {
+  readonly webSocket?: WebSocketSeam;
+  readonly transport: { readonly socket?: WebSocketSeam };
+}
+
 interface EmitSeam {
   emit: (this: HttpServer, event: string, ...args: unknown[]) => boolean;
 }
@@ -92,6 +107,7 @@ for (const [kind, enter] of Object.entries(CLIENTS)) {
     t.strictSame(socket?.handshake.headers, {});
     t.strictSame(socket?.handshake.auth, {});
     t.strictSame(socket?.data, {}, "and what was prepared is used up");
+    t.notOk(maskOf(socket), "what came with the last frame is not kept for its mask");
 
     const emitter = await connect(app.url);
     t.teardown(() => emitter.close());

@@ -42,6 +42,21 @@ const SOCKET_IO_REASONS: Readonly<Record<string, string>> = {
   "server namespace disconnect": "session_ended",
 };
 
+/** What the line of a connection's end needs, and nothing but that: it is kept for each connection. */
+interface Stay {
+  readonly who: Identity;
+  readonly user: string | undefined;
+  readonly room: Room;
+  readonly from: Offset;
+  readonly catchUp: Readonly<CatchUp> | undefined;
+  /** By the process's own clock. In whole milliseconds, which are no object of their own. */
+  readonly startedAtMs: number;
+}
+
+const stay = Symbol("stay");
+
+type LoggedSocket = ClassroomSocket & { [stay]?: Stay };
+
 /**
  * A line for each connection's start and end: who, by what, why it ended, and between which offsets it was told all there
  * was. That costs nothing for each event, and answers "why did this student hear nothing?".
@@ -49,11 +64,19 @@ const SOCKET_IO_REASONS: Readonly<Record<string, string>> = {
 export class ConnectionLog {
   readonly #log: Logger;
   readonly #closing: AbortSignal;
+  /** One for all: a function for each connection would be memory for each. */
+  readonly #onDisconnect: (this: ClassroomSocket, reason: string) => void;
 
   /** @param closing - aborts when this replica sends everybody away */
   constructor(log: Logger, closing: AbortSignal) {
     this.#log = log;
     this.#closing = closing;
+    const end = (socket: LoggedSocket, reason: string) => {
+      this.#end(socket, reason);
+    };
+    this.#onDisconnect = function (reason) {
+      end(this, reason);
+    };
   }
 
   /**
@@ -62,27 +85,34 @@ export class ConnectionLog {
    */
   begin(
     socket: ClassroomSocket,
-    { sessionId, role }: Identity,
+    who: Identity,
     room: Room,
     from: Offset,
     catchUp?: Readonly<CatchUp>,
   ): void {
     if (!this.#log.isLevelEnabled("info")) return;
-    const startedAt = performance.now();
     const { user } = socket.data;
-    const who = { connection: socket.id, session: sessionId, role, user };
     const { remoteAddress: address } = socket.conn;
-    this.#log.info({ ...who, address, protocol: protocolOf(socket), from }, "connected");
-    socket.once("disconnect", (reason) => {
-      const end = {
-        protocol: protocolOf(socket),
-        reason: this.#reasonOf(socket, reason),
-        ms: Math.round(performance.now() - startedAt),
-        from,
-        to: formatOffset(catchUp?.isBehind === true ? catchUp.place : room.position),
-      };
-      this.#log.info({ ...who, ...end }, "disconnected");
-    });
+    const line = { ...nameOf(socket, who, user), address, protocol: protocolOf(socket), from };
+    this.#log.info(line, "connected");
+    const startedAtMs = Math.round(performance.now());
+    (socket as LoggedSocket)[stay] = { who, user, room, from, catchUp, startedAtMs };
+    socket.on("disconnect", this.#onDisconnect);
+  }
+
+  #end(socket: LoggedSocket, reason: string): void {
+    const stayed = socket[stay];
+    if (!stayed) return;
+    const { who, user, room, from, catchUp, startedAtMs } = stayed;
+    const line = {
+      ...nameOf(socket, who, user),
+      protocol: protocolOf(socket),
+      reason: this.#reasonOf(socket, reason),
+      ms: Math.round(performance.now()) - startedAtMs,
+      from,
+      to: formatOffset(catchUp?.isBehind === true ? catchUp.place : room.position),
+    };
+    this.#log.info(line, "disconnected");
   }
 
   #reasonOf(socket: ClassroomSocket, reason: string): string {
@@ -91,6 +121,10 @@ export class ConnectionLog {
     if (this.#closing.aborted) return "draining" satisfies EndReason;
     return SOCKET_IO_REASONS[reason] ?? reason;
   }
+}
+
+function nameOf({ id }: ClassroomSocket, { sessionId, role }: Identity, user?: string) {
+  return { connection: id, session: sessionId, role, user };
 }
 
 /** `websocket` and `polling` are Socket.IO's, `plain` is a WebSocket without it. */

@@ -54,6 +54,7 @@ export function routeUpgrades(
       gatherWrites(socket);
       const engine = isEngineIo ? engines.engineIo : engines.plain;
       engine.handleUpgrade(request, socket, head);
+      if (socket.listenerCount("error") > 1) socket.off("error", destroy);
     };
     const problem = findProblem(request, isEngineIo, gate);
     if (problem) {

@@ -1,4 +1,5 @@
 import { pino, type LogFn, type Logger } from "pino";
+import { GatheredLines } from "./lines.js";
 import { Sampler } from "./sampler.js";
 
 export type { Logger } from "pino";
@@ -18,15 +19,18 @@ export function createLogger(level: string, nodeId: string): Logger {
   // Whoever read the log may be gone. That must neither end the process nor keep it from ending, which pino's own
   // writer does: on a broken pipe it tries for ever.
   process.stdout.on("error", () => undefined);
+  const lines = new GatheredLines(process.stdout);
   const sampler = new Sampler(TROUBLES);
   const hooks = {
     logMethod(this: Logger, args: Parameters<LogFn>, method: LogFn, levelOfLine: number) {
       const untold = levelOfLine >= WARN ? sampler.admit(messageOf(args)) : 0;
       if (untold === undefined) return;
       method.apply(this, untold > 0 ? withUntold(args, untold) : args);
+      // What went wrong may be the last thing that this process tells.
+      if (levelOfLine >= WARN) lines.flush();
     },
   };
-  return pino({ level, base: { node: nodeId }, hooks }, process.stdout);
+  return pino({ level, base: { node: nodeId }, hooks }, lines);
 }
 
 /** The line without what differs each time. */

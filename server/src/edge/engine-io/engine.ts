@@ -41,6 +41,7 @@ interface TransportSeam {
   /** Whether a ping of ours has not been answered: the answer is not counted against the client. */
   awaitsPong?: boolean;
   onPacket(this: TransportSeam, packet: EnginePacket): void;
+  on(this: TransportSeam, event: string, listener: (...args: unknown[]) => void): TransportSeam;
   /** Whether the client may ping, which it does once: to probe a transport that it upgrades to. */
   mayProbe?: boolean;
   /** Of long polling: how long a connection that is closed waits for the client's next poll. */
@@ -162,6 +163,7 @@ export class TolerantEngine extends EngineServer {
       seam.intake = new PollingIntake(transport, this.#intake, address);
     } else {
       seam.intake = (request as RequestSeam).intake;
+      seam.on = onWithoutHeaders;
       refuseRequests(transport);
     }
     if (prepareQuery(request)["sid"] !== undefined) seam.mayProbe = true;
@@ -186,10 +188,7 @@ export class TolerantEngine extends EngineServer {
     this.#heartbeat.add(connection);
     connection.on("close", onClose);
     const { name, socket } = connection.transport;
-    if (name !== "websocket") return;
-    // Only polling emits it.
-    connection.transport.removeAllListeners("headers");
-    socket?.off("error", untilThereIsATransport);
+    if (name === "websocket") socket?.off("error", untilThereIsATransport);
   }
 }
 
@@ -217,6 +216,15 @@ function onClose(this: ConnectionSeam): void {
 
 // Engine.IO's own type of it is not exported.
 type EngineRequest = Parameters<EngineServer["verify"]>[0];
+
+/** Only polling emits it, and its listener would keep the first request. */
+function onWithoutHeaders(
+  this: TransportSeam,
+  ...[event, listener]: Parameters<TransportSeam["on"]>
+): TransportSeam {
+  if (event === "headers") return this;
+  return (Object.getPrototypeOf(this) as TransportSeam).on.call(this, event, listener);
+}
 
 /** Shared by all transports: a function for each would be memory for each. */
 function onTolerablePacket(this: TransportSeam, packet: EnginePacket): void {

@@ -22,10 +22,14 @@ export function shortHandshake(request: IncomingMessage, auth: Handshake["auth"]
   return { ...FORGOTTEN, url: request.url ?? "", query: prepareQuery(request), auth };
 }
 
-// Read-only in the types of socket.io and engine.io (test/dependencies/private-parts.md).
+// Private or read-only in the types of socket.io, engine.io and node (test/dependencies/private-parts.md).
 interface HandshakeSeam {
   handshake: Handshake;
-  readonly conn: { request: IncomingMessage | undefined };
+  readonly conn: {
+    request: IncomingMessage | undefined;
+    cleanupFn?: unknown[];
+    readonly _events?: { close?: unknown };
+  };
 }
 
 /**
@@ -36,4 +40,12 @@ export function forgetHandshake(socket: object): void {
   const seam = socket as HandshakeSeam;
   seam.handshake = FORGOTTEN;
   seam.conn.request = undefined;
+  trimLists(seam.conn);
+}
+
+/** An array to which something was pushed has room for sixteen more. To these no more will come. */
+function trimLists(conn: HandshakeSeam["conn"]): void {
+  if (conn.cleanupFn) conn.cleanupFn = conn.cleanupFn.slice();
+  const { _events: events } = conn;
+  if (Array.isArray(events?.close)) events.close = events.close.slice();
 }

@@ -12,6 +12,8 @@ const NETWORK_PARTS = 4;
 /** Says where requests come from. The only place that reads forwarded headers. */
 export class ClientAddresses {
   readonly #trust: Trust;
+  /** Whether anybody is believed to be a proxy. */
+  readonly #hasProxies: boolean;
   readonly #isKnown: boolean;
 
   /**
@@ -20,11 +22,13 @@ export class ClientAddresses {
    */
   constructor(trustProxy: boolean | number | readonly string[] | undefined) {
     this.#trust = toTrust(trustProxy);
+    this.#hasProxies = trustProxy !== undefined && trustProxy !== false && trustProxy !== 0;
     this.#isKnown = trustProxy !== undefined;
   }
 
   /** The address of the client of a request, as far as anything is known of it. For logs. */
   of(request: IncomingMessage): string | undefined {
+    if (!this.#hasProxies) return request.socket.remoteAddress;
     const address = withoutPort(proxyAddr(request, this.#trust));
     return isIP(address) === 0 ? request.socket.remoteAddress : address;
   }

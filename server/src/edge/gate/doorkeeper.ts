@@ -5,7 +5,7 @@ import { parseAddress, type Identity } from "../../classroom/address.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { HttpProblem } from "../http/problems.js";
 import type { ClientAddresses } from "./client-addresses.js";
-import { Owners, type Owner } from "./owners.js";
+import { NOBODYS, Owners, type Owner, type Place } from "./owners.js";
 
 export interface ConnectionLimits {
   /** Connections of this replica; and as many sockets on which there is none. */
@@ -23,12 +23,6 @@ const SPARE_SOCKETS = 16;
 /** When to come back, in seconds: to a replica or for an address that is full, somebody has to go first. */
 const FULL = { "retry-after": "5" };
 const TOO_FAST = { "retry-after": "1" };
-
-/** What a socket, a request or a connection takes up, until it ends. */
-interface Place {
-  kind: "socket" | "connection";
-  readonly owner: Owner | undefined;
-}
 
 const place = Symbol("place");
 
@@ -80,7 +74,7 @@ export class Doorkeeper {
         socket.destroy();
         return;
       }
-      this.#take(socket, { kind: "socket", owner });
+      this.#take(socket, placeOf("socket", owner));
       socket.on("close", this.#onEnd);
     });
   }
@@ -145,7 +139,7 @@ export class Doorkeeper {
     if (isFull(owner?.connections, maxConnectionsPerAddress)) {
       return tooMany("your address has as many connections as it may: come back later");
     }
-    return { kind: "connection", owner };
+    return placeOf("connection", owner);
   }
 
   #take(holder: object, taken: Place): void {
@@ -171,6 +165,11 @@ export class Doorkeeper {
       if (owner) owner.connections += by;
     }
   }
+}
+
+/** One for all of the same kind and owner: an object for each connection would be memory for each. */
+function placeOf(kind: Place["kind"], owner: Owner | undefined): Place {
+  return (owner?.places ?? NOBODYS)[kind];
 }
 
 /** Why nobody can come in by a URL that names a role room, where that is full. */

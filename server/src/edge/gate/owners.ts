@@ -9,7 +9,21 @@ export interface Owner {
   tokens: number;
   /** When that was, in ms of the process's own clock. */
   at: number;
+  /** What each of its sockets and connections takes up. */
+  readonly places: Readonly<Record<"socket" | "connection", Place>>;
 }
+
+/** What a socket or a connection takes up, and whose it is. */
+export interface Place {
+  readonly kind: "socket" | "connection";
+  readonly owner: Owner | undefined;
+}
+
+/** Where nobody knows whose it is. */
+export const NOBODYS: Owner["places"] = {
+  socket: { kind: "socket", owner: undefined },
+  connection: { kind: "connection", owner: undefined },
+};
 
 export interface NewConnections {
   /** In a second, over a longer time. */
@@ -43,7 +57,7 @@ export class Owners {
     if (known) return known;
     if (this.#owners.size >= this.#sweepAt) this.#sweep();
     const { burst: tokens } = this.#limit;
-    const owner = { name, connections: 0, sockets: 0, tokens, at: performance.now() };
+    const owner = newOwner(name, tokens);
     this.#owners.set(name, owner);
     return owner;
   }
@@ -84,6 +98,14 @@ export class Owners {
     }
     this.#sweepAt = Math.max(MIN_SWEEP, Math.min(2 * this.#owners.size, MAX_OWNERS));
   }
+}
+
+function newOwner(name: string, tokens: number): Owner {
+  const places: Record<Place["kind"], Place> = { ...NOBODYS };
+  const owner = { name, connections: 0, sockets: 0, tokens, at: performance.now(), places };
+  places.socket = { kind: "socket", owner };
+  places.connection = { kind: "connection", owner };
+  return owner;
 }
 
 function hasSomething({ connections, sockets }: Owner): boolean {

@@ -23,6 +23,7 @@ const intakeOf = Symbol("intake");
 // Private in the types of ws (test/dependencies/private-parts.md).
 interface ReceiverSeam {
   _maxPayload: number;
+  _mask: Buffer | undefined;
   [intakeOf]?: WebSocketIntake;
   emit(this: ReceiverSeam, event: string, ...args: unknown[]): boolean;
   startLoop(this: ReceiverSeam, done: Done): void;
@@ -175,8 +176,11 @@ function prototypeOf(receiver: ReceiverSeam): ReceiverSeam {
 
 function emit(this: ReceiverSeam, event: string, ...args: unknown[]): boolean {
   const intake = this[intakeOf];
-  const isMessage = event === "message" || event === "ping" || event === "pong";
-  if (isMessage && intake?.onMessage() === false) return false;
+  if (event === "message" || event === "ping" || event === "pong") {
+    // A view of all that was read with the frame, which would be kept until the next one comes. ws 8.22 lets go of it too.
+    this._mask = undefined;
+    if (intake?.onMessage() === false) return false;
+  }
   if (event === "error") intake?.onError(args[0] as { code?: string });
   return prototypeOf(this).emit.call(this, event, ...args);
 }
