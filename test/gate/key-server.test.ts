@@ -87,6 +87,8 @@ for (const mood of ["failing", "endless", "silent", "moved"] as const) {
     t.notOk(output().includes(token), "the log holds no token");
     const told = errors().filter((line) => line.includes("JWKS_URL"));
     t.equal(told.length, 1, "it is told once");
+    t.match(told[0], "nobody comes in", "and what that means");
+    t.match(output(), /"code":"token_unchecked"/, "whoever met it is logged");
     server.mood = "well";
     await happens(socket, "connected");
     t.strictSame(refused, [], "the stock client was not sent away, and has come back by itself");

@@ -46,7 +46,7 @@ export function routeUpgrades(
     socket.on("error", destroy);
     const isEngineIo = prepareQuery(request)["EIO"] !== undefined;
     const turnAway = (problem: HttpProblem) => {
-      noteRefusal(gate.refusals, problem.problem, gate.addresses.of(request));
+      noteRefusal(gate.refusals, problem, gate.addresses.of(request));
       refuse(socket, problem);
     };
     const letIn = () => {
@@ -61,19 +61,21 @@ export function routeUpgrades(
       turnAway(problem);
       return;
     }
+    // Before its token is looked at, which costs more. Where it is turned away its place ends with its socket.
+    const noPlace = enter(request, isEngineIo, gate);
+    if (noPlace) {
+      turnAway(noPlace);
+      return;
+    }
     if (isEngineIo || !gate.tokens) {
-      const noPlace = enter(request, isEngineIo, gate);
-      if (noPlace) turnAway(noPlace);
-      else letIn();
+      letIn();
       return;
     }
     gate.tokens
       .checkPlain(request)
       .then(() => {
-        // It would take a place that nobody lets go of any more.
         if (socket.destroyed) return;
-        const noPlace = gate.closing.aborted ? goingAway() : enter(request, isEngineIo, gate);
-        if (noPlace) turnAway(noPlace);
+        if (gate.closing.aborted) turnAway(goingAway());
         else letIn();
       })
       .catch((error: unknown) => {

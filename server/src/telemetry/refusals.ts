@@ -28,6 +28,8 @@ export type RefusalCode =
   | "forbidden"
   /** Its token has run out. */
   | "token_expired"
+  /** Its token could not be checked: the keys of `JWKS_URL` cannot be had. */
+  | "token_unchecked"
   /** Its page is not one that may connect. */
   | "origin_not_allowed"
   /** Something on the bus is not what this product writes. */

@@ -55,8 +55,8 @@ export class TokenGate {
     const refusal = toAdmissionError(error);
     if (!refusal) {
       // That the keys of tokens cannot be had is logged where it is noticed.
-      if (!(error instanceof TokenError))
-        this.#log.error({ err: error }, "a token was not checked");
+      if (error instanceof TokenError) this.#refusals.note("token_unchecked", whom(socket));
+      else this.#log.error({ err: error }, "a token was not checked");
       socket.conn.close();
       return undefined;
     }

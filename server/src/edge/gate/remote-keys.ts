@@ -16,6 +16,8 @@ const COOLDOWN_MS = 5_000;
 /** After a failure nobody asks for so long. */
 const FAILURE_COOLDOWN_MS = 1_000;
 
+const STILL_KNOWN = "tokens are checked with those that are known";
+const NONE_KNOWN = "no token can be checked, and nobody comes in, until they can";
 const UNAVAILABLE = "the keys to check tokens with cannot be had just now: try again";
 
 /**
@@ -82,9 +84,11 @@ class BoundedFetch {
     } catch (error) {
       this.#failure = { error, at: performance.now() };
       if (!before) {
-        const advice =
-          "the keys of JWKS_URL cannot be had: tokens are checked with those that are known";
-        this.#log.error({ err: error }, advice);
+        const isKnown = this.#fetchedAt !== undefined;
+        this.#log.error(
+          { err: error },
+          `the keys of JWKS_URL cannot be had: ${isKnown ? STILL_KNOWN : NONE_KNOWN}`,
+        );
       }
       throw error;
     }

@@ -26,11 +26,11 @@ export interface HttpOptions {
 
 /** The HTTP server, with errors as problems, security headers and CORS. */
 export function createHttp(log: Logger, options: HttpOptions) {
-  const { allowedOrigins, limits, refusals, doorkeeper } = options;
+  const { allowedOrigins, limits, addresses, refusals, doorkeeper } = options;
   const sendProblem = problemSender(options);
   const http = fastify({
     serverFactory: (listener) => {
-      const server = createLimitedServer(limits, refusals, listener);
+      const server = createLimitedServer(limits, addresses, refusals, listener);
       doorkeeper.watch(server);
       return server;
     },
@@ -107,11 +107,12 @@ type ErrorHandler = Parameters<FastifyInstance["setErrorHandler"]>[0];
 
 function problemSender({ refusals, addresses }: HttpOptions): ErrorHandler {
   return (error, request, reply) => {
-    const { problem, headers } = toProblem(error as FastifyError);
+    const refused = toProblem(error as FastifyError);
+    const { problem, headers } = refused;
     // That Redis is away is logged where it is noticed, once: not at each probe and each request that meets it.
     if (problem.status === 500)
       request.log.error({ err: error, path: pathOf(request) }, problem.detail);
-    noteRefusal(refusals, problem, addresses.of(request.raw));
+    noteRefusal(refusals, refused, addresses.of(request.raw));
     return reply
       .code(problem.status)
       .headers(headers)

@@ -1,5 +1,6 @@
 import type { RefusalCode, Refusals } from "../../telemetry/refusals.js";
-import type { Problem, ProblemCode } from "./problems.js";
+import { TokenError } from "../../classroom/tokens/claims.js";
+import type { HttpProblem, ProblemCode } from "./problems.js";
 
 /** The problems that are counted: who has met them came too often, brought too much, or is not welcome. */
 const COUNTED: Partial<Readonly<Record<ProblemCode, RefusalCode>>> = {
@@ -12,6 +13,10 @@ const COUNTED: Partial<Readonly<Record<ProblemCode, RefusalCode>>> = {
   too_many_new_connections: "too_many_new_connections",
 };
 
+function refusalOf({ code }: TokenError): RefusalCode {
+  return code === "unavailable" ? "token_unchecked" : code;
+}
+
 /**
  * To be called once for each request that is answered with a problem.
  *
@@ -19,9 +24,10 @@ const COUNTED: Partial<Readonly<Record<ProblemCode, RefusalCode>>> = {
  */
 export function noteRefusal(
   refusals: Refusals,
-  { code }: Problem,
+  { problem, cause }: HttpProblem,
   address: string | undefined,
 ): void {
-  const refusal = COUNTED[code];
+  // Redis may be what is unavailable, too: that is nobody's fault who asks.
+  const refusal = cause instanceof TokenError ? refusalOf(cause) : COUNTED[problem.code];
   if (refusal) refusals.note(refusal, { address });
 }

@@ -8,6 +8,7 @@ import {
   type Server,
 } from "node:http";
 import type { Socket } from "node:net";
+import type { ClientAddresses } from "../gate/client-addresses.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { endUnread, lastAnswer } from "./last-words.js";
 import { HttpProblem } from "./problems.js";
@@ -22,12 +23,26 @@ const CHECK_INTERVAL_MS = 1_000;
  */
 const MAX_UNANSWERED = 8;
 
-const unanswered = new WeakMap<Socket, number>();
-/** The answer to the last request of each. */
-const newest = new WeakMap<Socket, ServerResponse>();
+/** The answers of each connection that have not been handed on, in the order of their requests. */
+const unanswered = new WeakMap<Socket, Set<Answer>>();
 
-/** An answer that refuses is the last one on its connection, and so is one to a request that has not come whole. */
-class Answer extends ServerResponse {
+/** Who leaves answers unread. */
+interface UnreadAnswers {
+  /** How long an answer may wait for its client, in ms. */
+  readonly timeoutMs: number;
+  /** What may wait for one connection where that is more than one answer, in bytes. */
+  readonly maxBytes: number;
+  onSlowReader(request: IncomingMessage): void;
+}
+
+/**
+ * An answer that refuses is the last one on its connection, and so is one to a request that has not come whole. Whoever
+ * does not read its answers is cut.
+ */
+class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
+  unread: UnreadAnswers | undefined;
+  #giveUp: NodeJS.Timeout | undefined;
+
   override writeHead(
     status: number,
     reason?: string | OutgoingHttpHeaders | OutgoingHttpHeader[],
@@ -39,27 +54,64 @@ class Answer extends ServerResponse {
       : super.writeHead(status, reason ?? headers);
   }
 
+  override end(chunk?: unknown, encoding?: unknown, onEnd?: unknown): this {
+    super.end(chunk, encoding as BufferEncoding, onEnd as () => void);
+    // Most are taken by the kernel at once.
+    if (this.writableLength > 0) this.#waitForReader();
+    return this;
+  }
+
   /** Called by Node.js when the answer has been handed on. */
   override detachSocket(socket: Socket): void {
     super.detachSocket(socket);
-    unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1);
+    clearTimeout(this.#giveUp);
+    unanswered.get(socket)?.delete(this);
     if (!this.req.complete) endUnread(socket);
+  }
+
+  #waitForReader(): void {
+    const { unread } = this;
+    const { socket } = this.req;
+    if (!unread || socket.destroyed) return;
+    const waiting = [...(unanswered.get(socket) ?? [])];
+    const bytes = waiting.reduce((sum, answer) => sum + answer.writableLength, 0);
+    const cut = () => {
+      if (socket.destroyed) return;
+      unread.onSlowReader(this.req);
+      socket.destroy();
+    };
+    // What is alone has to go out, however long it is.
+    if (waiting.length > 1 && bytes > unread.maxBytes) cut();
+    else this.#giveUp ??= setTimeout(cut, unread.timeoutMs).unref();
   }
 }
 
 export interface ServerLimits {
   /** How long the headers of a request may take to come. */
   readonly headersTimeoutMs: number;
-  /** How long a whole request may take to come. */
+  /** How long a whole request may take to come, and its answer to be read. */
   readonly requestTimeoutMs: number;
+  /** Bytes of answers that may wait for one connection. */
+  readonly maxUnreadBytes: number;
 }
 
 /** An HTTP server on which a request has its time, and a connection its share. */
 export function createLimitedServer(
-  { headersTimeoutMs, requestTimeoutMs }: ServerLimits,
+  { headersTimeoutMs, requestTimeoutMs, maxUnreadBytes }: ServerLimits,
+  addresses: ClientAddresses,
   refusals: Refusals,
   listener: RequestListener,
 ): Server {
+  const refuse = (code: "slow_reader" | "too_many_messages", request: IncomingMessage) => {
+    refusals.note(code, { protocol: "http", address: addresses.of(request) });
+  };
+  const unread: UnreadAnswers = {
+    timeoutMs: requestTimeoutMs,
+    maxBytes: maxUnreadBytes,
+    onSlowReader: (request) => {
+      refuse("slow_reader", request);
+    },
+  };
   return createServer(
     {
       ServerResponse: Answer,
@@ -70,21 +122,24 @@ export function createLimitedServer(
       connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, headersTimeoutMs, requestTimeoutMs),
     },
     (request, response) => {
-      if (!takesItsTurn(request, refusals)) return;
-      newest.set(request.socket, response);
-      listener(request, response);
+      const { socket } = request;
+      if (socket.destroyed) return;
+      response.unread = unread;
+      if (takesItsTurn(socket, response)) {
+        listener(request, response);
+      } else {
+        refuse("too_many_messages", request);
+        socket.destroy();
+      }
     },
   );
 }
 
-function takesItsTurn({ socket }: IncomingMessage, refusals: Refusals): boolean {
-  if (socket.destroyed) return false;
-  const count = (unanswered.get(socket) ?? 0) + 1;
-  unanswered.set(socket, count);
-  if (count <= MAX_UNANSWERED) return true;
-  refusals.note("too_many_messages", { protocol: "http", address: socket.remoteAddress });
-  socket.destroy();
-  return false;
+function takesItsTurn(socket: Socket, answer: Answer): boolean {
+  const waiting = unanswered.get(socket);
+  if (waiting) waiting.add(answer);
+  else unanswered.set(socket, new Set([answer]));
+  return (waiting?.size ?? 1) <= MAX_UNANSWERED;
 }
 
 /** What Node.js could not read, or not in time: answers if it still can, and closes the connection. */
@@ -102,8 +157,10 @@ export function closeOnClientError(refusals: Refusals) {
 
 /** Whether an answer has begun, into which another one must not be written. */
 function isAnswering(socket: Socket): boolean {
-  const count = unanswered.get(socket) ?? 0;
-  return count > 1 || (count === 1 && newest.get(socket)?.headersSent === true);
+  const waiting = unanswered.get(socket);
+  if (!waiting || waiting.size === 0) return false;
+  const [oldest] = waiting;
+  return waiting.size > 1 || oldest?.headersSent === true;
 }
 
 function problemOf(code: string | undefined): HttpProblem {
