@@ -56,19 +56,18 @@ export function routeUpgrades(
       engine.handleUpgrade(request, socket, head);
       if (socket.listenerCount("error") > 1) socket.off("error", destroy);
     };
+    const letInUnlessFull = () => {
+      const full = isNew(request, isEngineIo) && findFullRoom(request.url ?? "/", gate.isRoomFull);
+      if (full) turnAway(full);
+      else letIn();
+    };
     const problem = findProblem(request, isEngineIo, gate);
     if (problem) {
       turnAway(problem);
       return;
     }
-    // Before its token is looked at, which costs more. Where it is turned away its place ends with its socket.
-    const noPlace = enter(request, isEngineIo, gate);
-    if (noPlace) {
-      turnAway(noPlace);
-      return;
-    }
     if (isEngineIo || !gate.tokens) {
-      letIn();
+      letInUnlessFull();
       return;
     }
     gate.tokens
@@ -76,7 +75,7 @@ export function routeUpgrades(
       .then(() => {
         if (socket.destroyed) return;
         if (gate.closing.aborted) turnAway(goingAway());
-        else letIn();
+        else letInUnlessFull();
       })
       .catch((error: unknown) => {
         if (error instanceof HttpProblem) turnAway(error);
@@ -85,31 +84,27 @@ export function routeUpgrades(
   });
 }
 
-/** Why nobody can connect by this request, if so. */
+/** Why nobody can connect by this request, if so: as far as can be said before a token is looked at, which costs more. */
 function findProblem(
   request: IncomingMessage,
   isEngineIo: boolean,
-  { isOriginAllowed, closing }: UpgradeGate,
+  { isOriginAllowed, closing, doorkeeper }: UpgradeGate,
 ): HttpProblem | undefined {
   if (closing.aborted) return goingAway();
   const address = parseAddress(request.url ?? "/");
   if (!address || (address.kind === "default" && !isEngineIo)) {
     return new HttpProblem(404, "not_found", NOTHING_HERE);
   }
-  return isOriginAllowed(request) ? undefined : originNotAllowed();
+  if (!isOriginAllowed(request)) return originNotAllowed();
+  // Where it is turned away later, its place ends with its socket.
+  if (isNew(request, isEngineIo)) return doorkeeper.enterBySocket(request);
+  doorkeeper.joinConnection(request.socket);
+  return undefined;
 }
 
-/** Why there is no place for another connection, if so. */
-function enter(
-  request: IncomingMessage,
-  isEngineIo: boolean,
-  { isRoomFull, doorkeeper }: UpgradeGate,
-): HttpProblem | undefined {
-  if (isEngineIo && prepareQuery(request)["sid"] !== undefined) {
-    doorkeeper.joinConnection(request.socket);
-    return undefined;
-  }
-  return findFullRoom(request.url ?? "/", isRoomFull) ?? doorkeeper.enterBySocket(request);
+/** Whether it is no upgrade of a connection that there is. */
+function isNew(request: IncomingMessage, isEngineIo: boolean): boolean {
+  return !isEngineIo || prepareQuery(request)["sid"] === undefined;
 }
 
 function destroy(this: Duplex): void {
