@@ -7,6 +7,7 @@ import { HorizontalPodAutoscaler } from "kubernetes-models/autoscaling/v2";
 import { Service } from "kubernetes-models/v1";
 import t from "tap";
 import { loadConfig } from "../../server/dist/config/config.js";
+import { OTHERS } from "../sizing/figures.js";
 import { kustomizations, named, nameOf, render } from "./helpers/manifests.js";
 import { containerOf, environmentOf, podOf, SERVER } from "./helpers/workload.js";
 
@@ -44,6 +45,7 @@ await t.test(
     const byConnections = spec?.metrics?.find((it) => it.type === "Pods")?.pods;
     t.equal(byConnections?.metric.name, "inthon_connections");
     const target = Number(byConnections?.target.averageValue);
+    t.equal(target, OTHERS.connectionsEach.value, "what npm run size plans with");
     // 2 of 3 take what 3 had, and there is room for those who begin meanwhile.
     t.ok(target * 1.5 <= limits.maxConnections * 0.75, `${String(target)} connections for each`);
     t.ok(

@@ -38,6 +38,8 @@ const BLOCKS = {
   session: '{ "session_id": "lecture-1", "teacher_online"',
   history: '{ "session_id": "lecture-1", "role"',
   kustomize: "kubectl kustomize",
+  // Run by test/sizing/sizing.test.ts.
+  size: "npm run size",
   // Run by test/publish/rights.test.ts.
   rights: "ACL SETUSER server",
 } as const;
