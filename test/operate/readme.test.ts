@@ -38,6 +38,8 @@ const BLOCKS = {
   session: '{ "session_id": "lecture-1", "teacher_online"',
   history: '{ "session_id": "lecture-1", "role"',
   kustomize: "kubectl kustomize",
+  // Run by test/sizing/sizing.test.ts.
+  size: "npm run size",
   // Run by test/publish/rights.test.ts.
   rights: "ACL SETUSER server",
 } as const;
@@ -217,11 +219,13 @@ void t.test("the README", async (t) => {
     await t.rejects(fetch(`http://127.0.0.1:${String(clusterPort + 1)}/readyz`));
   });
 
-  await t.test("kubectl builds the overlay that it names", async (t) => {
+  await t.test("kubectl builds the overlays that it names", async (t) => {
     const kubectl = await ensureTool("kubectl");
-    const [, ...args] = block("kustomize").text.trim().split(" ");
-    const { stdout } = await run(kubectl, args, { cwd: root });
-    t.match(stdout, "kind: Deployment");
+    for (const line of block("kustomize").text.trim().split("\n")) {
+      const [, ...args] = line.split(" ");
+      const { stdout } = await run(kubectl, args, { cwd: root });
+      t.match(stdout, "kind: Deployment", line);
+    }
   });
 
   await t.test("names every event, variable and npm script that there is", async (t) => {

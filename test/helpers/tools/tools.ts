@@ -3,7 +3,15 @@ import { delimiter, join } from "node:path";
 import { aptInstall } from "./apt.js";
 
 /** The programs that are not npm packages, and that tests need. */
-export const TOOLS = ["redis-server", "haproxy", "nginx", "chromium", "kubectl", "curl"] as const;
+export const TOOLS = [
+  "redis-server",
+  "haproxy",
+  "nginx",
+  "chromium",
+  "kubectl",
+  "curl",
+  "promtool",
+] as const;
 export type Tool = (typeof TOOLS)[number];
 
 interface ToolSource {
@@ -28,6 +36,7 @@ const sources: Record<Tool, ToolSource> = {
   },
   kubectl: { binaries: ["kubectl"], package: "kubernetes-client" },
   curl: { binaries: ["curl"], package: "curl" },
+  promtool: { binaries: ["promtool"], package: "prometheus", service: "prometheus" },
 };
 
 /**

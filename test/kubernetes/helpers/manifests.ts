@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { join } from "node:path";
+import { readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import ts from "typescript";
@@ -26,6 +27,15 @@ const compilerOptions: ts.CompilerOptions = {
   types: [],
 };
 const readSources = new Map<string, ts.SourceFile | undefined>();
+
+/** Every folder that can be rendered, as a path from the root. */
+export async function kustomizations(): Promise<string[]> {
+  const files = await readdir(join(root, "k8s"), { recursive: true });
+  return files
+    .filter((file) => file.endsWith("kustomization.yaml"))
+    .map((file) => join("k8s", dirname(file)))
+    .sort();
+}
 
 /** What `kubectl apply -k` would send. */
 export async function render(directory: string): Promise<Manifest[]> {
@@ -64,10 +74,21 @@ export async function problemsOf(manifests: readonly Manifest[]): Promise<string
 
 type Model = new (data: Manifest) => { validate(): void };
 
-async function modelOf({ apiVersion, kind }: Manifest): Promise<Model | undefined> {
+/** The package that knows the objects of an API group; those of Kubernetes itself are in one. */
+const PACKAGES: Partial<Record<string, string>> = {
+  "gateway.networking.k8s.io": "@kubernetes-models/gateway-api",
+  "monitoring.coreos.com": "@kubernetes-models/prometheus-operator",
+};
+
+function moduleOf({ apiVersion, kind }: Manifest): string {
+  const [group = ""] = apiVersion.split("/");
+  return `${PACKAGES[group] ?? "kubernetes-models"}/${apiVersion}/${kind}`;
+}
+
+async function modelOf(manifest: Manifest): Promise<Model | undefined> {
   try {
-    const path = `kubernetes-models/${apiVersion}/${kind}`;
-    return ((await import(path)) as Partial<Record<string, Model>>)[kind];
+    const module = (await import(moduleOf(manifest))) as Partial<Record<string, Model>>;
+    return module[manifest.kind];
   } catch {
     return undefined;
   }
@@ -80,8 +101,7 @@ async function modelOf({ apiVersion, kind }: Manifest): Promise<Model | undefine
 function typeFaults(manifests: readonly Manifest[]): string[] {
   const file = join(root, "test", "manifests.in-memory.ts");
   const lines = manifests.map((manifest, index) => {
-    const { apiVersion, kind } = manifest;
-    const type = `import("kubernetes-models/${apiVersion}/${kind}").I${kind}`;
+    const type = `import("${moduleOf(manifest)}").I${manifest.kind}`;
     return `export const object${index}: ${type} = ${JSON.stringify(manifest)};`;
   });
   const host = ts.createCompilerHost(compilerOptions);
