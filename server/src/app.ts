@@ -143,6 +143,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     doorkeeper,
     addresses,
     refusals,
+    log,
     closing: closing.signal,
   };
   const { limits } = config;

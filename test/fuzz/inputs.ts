@@ -92,6 +92,7 @@ const header = fc.oneof(
     ],
     ...[
       "X-Forwarded-For: ::1, x",
+      "X-Forwarded-For: fe80::1%a.b, 127.0.0.9",
       "Idempotency-Key: x",
       "Last-Event-ID: 1-1",
       "Accept-Encoding: gzip",

@@ -22,6 +22,7 @@ const ENV = {
   CONNECT_TIMEOUT_MS: "1000",
   HISTORY_LIMIT: "50",
   NEW_CONNECTIONS_PER_S: "1000000",
+  TRUST_PROXY: "127.0.0.0/8,::1",
 };
 
 export interface FuzzOptions {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { io, type Socket } from "socket.io-client";
 import t, { type Test } from "tap";
 import { WebSocket } from "ws";
-import { RawBytes } from "../helpers/clients/raw-bytes.js";
+import { RawBytes, requestHead, textFrame, upgradeHead } from "../helpers/clients/raw-bytes.js";
 import { HANDSHAKES, rawGet } from "../helpers/clients/raw-http.js";
 import { eventually } from "../helpers/eventually.js";
 import { startCluster } from "../helpers/processes/cluster.js";
@@ -245,3 +245,46 @@ for (const [kind, start] of Object.entries(KINDS)) {
     await Promise.all(joined);
   });
 }
+
+void t.test("upgrades of one session of long polling are counted, and one is taken", async (t) => {
+  const server = await serverWith(t, {
+    TRUST_PROXY: "false",
+    MAX_CONNECTIONS_PER_ADDRESS: "5",
+  });
+  const path = `${pathOf("upgrades")}?EIO=4`;
+  const handshake = await RawBytes.open(server.url);
+  handshake.send(requestHead("GET", `${path}&transport=polling`, []));
+  await handshake.until('"sid":"');
+  const sid = /"sid":"([^"]+)"/.exec(handshake.received)?.[1] ?? "";
+  const upgrade = upgradeHead(`${path}&transport=websocket&sid=${encodeURIComponent(sid)}`);
+
+  const first = await RawBytes.open(server.url);
+  first.send(upgrade, textFrame("2probe"));
+  await first.until("3probe");
+  const second = await RawBytes.open(server.url);
+  second.send(upgrade);
+  await second.until("HTTP/1.1 400");
+  t.match(second.received, "it takes no other one");
+  await second.ended();
+  first.send(textFrame("5"));
+  t.teardown(() => {
+    first.socket.destroy();
+    handshake.socket.destroy();
+  });
+
+  // As many sockets as the address may have; whatever is asked for by them.
+  const many = await Promise.all(
+    Array.from({ length: 60 }, async () => {
+      const raw = await RawBytes.open(server.url);
+      t.teardown(() => raw.socket.destroy());
+      raw.send(upgrade);
+      await Promise.race([raw.ended(), raw.until("HTTP/1.1").catch(() => undefined)]);
+      return raw.received;
+    }),
+  );
+  t.ok(
+    many.every((answer) => !answer.includes("101 Switching")),
+    "none gets a WebSocket",
+  );
+  t.ok(refusalCodes(server).has("too_many_connections"), "most were cut before they asked");
+});

@@ -1,11 +1,13 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { parseAddress, type Identity } from "../classroom/address.js";
+import type { Logger } from "../telemetry/log.js";
 import type { Refusals } from "../telemetry/refusals.js";
 import type { ClientAddresses } from "./gate/client-addresses.js";
 import { findFullRoom, type Doorkeeper } from "./gate/doorkeeper.js";
 import { originNotAllowed, type OriginCheck } from "./gate/origins.js";
 import type { SocketTokens } from "./gate/socket-tokens.js";
+import { guard } from "./guard.js";
 import { gatherWrites } from "./wire/gather-writes.js";
 import { goingAway } from "./http/closing.js";
 import { noteRefusal } from "./http/refused.js";
@@ -28,6 +30,7 @@ export interface UpgradeGate {
   readonly doorkeeper: Doorkeeper;
   readonly addresses: ClientAddresses;
   readonly refusals: Refusals;
+  readonly log: Logger;
   /** Aborts when nobody is let in any more. */
   readonly closing: AbortSignal;
 }
@@ -41,7 +44,7 @@ export function routeUpgrades(
   engines: { engineIo: UpgradeHandler; plain: UpgradeHandler },
   gate: UpgradeGate,
 ): void {
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  const come = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A connection that breaks before it is handed over has nobody else to listen.
     socket.on("error", destroy);
     const isEngineIo = prepareQuery(request)["EIO"] !== undefined;
@@ -81,7 +84,11 @@ export function routeUpgrades(
         if (error instanceof HttpProblem) turnAway(error);
         else socket.destroy();
       });
-  });
+  };
+  server.on(
+    "upgrade",
+    guard(gate.log, (_request, socket) => socket, come),
+  );
 }
 
 /** Why nobody can connect by this request, if so: as far as can be said before a token is looked at, which costs more. */
@@ -97,9 +104,7 @@ function findProblem(
   }
   if (!isOriginAllowed(request)) return originNotAllowed();
   // Where it is turned away later, its place ends with its socket.
-  if (isNew(request, isEngineIo)) return doorkeeper.enterBySocket(request);
-  doorkeeper.joinConnection(request.socket);
-  return undefined;
+  return isNew(request, isEngineIo) ? doorkeeper.enterBySocket(request) : undefined;
 }
 
 /** Whether it is no upgrade of a connection that there is. */

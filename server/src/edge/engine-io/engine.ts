@@ -10,6 +10,8 @@ import type { ClientAddresses } from "../gate/client-addresses.js";
 import { limitReading, type Intake } from "../intake/intake.js";
 import { WebSocketIntake } from "../intake/websocket-intake.js";
 import { PollingIntake, refuseRequests } from "./polling-intake.js";
+import { refuse } from "../http/last-words.js";
+import { HttpProblem } from "../http/problems.js";
 import { CLOSE_TIMEOUT_MS, limitClosing } from "../wire/closing.js";
 import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
 import { prepareQuery } from "../request-query.js";
@@ -20,6 +22,7 @@ import { textFrames } from "../wire/websocket-frames.js";
 
 /** Engine.IO's ping. */
 const PING_FRAME = textFrames(["2"]);
+const HAS_ITS_WEBSOCKET = "this connection has a WebSocket, or is about to: it takes no other one";
 /** RFC 6455, section 7.4.1: for a client whose revision of Engine.IO is not spoken here. */
 const PROTOCOL_ERROR = 1002;
 
@@ -130,6 +133,11 @@ export class TolerantEngine extends EngineServer {
         // Refuses it, and destroys the socket in the same step: the answer must not wait for the end of the turn.
         socket.uncork();
         super.handleUpgrade(request, socket, head);
+        return;
+      }
+      const connection = sid === undefined ? undefined : this.clients[sid];
+      if (connection?.upgrading === true || connection?.upgraded === true) {
+        refuse(socket, new HttpProblem(400, "invalid_request", HAS_ITS_WEBSOCKET));
         return;
       }
       const seam = this as unknown as UpgradeSeam;

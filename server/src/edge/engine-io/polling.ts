@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { DEFAULT_PATH, parseAddress, type Identity } from "../../classroom/address.js";
 import { findFullRoom, type Doorkeeper } from "../gate/doorkeeper.js";
 import type { Http } from "../http/fastify.js";
+import { rawSocket, type EngineConnectionSeam } from "./connection.js";
 import { prepareQuery } from "../request-query.js";
 import { HttpProblem, NOTHING_HERE } from "../http/problems.js";
 
@@ -15,8 +16,7 @@ export interface PollingHandler {
 }
 
 /** A connection of Engine.IO, as it begins. */
-interface PollingConnection extends EventEmitter {
-  readonly readyState: string;
+interface PollingConnection extends EventEmitter, EngineConnectionSeam {
   readonly request: object;
 }
 
@@ -29,7 +29,14 @@ export interface PollingGate {
 /** Engine.IO's long polling, on the same URLs as the WebSockets. */
 export function pollingRoutes(http: Http, engineIo: PollingHandler, gate: PollingGate): void {
   engineIo.on("connection", (connection) => {
-    if (connection.readyState !== "closed") gate.doorkeeper.keep(connection, connection.request);
+    if (connection.readyState === "closed") return;
+    gate.doorkeeper.keep(connection, connection.request);
+    if (connection.transport.name === "websocket") return;
+    // Only then is the socket below its WebSocket part of it: what was to become one, and did not, is still counted.
+    connection.once("upgrade", () => {
+      const socket = rawSocket(connection);
+      if (socket) gate.doorkeeper.joinConnection(socket);
+    });
   });
   void http.register((scope, _options, done) => {
     // Engine.IO reads the body itself.

@@ -8,6 +8,10 @@ type Trust = (peer: string, hop: number) => boolean;
 
 /** Of an IPv6 address this is whose it is: the rest is chosen by whoever has it. */
 const NETWORK_PARTS = 4;
+/** More proxies in a row there are not. */
+const MAX_HOPS = 32;
+/** The longest address is one of IPv6 that ends as one of IPv4, with brackets, a port, and a zone. */
+const MAX_LENGTH = 80;
 
 /** Says where requests come from. The only place that reads forwarded headers. */
 export class ClientAddresses {
@@ -15,6 +19,7 @@ export class ClientAddresses {
   /** Whether anybody is believed to be a proxy. */
   readonly #hasProxies: boolean;
   readonly #isKnown: boolean;
+  readonly #known = new WeakMap<IncomingMessage, string | undefined>();
 
   /**
    * @param trustProxy - as in the configuration: where it is `undefined`, connections may all come from a load balancer that
@@ -26,11 +31,12 @@ export class ClientAddresses {
     this.#isKnown = trustProxy !== undefined;
   }
 
-  /** The address of the client of a request, as far as anything is known of it. For logs. */
+  /** The address of the client of a request, as far as anything is known of it. Worked out once. */
   of(request: IncomingMessage): string | undefined {
-    if (!this.#hasProxies) return request.socket.remoteAddress;
-    const address = withoutPort(proxyAddr(request, this.#trust));
-    return isIP(address) === 0 ? request.socket.remoteAddress : address;
+    if (this.#known.has(request)) return this.#known.get(request);
+    const address = this.#find(request);
+    this.#known.set(request, address);
+    return address;
   }
 
   /** Whom a request is put down to: an address, of IPv6 its network; `undefined` where nobody knows whose address it is. */
@@ -38,10 +44,27 @@ export class ClientAddresses {
     return this.#isKnown ? toOwner(this.of(request)) : undefined;
   }
 
+  /** Goes from whoever is connected to us to whom he speaks for, as long as who says so is trusted. */
+  #find(request: IncomingMessage): string | undefined {
+    const peer = readAddress(request.socket.remoteAddress);
+    if (!this.#hasProxies || peer === undefined) return peer;
+    // The peer is the first of them.
+    const said = proxyAddr.all(request).slice(0, MAX_HOPS);
+    let client = peer;
+    for (const [hop, text] of said.slice(1).entries()) {
+      if (!this.#trust(client, hop)) return client;
+      const next = readAddress(text);
+      if (next === undefined) return peer;
+      client = next;
+    }
+    return client;
+  }
+
   /** Whom a connection is put down to that has not asked for anything: `undefined` where it may be a proxy's. */
   ownerOfPeer(address: string | undefined): string | undefined {
-    if (!this.#isKnown || address === undefined || this.#trust(address, 0)) return undefined;
-    return toOwner(address);
+    const peer = readAddress(address);
+    if (!this.#isKnown || peer === undefined || this.#trust(peer, 0)) return undefined;
+    return toOwner(peer);
   }
 }
 
@@ -51,11 +74,20 @@ function toTrust(trustProxy: boolean | number | readonly string[] | undefined): 
   return () => trustProxy === true;
 }
 
-/** Some proxies add it. */
-function withoutPort(text: string | undefined): string {
-  return /^\[(.+)\](?::\d+)?$/.exec(text ?? "")?.[1] ?? text?.replace(/^([\d.]+):\d+$/, "$1") ?? "";
+/**
+ * An address without what may stand beside it: brackets and a port, which some proxies add, and the zone of a link-local
+ * one, which is a name of anybody's choice.
+ *
+ * @returns `undefined` where it is none
+ */
+function readAddress(text: string | undefined): string | undefined {
+  if (text === undefined || text.length > MAX_LENGTH) return undefined;
+  const inBrackets = /^\[(.+)\](?::\d+)?$/.exec(text)?.[1];
+  const address = (inBrackets ?? text.replace(/^([\d.]+):\d+$/, "$1")).replace(/%.*$/, "");
+  return isIP(address) === 0 ? undefined : address;
 }
 
+/** @param address - as {@link readAddress} gives it */
 function toOwner(address: string | undefined): string | undefined {
   if (address === undefined) return undefined;
   // An IPv4 address may come as one of IPv6.

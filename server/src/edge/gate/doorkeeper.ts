@@ -2,7 +2,9 @@ import type { EventEmitter } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import { parseAddress, type Identity } from "../../classroom/address.js";
+import type { Logger } from "../../telemetry/log.js";
 import type { Refusals } from "../../telemetry/refusals.js";
+import { guard } from "../guard.js";
 import { HttpProblem } from "../http/problems.js";
 import type { ClientAddresses } from "./client-addresses.js";
 import { NOBODYS, Owners, type Owner, type Place } from "./owners.js";
@@ -61,8 +63,8 @@ export class Doorkeeper {
   }
 
   /** Counts the sockets of a server. One too many is cut, without a word, as it has asked for nothing yet. */
-  watch(server: Server): void {
-    server.on("connection", (socket: Socket) => {
+  watch(server: Server, log: Logger): void {
+    const come = (socket: Socket) => {
       const name = this.#addresses.ownerOfPeer(socket.remoteAddress);
       const owner = name === undefined ? undefined : this.#owners.find(name);
       const { maxConnections, maxConnectionsPerAddress } = this.#limits;
@@ -76,7 +78,11 @@ export class Doorkeeper {
       }
       this.#take(socket, placeOf("socket", owner));
       socket.on("close", this.#onEnd);
-    });
+    };
+    server.on(
+      "connection",
+      guard(log, (socket) => socket, come),
+    );
   }
 
   /** A socket that becomes part of a connection which has its place already: a client of long polling gets a WebSocket. */

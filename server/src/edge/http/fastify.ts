@@ -6,6 +6,7 @@ import type { Refusals } from "../../telemetry/refusals.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import type { Doorkeeper } from "../gate/doorkeeper.js";
 import { checkOrigin, matchOrigins, originNotAllowed, type OriginCheck } from "../gate/origins.js";
+import { guard } from "../guard.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE, type ProblemCode } from "./problems.js";
 import { noteRefusal } from "./refused.js";
 import { closeOnClientError, createLimitedServer, type ServerLimits } from "./server.js";
@@ -31,10 +32,10 @@ export function createHttp(log: Logger, options: HttpOptions) {
   const http = fastify({
     serverFactory: (listener) => {
       const server = createLimitedServer(limits, addresses, refusals, listener);
-      doorkeeper.watch(server);
+      doorkeeper.watch(server, log);
       return server;
     },
-    clientErrorHandler: closeOnClientError(refusals),
+    clientErrorHandler: guard(log, (_error, socket) => socket, closeOnClientError(refusals)),
     // Fastify would log two lines for each request.
     loggerInstance: log.child(
       {},
