@@ -165,9 +165,11 @@ export class Emitter {
     }
     const isNew = givenKey === undefined;
     const key = givenKey ?? this.#makeKey();
+    const since = performance.now();
     return events.map((event, index) => ({
       sessionId,
       event,
+      since,
       // One event alone has the bare key, so that `emit` and an array of one agree with the HTTP API.
       idempotencyKey: index === 0 ? key : keyOfLater(key, index),
       isNew,

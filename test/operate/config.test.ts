@@ -24,6 +24,7 @@ const AT_A_TIME = 3;
 const BAD_VALUES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   HOST: ["http://localhost"],
   PORT: ["-1", "65536", "3000x", "1e3", "0x10"],
+  METRICS_PORT: ["-1", "65536", "off", "3000"],
   NODE_ID: ["a node", "a/b", "n".repeat(65)],
   LOG_LEVEL: ["loud", "INFO"],
   REDIS_URL: [
@@ -157,6 +158,7 @@ void t.test("without any variable the server runs alone, in memory, on port 3000
     host: "127.0.0.1",
     auth: { kind: "off" },
     port: 3_000,
+    metricsPort: undefined,
     logLevel: "info",
     cluster: { kind: "memory" },
     redisLinkTimeoutMs: 5_000,
@@ -201,6 +203,8 @@ void t.test("good values are taken as they are", (t) => {
     ["HOST", "::1", { host: "::1" }],
     ["PORT", "0", { port: 0 }],
     ["PORT", "65535", { port: 65_535 }],
+    ["METRICS_PORT", "9464", { metricsPort: 9_464 }],
+    ["METRICS_PORT", "0", { metricsPort: 0 }],
     ["NODE_ID", "replica-1.zone_b", { nodeId: "replica-1.zone_b" }],
     ["LOG_LEVEL", "silent", { logLevel: "silent" }],
     ["REDIS_URL", "redis://localhost:6379", redis("redis://localhost:6379")],
@@ -297,6 +301,7 @@ void t.test("who cannot listen says so in one line that names the variable", asy
   await first.waitForLine((line) => line.includes("listening") || undefined);
   const places = [
     ["PORT", { HOST: "127.0.0.1", PORT: port }],
+    ["METRICS_PORT", { HOST: "127.0.0.1", PORT: "0", METRICS_PORT: port }],
     ["HOST", { HOST: "nowhere.invalid", PORT: "0" }],
   ] as const;
   for (const [name, env] of places) {

@@ -1,10 +1,24 @@
-import type { RoomName } from "@inthon/emitter/protocol";
+import type { ClassroomEvent, EventName, RoomName } from "@inthon/emitter/protocol";
+import type { Postmark } from "../cluster/ports.js";
+import type { Counts } from "../telemetry/counts.js";
 import { Batch, type Lane, type SentEvent } from "./batch.js";
 
 /** Events that are written together: more would save nothing, and each may be 64 KiB long. */
 const MAX_EVENTS = 32;
 
 type Member = Pick<Lane, "write">;
+
+/** An event of a room. */
+export interface ToldEvent extends SentEvent {
+  readonly event: ClassroomEvent;
+}
+
+/** What one turn has brought for a room. */
+interface Waiting {
+  readonly events: SentEvent[];
+  /** The oldest of them that has a date. */
+  oldest: { readonly event: EventName; readonly publishedAt: number } | undefined;
+}
 
 /**
  * Hands events to the members of rooms: all that one turn of the event loop brings for a room is encoded once and
@@ -15,8 +29,13 @@ type Member = Pick<Lane, "write">;
  */
 export class FanOut {
   readonly #members = new Map<RoomName, Map<string, Member>>();
-  readonly #waiting = new Map<RoomName, SentEvent[]>();
+  readonly #waiting = new Map<RoomName, Waiting>();
+  readonly #counts: Pick<Counts, "deliveries" | "publishToSocket">;
   #isScheduled = false;
+
+  constructor(counts: Pick<Counts, "deliveries" | "publishToSocket">) {
+    this.#counts = counts;
+  }
 
   /** Makes a connection a member. */
   join(room: RoomName, id: string, lane: Member): void {
@@ -36,12 +55,19 @@ export class FanOut {
     return [...(this.#members.get(room)?.keys() ?? [])];
   }
 
-  /** Sends an event to all who are members of the room at the end of this turn. */
-  send(room: RoomName, event: SentEvent): void {
-    const events = this.#waiting.get(room);
-    if (events) events.push(event);
-    else this.#waiting.set(room, [event]);
-    if (events && events.length >= MAX_EVENTS) this.flush(room);
+  /**
+   * Sends an event to all who are members of the room at the end of this turn.
+   *
+   * @param postmark - where it tells when the event was published, the time until all have been written to is observed
+   */
+  send(room: RoomName, event: ToldEvent, postmark?: Postmark): void {
+    let waiting = this.#waiting.get(room);
+    if (!waiting) this.#waiting.set(room, (waiting = { events: [], oldest: undefined }));
+    const { events } = waiting;
+    events.push(event);
+    const publishedAt = postmark?.publishedAt;
+    if (publishedAt !== undefined) waiting.oldest ??= { event: event.event.event, publishedAt };
+    if (events.length >= MAX_EVENTS) this.flush(room);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     // After what came from Redis in this turn has been read, and before anything else is waited for.
@@ -53,13 +79,18 @@ export class FanOut {
 
   /** Writes what waits for the room's members now. */
   flush(room: RoomName): void {
-    const events = this.#waiting.get(room);
-    if (!events) return;
+    const waiting = this.#waiting.get(room);
+    if (!waiting) return;
     this.#waiting.delete(room);
     const members = this.#members.get(room);
     if (!members) return;
-    const batch = new Batch(events);
+    const batch = new Batch(waiting.events, this.#counts.deliveries);
     for (const lane of members.values()) lane.write(batch);
+    const { oldest } = waiting;
+    if (!oldest) return;
+    const lagMs = performance.now() - oldest.publishedAt;
+    // Clocks are compared as well as they can be: nothing arrives before it was published.
+    this.#counts.publishToSocket[oldest.event].observe(Math.max(0, lagMs) / 1_000);
   }
 
   /** Writes all that waits now. */

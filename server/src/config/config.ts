@@ -13,6 +13,8 @@ import { readRedisUrl, type ClusterConfig } from "./redis-url.js";
 export interface Config {
   readonly host: string;
   readonly port: number;
+  /** Where `GET /metrics` is answered; `undefined`: nowhere. */
+  readonly metricsPort: number | undefined;
   /** Unique among the live replicas. Clients can see it. */
   readonly nodeId: string;
   readonly logLevel: LogLevel;
@@ -63,6 +65,7 @@ const READERS = {
     throw new Error("must be an IP address or a host name to listen on");
   },
   PORT: wholeNumber(3_000, 0, 65_535),
+  METRICS_PORT: (text) => (text === undefined ? undefined : wholeNumber(0, 0, 65_535)(text)),
   NODE_ID: (text) => {
     if (text === undefined) return `${hostname().slice(0, 40)}-${randomBytes(4).toString("hex")}`;
     if (!/^[A-Za-z0-9._-]{1,64}$/.test(text))
@@ -124,6 +127,11 @@ export function loadConfig(environment: Environment): Config {
       throw new ConfigError(name, "is not supported by this version: unset it");
     }
   }
+  const port = read("PORT");
+  const metricsPort = read("METRICS_PORT");
+  if (metricsPort === port && port !== 0) {
+    throw new ConfigError("METRICS_PORT", "is PORT: choose one that clients need not reach");
+  }
   const leaseMs = read("LEASE_MS");
   const redisLinkTimeoutMs = read("REDIS_LINK_TIMEOUT_MS");
   if (redisLinkTimeoutMs > leaseMs / 2 && environment["REDIS_LINK_TIMEOUT_MS"]) {
@@ -140,7 +148,8 @@ export function loadConfig(environment: Environment): Config {
   return {
     // Where nobody needs a token, only this machine is let in, unless somebody says otherwise.
     host: read("HOST") ?? (auth.kind === "off" ? "127.0.0.1" : "0.0.0.0"),
-    port: read("PORT"),
+    port,
+    metricsPort,
     nodeId: read("NODE_ID"),
     logLevel: read("LOG_LEVEL"),
     cluster: read("REDIS_URL"),

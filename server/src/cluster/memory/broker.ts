@@ -17,6 +17,7 @@ import {
 import {
   KEEP_PART,
   type Broker,
+  type EventListener,
   type HistoryPage,
   type PageLimit,
   type RoomEvent,
@@ -46,7 +47,7 @@ export class MemoryBroker implements Broker, Publisher {
   readonly #historyTtlMs: number;
   readonly #fleetingMs: number;
   readonly #histories = new Map<RoomName, MemoryHistory>();
-  readonly #listeners = new Map<RoomName, (event: RoomEvent) => void>();
+  readonly #listeners = new Map<RoomName, EventListener>();
   #lastEpoch = 0;
 
   constructor(options: HistoryLimits) {
@@ -71,7 +72,7 @@ export class MemoryBroker implements Broker, Publisher {
     // The connection to oneself does not break.
   }
 
-  subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void> {
+  subscribe(room: RoomName, listener: EventListener): Promise<void> {
     this.#listeners.set(room, listener);
     return Promise.resolve();
   }
@@ -120,7 +121,7 @@ export class MemoryBroker implements Broker, Publisher {
   }
 
   #append(room: RoomName, publication: Publication): { offset: Offset; duplicate: boolean } {
-    const { event, idempotencyKey, version } = publication;
+    const { event, idempotencyKey, version, since = performance.now() } = publication;
     const history = this.#open(room);
     if (version === undefined) history.isLasting = true;
     this.#keep(room, history, history.isLasting ? this.#historyTtlMs : this.#fleetingMs);
@@ -147,7 +148,7 @@ export class MemoryBroker implements Broker, Publisher {
       history.bytes -= history.events.shift()?.bytes ?? 0;
     }
     remember(history, idempotencyKey, offset);
-    this.#listeners.get(room)?.(roomEvent);
+    this.#listeners.get(room)?.(roomEvent, { publishedAt: since });
     return { offset, duplicate: false };
   }
 
