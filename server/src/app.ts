@@ -33,7 +33,7 @@ import { Intake } from "./edge/intake/intake.js";
 import { TolerantEngine } from "./edge/engine-io/engine.js";
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { UnreadRule } from "./edge/wire/unread.js";
-import { openCluster, openMetrics, openVerifier } from "./open-parts.js";
+import { openCanary, openCluster, openMetrics, openVerifier } from "./open-parts.js";
 import { Counts } from "./telemetry/counts.js";
 import type { Logger } from "./telemetry/log.js";
 import { Refusals } from "./telemetry/refusals.js";
@@ -186,14 +186,18 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     rooms: () => classroom.size,
     isDraining: () => closing.signal.aborted,
     isRedisUp: cluster.isRedisUp,
+    hasCanary: config.canary !== undefined,
   });
   await http.listen({ host: config.host, port: config.port });
+  const canary = openCanary(config, emitter, counts, log);
+  canary?.start();
   return {
     metricsUrl: metrics && `${urlOf(config.host, metrics)}/metrics`,
     url: urlOf(config.host, http.server.address() as AddressInfo),
     close: async () => {
       // In this turn, so that nobody comes in behind those who are sent away.
       closing.abort();
+      canary?.close();
       teachers.drain();
       plain.close();
       engineIo.close();

@@ -1,7 +1,10 @@
 import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
+import { SignJWT } from "jose";
+import type { Emitter } from "@inthon/emitter";
 import type { Config } from "./config/config.js";
 import { remoteKeys } from "./edge/gate/remote-keys.js";
 import { oneKey, TokenVerifier } from "./edge/gate/token-verifier.js";
+import { Canary } from "./telemetry/canary.js";
 import type { Counts } from "./telemetry/counts.js";
 import type { Logger } from "./telemetry/log.js";
 import type { Present } from "./telemetry/prometheus/metrics.js";
@@ -63,4 +66,33 @@ export async function openMetrics(
     import("./telemetry/prometheus/server.js"),
   ]);
   return MetricsServer.listen(createRegistry(counts, refusals, present), host, metricsPort);
+}
+
+/** `undefined` where none is asked for. */
+export function openCanary(
+  { canary, auth }: Config,
+  emitter: Emitter,
+  counts: Counts,
+  log: Logger,
+): Canary | undefined {
+  if (!canary) return undefined;
+  const { url, token: given } = canary;
+  const token =
+    given === undefined && auth.kind === "secret"
+      ? (session: string) => signFor(session, auth.secret)
+      : given !== undefined
+        ? () => Promise.resolve(given)
+        : undefined;
+  const publish = (session: string, note: string, timeoutMs: number) =>
+    emitter.emit(session, "important", { note, capture_url: null }, { timeoutMs });
+  return new Canary({ url, token, publish, counts, log });
+}
+
+/** For a student of this one session. When it runs out, the canary comes back with another one. */
+function signFor(session_id: string, secret: Uint8Array): Promise<string> {
+  const claims = { session_id, role: "student", sub: "canary" };
+  return new SignJWT(claims)
+    .setProtectedHeader({ alg: "HS256" })
+    .setExpirationTime("12h")
+    .sign(secret);
 }

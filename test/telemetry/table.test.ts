@@ -23,7 +23,10 @@ function rowOf({ type, samples }: Metric): string {
 }
 
 void t.test("the README's table has each metric with its labels, and no other", async (t) => {
-  const cluster = await startCluster({ replicas: 1, env: { METRICS_PORT: "0" } });
+  const cluster = await startCluster({
+    replicas: 1,
+    env: { METRICS_PORT: "0", CANARY_URL: "http://127.0.0.1:9" },
+  });
   t.teardown(() => cluster.stop());
   const { metrics } = await scrape(cluster.replica(0));
   const ours = [...metrics].filter(([name]) => name.startsWith("inthon_"));

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { DEFAULT_HISTORY_LIMITS } from "@inthon/emitter";
 import { AUTH_READERS, toAuth, type AuthConfig } from "./auth.js";
+import { CANARY_READERS, toCanary, type CanaryConfig } from "./canary.js";
 import { LIMIT_READERS, toLimits, type Limits } from "./limits.js";
 import { readOrigins } from "./origins.js";
 import { list, wholeNumber, type Reader } from "./readers.js";
@@ -15,6 +16,7 @@ export interface Config {
   readonly port: number;
   /** Where `GET /metrics` is answered; `undefined`: nowhere. */
   readonly metricsPort: number | undefined;
+  readonly canary: CanaryConfig | undefined;
   /** Unique among the live replicas. Clients can see it. */
   readonly nodeId: string;
   readonly logLevel: LogLevel;
@@ -96,6 +98,7 @@ const READERS = {
   ALLOWED_ORIGINS: readOrigins,
   TRUST_PROXY: readTrustProxy,
   ...AUTH_READERS,
+  ...CANARY_READERS,
   ...LIMIT_READERS,
 } satisfies Record<string, Reader<unknown>>;
 
@@ -145,11 +148,14 @@ export function loadConfig(environment: Environment): Config {
     JWKS_URL: read("JWKS_URL"),
   });
   if ("variable" in auth) throw new ConfigError(auth.variable, auth.problem);
+  const canary = toCanary(read("CANARY_URL"), read("CANARY_TOKEN"), auth);
+  if (canary && "problem" in canary) throw new ConfigError("CANARY_TOKEN", canary.problem);
   return {
     // Where nobody needs a token, only this machine is let in, unless somebody says otherwise.
     host: read("HOST") ?? (auth.kind === "off" ? "127.0.0.1" : "0.0.0.0"),
     port,
     metricsPort,
+    canary,
     nodeId: read("NODE_ID"),
     logLevel: read("LOG_LEVEL"),
     cluster: read("REDIS_URL"),

@@ -3,6 +3,7 @@ import { CountTable } from "./count-table.js";
 import { DeliveryTally } from "./delivery-tally.js";
 import { Distribution, SECONDS } from "./distribution.js";
 import {
+  BEAT_OUTCOMES,
   CLOSE_REASONS,
   GAP_OUTCOMES,
   JOIN_OUTCOMES,
@@ -78,4 +79,10 @@ export class Counts {
   readonly redisReconnects = new CountTable<{ purpose: (typeof REDIS_PURPOSES)[number] }>({
     purpose: REDIS_PURPOSES,
   });
+
+  readonly beats = new CountTable<{ outcome: (typeof BEAT_OUTCOMES)[number] }>({
+    outcome: BEAT_OUTCOMES,
+  });
+  /** From publishing a beat until it was heard. */
+  readonly beatSeconds = new Distribution(SECONDS);
 }

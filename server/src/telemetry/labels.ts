@@ -77,6 +77,9 @@ export type PublishOutcome = (typeof PUBLISH_OUTCOMES)[number];
 /** What became of a hole in what a room was told. */
 export const GAP_OUTCOMES = ["filled", "lost"] as const;
 
+/** What became of a beat of the canary: each that was sent is heard, or missed. */
+export const BEAT_OUTCOMES = ["sent", "heard", "missed"] as const;
+
 /** What a connection to Redis is for. */
 export const REDIS_PURPOSES = ["commands", "subscriptions"] as const;
 export type RedisPurpose = (typeof REDIS_PURPOSES)[number];

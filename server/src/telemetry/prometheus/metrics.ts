@@ -17,6 +17,7 @@ export interface Present {
   /** Role rooms that are held, and the events of them that are kept in memory. */
   readonly rooms: () => { readonly rooms: number; readonly cachedEvents: number };
   readonly isDraining: () => boolean;
+  readonly hasCanary: boolean;
   /** Whether each link to Redis works; `undefined` where there is no Redis. */
   readonly isRedisUp: ((purpose: RedisPurpose) => boolean) | undefined;
 }
@@ -146,6 +147,10 @@ export function createRegistry(
     });
     seconds("redis_ping_seconds", "What Redis took to answer a proof", counts.redisPingSeconds);
     table("redis_reconnects_total", "Links to Redis that came back", counts.redisReconnects);
+  }
+  if (present.hasCanary) {
+    table("canary_beats_total", "Whether the canary hears itself", counts.beats);
+    seconds("canary_seconds", "From publishing to hearing, as a client", counts.beatSeconds);
   }
   gauge("draining", "1 while everybody is sent away", () => Number(present.isDraining()));
   const info = new Gauge({
