@@ -27,4 +27,5 @@ export {
   type HistoryLimits,
   type RedisCommands,
 } from "./redis/publish-script.js";
+export { parseTraceparent, type TraceParent } from "./traceparent.js";
 export type { Publication, Publisher, PublishResult } from "./publisher.js";

@@ -102,7 +102,7 @@ void t.test(
       socket.on("error", () => undefined);
     });
     await once(nonsense, "listening");
-  const { port } = nonsense.address() as { port: number };
+    const { port } = nonsense.address() as { port: number };
     const server = await startServer({
       env: { METRICS_PORT: "0", CANARY_URL: `http://127.0.0.1:${String(port)}` },
     });

@@ -13,6 +13,12 @@ const FOUR_PARTS = 0x94;
 /** MessagePack's float 64, big endian. */
 const FLOAT_64 = 0xcb;
 const DATE_BYTES = 9;
+/** MessagePack's maps: the packet's three fields, and those with the trace. */
+const THREE_FIELDS = 0x83;
+const FOUR_FIELDS = 0x84;
+const STR_8 = 0xd9;
+/** The field that holds the trace: Socket.IO sends no field of a packet that it does not know. */
+const TRACE_FIELD = "traceparent";
 
 /** What the official emitter published last. */
 const published: { channel: string; message: Buffer } = { channel: "", message: Buffer.of() };
@@ -27,6 +33,8 @@ const official = new SocketEmitter({
 export class PacketEncoder {
   readonly #target: ReturnType<typeof official.to>;
   readonly #channel: string;
+  /** Where the packet's fields begin, in every message. */
+  readonly #fieldsAt: number;
   /** Bytes of every packet that follow its offset, the date included. */
   readonly tailBytes: number;
 
@@ -39,6 +47,8 @@ export class PacketEncoder {
     this.#target = isAnnouncement ? target.compress(true) : target;
     this.#channel = roomChannel(room);
     const message = this.#publish("", {}, PLACEHOLDER);
+    this.#fieldsAt = 2 + ((message[1] ?? 0) - FIXSTR);
+    if (message[0] !== THREE_PARTS || message[this.#fieldsAt] !== THREE_FIELDS) throw unexpected();
     this.tailBytes =
       message.length - message.indexOf(PLACEHOLDER) - PLACEHOLDER.length + DATE_BYTES;
   }
@@ -47,10 +57,11 @@ export class PacketEncoder {
    * The packet, with this offset in front of its last {@link PacketEncoder.tailBytes}.
    *
    * @param date - when it was published, in milliseconds since 1970 of Redis's clock; NaN where that is not known
+   * @param traceparent - the trace that it belongs to, if any: ASCII
    */
-  encode(event: ClassroomEvent, offset: string, date: number): Buffer {
-    const packet = this.#publish(event.event, event, offset);
-    if (packet[0] !== THREE_PARTS) throw unexpected();
+  encode(event: ClassroomEvent, offset: string, date: number, traceparent?: string): Buffer {
+    const official = this.#publish(event.event, event, offset);
+    const packet = traceparent === undefined ? official : this.#withTrace(official, traceparent);
     const message = Buffer.allocUnsafe(packet.length + DATE_BYTES);
     packet.copy(message);
     message[0] = FOUR_PARTS;
@@ -61,6 +72,15 @@ export class PacketEncoder {
       throw unexpected();
     }
     return message;
+  }
+
+  #withTrace(packet: Buffer, traceparent: string): Buffer {
+    const field = Buffer.from(TRACE_FIELD);
+    const head = packet.subarray(0, this.#fieldsAt);
+    const rest = packet.subarray(this.#fieldsAt + 1);
+    const key = Buffer.of(FOUR_FIELDS, FIXSTR + field.length);
+    const value = Buffer.of(STR_8, traceparent.length);
+    return Buffer.concat([head, key, field, value, Buffer.from(traceparent), rest]);
   }
 
   #publish(name: string, payload: object, offset: string): Buffer {

@@ -82,7 +82,12 @@ export function guessedCall(
   let bytes = 0;
   for (const { publication, json, since } of entries) {
     const offset = offsetAfter(guess, offsets.length);
-    const packet = encoder.encode(publication.event, offset, clock.toRedis(since));
+    const packet = encoder.encode(
+      publication.event,
+      offset,
+      clock.toRedis(since),
+      publication.traceparent,
+    );
     bytes += packet.length + json.length;
     if (offsets.length > 0 && (bytes > MAX_CALL_BYTES || offsets.length >= MAX_CALL_EVENTS)) break;
     keys += `${publication.idempotencyKey} `;
@@ -129,9 +134,9 @@ export function plainCall(
   let cost = 0;
   let bytes = 0;
   for (const entry of entries) {
-    const { event, version } = entry.publication;
+    const { event, version, traceparent } = entry.publication;
     const key = keyArgument(entry);
-    const packet = encoder.encode(event, PLACEHOLDER, clock.toRedis(entry.since));
+    const packet = encoder.encode(event, PLACEHOLDER, clock.toRedis(entry.since), traceparent);
     bytes += packet.length + entry.json.length;
     cost += key.startsWith("?") ? LOOKUP_COST : 1;
     const isFull = bytes > MAX_CALL_BYTES || cost > MAX_CALL_EVENTS;

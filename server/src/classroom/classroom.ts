@@ -10,13 +10,14 @@ import { HeldRooms } from "../cluster/held-rooms.js";
 import type { Postmark, RoomEvent } from "../cluster/ports.js";
 import type { RoomLimits } from "../cluster/recent-events.js";
 import type { Room, RoomListener } from "../cluster/room.js";
+import { Traces } from "../telemetry/traces.js";
 import type { Counts } from "../telemetry/counts.js";
 import type { Identity } from "./address.js";
 import { Admission, type AdmissionOptions } from "./admission.js";
 import { CatchUps } from "./resume/catch-ups.js";
 import { ConnectionLog, endsBecause } from "./connection-log.js";
 import type { ClassroomServer, ClassroomSocket } from "./connection.js";
-import { FanOut } from "./fan-out.js";
+import { FanOut, type TraceListener } from "./fan-out.js";
 import type { AdmissionError } from "./identify.js";
 import { answerPings } from "./pings.js";
 import type { Presence } from "./presence/presence.js";
@@ -59,7 +60,7 @@ export class Classroom implements RoomListener {
     this.#maxConnectionsPerRoom = options.maxConnectionsPerRoom;
     const { counts } = options;
     this.#counts = counts;
-    this.#fanOut = new FanOut(counts);
+    this.#fanOut = new FanOut(counts, onTraced(new Traces(options.log)));
     this.#connectionLog = new ConnectionLog(options.log, counts, options.closing);
     const sliceBytes = Math.min(SLICE_BYTES, options.maxUnreadBytes / 4);
     this.#catchUps = new CatchUps(sliceBytes, counts.deliveries, {
@@ -204,6 +205,16 @@ export class Classroom implements RoomListener {
     void socket.join(room.name);
     socket.data = {};
   }
+}
+
+function onTraced(traces: Traces): TraceListener {
+  return (room, { event, offset, postmark }, connections) => {
+    const { sessionId: session = "", role = "" } = parseRoomName(room) ?? {};
+    const { publishedAt, trace } = postmark;
+    const ms = publishedAt === undefined ? undefined : performance.now() - publishedAt;
+    const rounded = ms && Math.max(0, Math.round(ms));
+    traces.told({ ...trace, session, role, event: event.event, offset, connections, ms: rounded });
+  };
 }
 
 function isRoleRoom(name: string): name is RoomName {

@@ -1,4 +1,5 @@
 import type { ClassroomEvent, EventName, RoomName } from "@inthon/emitter/protocol";
+import type { TraceParent } from "@inthon/emitter";
 import type { Postmark } from "../cluster/ports.js";
 import type { Counts } from "../telemetry/counts.js";
 import { Batch, type Lane, type SentEvent } from "./batch.js";
@@ -13,11 +14,21 @@ export interface ToldEvent extends SentEvent {
   readonly event: ClassroomEvent;
 }
 
+/** One that belongs to a trace. */
+export interface TracedEvent extends ToldEvent {
+  readonly postmark: Postmark & { readonly trace: TraceParent };
+}
+
+/** Told of each that belongs to a trace, when all members have been written to. */
+export type TraceListener = (room: RoomName, event: TracedEvent, connections: number) => void;
+
 /** What one turn has brought for a room. */
 interface Waiting {
   readonly events: SentEvent[];
   /** The oldest of them that has a date. */
   oldest: { readonly event: EventName; readonly publishedAt: number } | undefined;
+  /** Those that belong to a trace. */
+  traced: TracedEvent[] | undefined;
 }
 
 /**
@@ -31,10 +42,12 @@ export class FanOut {
   readonly #members = new Map<RoomName, Map<string, Member>>();
   readonly #waiting = new Map<RoomName, Waiting>();
   readonly #counts: Pick<Counts, "deliveries" | "publishToSocket">;
+  readonly #onTraced: TraceListener | undefined;
   #isScheduled = false;
 
-  constructor(counts: Pick<Counts, "deliveries" | "publishToSocket">) {
+  constructor(counts: Pick<Counts, "deliveries" | "publishToSocket">, onTraced?: TraceListener) {
     this.#counts = counts;
+    this.#onTraced = onTraced;
   }
 
   /** Makes a connection a member. */
@@ -62,11 +75,16 @@ export class FanOut {
    */
   send(room: RoomName, event: ToldEvent, postmark?: Postmark): void {
     let waiting = this.#waiting.get(room);
-    if (!waiting) this.#waiting.set(room, (waiting = { events: [], oldest: undefined }));
+    if (!waiting)
+      this.#waiting.set(room, (waiting = { events: [], oldest: undefined, traced: undefined }));
     const { events } = waiting;
     events.push(event);
     const publishedAt = postmark?.publishedAt;
     if (publishedAt !== undefined) waiting.oldest ??= { event: event.event.event, publishedAt };
+    if (postmark?.trace) {
+      const { trace } = postmark;
+      (waiting.traced ??= []).push({ ...event, postmark: { ...postmark, trace } });
+    }
     if (events.length >= MAX_EVENTS) this.flush(room);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -83,18 +101,22 @@ export class FanOut {
     if (!waiting) return;
     this.#waiting.delete(room);
     const members = this.#members.get(room);
-    if (!members) return;
-    const batch = new Batch(waiting.events, this.#counts.deliveries);
-    for (const lane of members.values()) lane.write(batch);
-    const { oldest } = waiting;
-    if (!oldest) return;
-    const lagMs = performance.now() - oldest.publishedAt;
-    // Clocks are compared as well as they can be: nothing arrives before it was published.
-    this.#counts.publishToSocket[oldest.event].observe(Math.max(0, lagMs) / 1_000);
+    if (members) this.#write(waiting, members);
+    if (!waiting.traced) return;
+    for (const event of waiting.traced) this.#onTraced?.(room, event, members?.size ?? 0);
   }
 
   /** Writes all that waits now. */
   flushAll(): void {
     for (const room of this.#waiting.keys()) this.flush(room);
+  }
+
+  #write({ events, oldest }: Waiting, members: ReadonlyMap<string, Member>): void {
+    const batch = new Batch(events, this.#counts.deliveries);
+    for (const lane of members.values()) lane.write(batch);
+    if (!oldest) return;
+    const lagMs = performance.now() - oldest.publishedAt;
+    // Clocks are compared as well as they can be: nothing arrives before it was published.
+    this.#counts.publishToSocket[oldest.event].observe(Math.max(0, lagMs) / 1_000);
   }
 }

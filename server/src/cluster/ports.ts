@@ -1,4 +1,4 @@
-import type { Publisher } from "@inthon/emitter";
+import type { Publisher, TraceParent } from "@inthon/emitter";
 import type {
   ClassroomEvent,
   Offset,
@@ -26,6 +26,8 @@ export interface Postmark {
    * two clocks cannot be compared just now.
    */
   readonly publishedAt: number | undefined;
+  /** The trace that it belongs to, where that is recorded. */
+  readonly trace: TraceParent | undefined;
 }
 
 /** Takes what is published to a room. */

@@ -1,6 +1,7 @@
 import {
   FLEETING_TTL_MS,
   MAX_IDEMPOTENCY_KEYS,
+  parseTraceparent,
   type HistoryLimits,
   type Publication,
   type Publisher,
@@ -121,7 +122,7 @@ export class MemoryBroker implements Broker, Publisher {
   }
 
   #append(room: RoomName, publication: Publication): { offset: Offset; duplicate: boolean } {
-    const { event, idempotencyKey, version, since = performance.now() } = publication;
+    const { event, idempotencyKey, version, traceparent, since = performance.now() } = publication;
     const history = this.#open(room);
     if (version === undefined) history.isLasting = true;
     this.#keep(room, history, history.isLasting ? this.#historyTtlMs : this.#fleetingMs);
@@ -148,7 +149,10 @@ export class MemoryBroker implements Broker, Publisher {
       history.bytes -= history.events.shift()?.bytes ?? 0;
     }
     remember(history, idempotencyKey, offset);
-    this.#listeners.get(room)?.(roomEvent, { publishedAt: since });
+    this.#listeners.get(room)?.(roomEvent, {
+      publishedAt: since,
+      trace: traceparent === undefined ? undefined : parseTraceparent(traceparent),
+    });
     return { offset, duplicate: false };
   }
 

@@ -66,9 +66,10 @@ export class RoomSubscriptions {
     };
   }
 
-  #postmarkOf({ publishedAt }: Arrival): Postmark | undefined {
-    if (publishedAt === undefined) return undefined;
-    return { publishedAt: this.#clock.toMonotonic(publishedAt) };
+  #postmarkOf({ publishedAt, trace }: Arrival): Postmark | undefined {
+    if (publishedAt === undefined && trace === undefined) return undefined;
+    const at = publishedAt === undefined ? undefined : this.#clock.toMonotonic(publishedAt);
+    return { publishedAt: at, trace };
   }
 
   readonly #toAdapter: MessageListener = (message, channel) => {

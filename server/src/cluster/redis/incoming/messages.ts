@@ -1,4 +1,4 @@
-import { isEvent, MAX_EVENT_BYTES } from "@inthon/emitter";
+import { isEvent, MAX_EVENT_BYTES, parseTraceparent, type TraceParent } from "@inthon/emitter";
 import { formatOffset, isEventName, parseOffset } from "@inthon/emitter/protocol";
 import type { RoomEvent } from "../../ports.js";
 import { decodeMessagePack } from "./message-pack.js";
@@ -29,6 +29,7 @@ export interface Arrival {
   readonly event: RoomEvent;
   /** When it was published, in milliseconds since 1970 of Redis's clock, where its publisher said so. */
   readonly publishedAt: number | undefined;
+  readonly trace: TraceParent | undefined;
 }
 
 /**
@@ -55,6 +56,8 @@ export function decodeEvent(message: Buffer): Arrival | undefined {
       isAnnouncement: asObject(options["flags"])["compress"] === true,
       bytes: message.length,
     },
+    trace:
+      packet["traceparent"] === undefined ? undefined : parseTraceparent(packet["traceparent"]),
     publishedAt: typeof date === "number" && Number.isFinite(date) ? date : undefined,
   };
 }

@@ -98,11 +98,12 @@ async function publish(
   events: readonly ClassroomEvent[],
   request: FastifyRequest,
 ) {
-  const key = request.headers["idempotency-key"];
+  const { "idempotency-key": key, traceparent } = request.headers;
   try {
     const publishing = emitter.emitParsed(sessionId, events, {
       timeoutMs: PUBLISH_TIMEOUT_MS,
       ...(typeof key === "string" ? { idempotencyKey: key } : {}),
+      ...(typeof traceparent === "string" ? { traceparent } : {}),
     });
     const counted = countPublished(counts, "http", events, publishing);
     return await counts.publishSeconds.time(counted);
