@@ -67,7 +67,7 @@ export async function connect(
     case "redis:":
     case "rediss:": {
       const { onError } = options;
-      const { commands, close } = await connectRedis(url, {
+      const { commands, clock, close } = await connectRedis(url, {
         connectTimeoutMs: wholeNumber(
           "connectTimeoutMs",
           options.connectTimeoutMs,
@@ -76,7 +76,7 @@ export async function connect(
         linkTimeoutMs: wholeNumber("linkTimeoutMs", options.linkTimeoutMs, DEFAULT_LINK_TIMEOUT_MS),
         ...(onError && { onError }),
       });
-      return new Emitter(new RedisPublisher(commands, limits, close));
+      return new Emitter(new RedisPublisher(commands, limits, close, clock));
     }
     default:
       throw new EmitterError(

@@ -11,6 +11,7 @@ import {
   type SessionId,
 } from "./protocol/index.js";
 import { PublishCall, type CallOwner } from "./publish-call.js";
+import { traceparentFor } from "./traceparent.js";
 import type { Publication, Publisher, PublishResult } from "./publisher.js";
 
 /** How one call publishes. */
@@ -23,6 +24,11 @@ export interface EmitOptions {
   readonly idempotencyKey?: string;
   /** How long to keep trying, in milliseconds. Default 5,000. */
   readonly timeoutMs?: number;
+  /**
+   * `traceparent` of W3C Trace Context: replicas log, and trace, when they tell the event. Default: that of the active span,
+   * where an SDK of OpenTelemetry is there. One that is wrong, or not sampled, is ignored.
+   */
+  readonly traceparent?: string;
 }
 
 /** The arguments of `emit` after the event's name; the payload of an event without fields may be left out. */
@@ -133,7 +139,7 @@ export class Emitter {
       );
     }
     const timeoutMs = checkTimeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-    const publications = this.#toPublications(id, events, options.idempotencyKey);
+    const publications = this.#toPublications(id, events, options);
     if (this.#pendingEvents + events.length > MAX_PENDING_EVENTS) {
       throw new EmitterError("unavailable", "too many events wait to be published: slow down");
     }
@@ -155,7 +161,7 @@ export class Emitter {
   #toPublications(
     sessionId: SessionId,
     events: readonly ClassroomEvent[],
-    givenKey: string | undefined,
+    { idempotencyKey: givenKey, traceparent: givenTraceparent }: EmitOptions,
   ): Publication[] {
     if (givenKey !== undefined && !IDEMPOTENCY_KEY.test(givenKey)) {
       throw new EmitterError(
@@ -165,12 +171,16 @@ export class Emitter {
     }
     const isNew = givenKey === undefined;
     const key = givenKey ?? this.#makeKey();
+    const since = performance.now();
+    const traceparent = traceparentFor(givenTraceparent);
     return events.map((event, index) => ({
       sessionId,
       event,
+      since,
       // One event alone has the bare key, so that `emit` and an array of one agree with the HTTP API.
       idempotencyKey: index === 0 ? key : keyOfLater(key, index),
       isNew,
+      ...(traceparent !== undefined && { traceparent }),
     }));
   }
 

@@ -18,6 +18,7 @@ export { isReadOnly, isReply, type RedisClient } from "./redis/client.js";
 export { publishCommands } from "./redis/connect-redis.js";
 export { Link, type InTime, type LinkOptions } from "./redis/link.js";
 export { isDenial, toEmitterError } from "./redis/redis-errors.js";
+export { RedisClock } from "./redis/redis-clock.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 export {
   FLEETING_TTL_MS,
@@ -26,4 +27,5 @@ export {
   type HistoryLimits,
   type RedisCommands,
 } from "./redis/publish-script.js";
+export { parseTraceparent, type TraceParent } from "./traceparent.js";
 export type { Publication, Publisher, PublishResult } from "./publisher.js";

@@ -12,6 +12,10 @@ export interface Publication {
   readonly idempotencyKey: string;
   /** Whether nobody has published under this key before, because it has just been made up. */
   readonly isNew?: boolean;
+  /** The trace that it belongs to, where that is recorded (W3C Trace Context). */
+  readonly traceparent?: string;
+  /** When its caller asked for it, in milliseconds of the monotonic clock, before all attempts. Default: now. */
+  readonly since?: number;
   /**
    * For an event that announces one of two alternating states: the version of the state (see `publish.lua`). The
    * server's presence uses it.

@@ -33,7 +33,8 @@ import { Intake } from "./edge/intake/intake.js";
 import { TolerantEngine } from "./edge/engine-io/engine.js";
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { UnreadRule } from "./edge/wire/unread.js";
-import { openCluster, openVerifier } from "./open-parts.js";
+import { openCanary, openCluster, openMetrics, openVerifier } from "./open-parts.js";
+import { Counts } from "./telemetry/counts.js";
 import type { Logger } from "./telemetry/log.js";
 import { Refusals } from "./telemetry/refusals.js";
 
@@ -41,6 +42,8 @@ import { Refusals } from "./telemetry/refusals.js";
 export interface App {
   /** Where it listens, for example `http://127.0.0.1:3000`. */
   readonly url: string;
+  /** Where its metrics are, where they are asked for. */
+  readonly metricsUrl: string | undefined;
   /** Sends every client away to come back elsewhere, lets go of everything, and resolves when all is closed. */
   close(): Promise<void>;
 }
@@ -55,10 +58,11 @@ const READ_TIMEOUT_MS = 3_000;
 export async function startApp(config: Config, log: Logger): Promise<App> {
   const { nodeId, historyLimit, allowedOrigins } = config;
   const refusals = new Refusals(log);
+  const counts = new Counts();
   const addresses = new ClientAddresses(config.trustProxy);
   const closing = new AbortController();
-  const cluster = openCluster(config, log, refusals);
-  const { broker, presence, counts, lease } = cluster;
+  const cluster = openCluster(config, log, refusals, counts);
+  const { broker, presence, lease } = cluster;
   const intake = new Intake(config.limits, refusals);
   const arrivals = new Arrivals(intake, config.limits.connectTimeoutMs);
   const Decoder = decoderFor(() => {
@@ -96,6 +100,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   });
   const teachers = new Presence(presence, broker.publisher, lease, {
     graceMs: config.teacherOfflineGraceMs,
+    counts,
     log,
   });
   const verifier = openVerifier(config, log);
@@ -111,6 +116,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     maxUnreadBytes,
     tokenGate,
     refusals,
+    counts,
     log,
     laneTo,
     closing: closing.signal,
@@ -123,7 +129,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const emitter = new Emitter(broker.publisher);
   const upkeep = new PresenceUpkeep(presence, lease, teachers, classroom.beliefs, log);
   lease.start({
-    onNewName: () => {
+    onNewName: (before) => {
+      if (before !== undefined) counts.leasesLost++;
       teachers.claimAll();
     },
     onSettled: () => {
@@ -156,15 +163,17 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   historyRoutes(http, broker, {
     authorize: access.toReadHistory,
     pageBytes: config.limits.historyPageBytes,
+    historyReadSeconds: counts.historyReadSeconds,
   });
   sessionRoutes(http, {
     emitter,
+    counts,
     access,
     // A key, or a token, is something that other pages do not have.
     mayPublish: (config.publishKeys ?? verifier) ? () => true : checkPublishingPage(allowedOrigins),
     describe: async (sessionId) => {
       const [teacherOnline, connections] = await untilDoneWithin(READ_TIMEOUT_MS, () =>
-        Promise.all([presence.isOnline(sessionId), counts.read(sessionId)]),
+        Promise.all([presence.isOnline(sessionId), cluster.counts.read(sessionId)]),
       );
       return { teacherOnline, connections };
     },
@@ -174,12 +183,22 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   routeUpgrades(http.server, { engineIo, plain }, gate);
   warnOfOpenDoors(config, log);
 
+  const metrics = await openMetrics(config, counts, refusals, {
+    rooms: () => classroom.size,
+    isDraining: () => closing.signal.aborted,
+    isRedisUp: cluster.isRedisUp,
+    hasCanary: config.canary !== undefined,
+  });
   await http.listen({ host: config.host, port: config.port });
+  const canary = openCanary(config, emitter, counts, log);
+  canary?.start();
   return {
+    metricsUrl: metrics && `${urlOf(config.host, metrics)}/metrics`,
     url: urlOf(config.host, http.server.address() as AddressInfo),
     close: async () => {
       // In this turn, so that nobody comes in behind those who are sent away.
       closing.abort();
+      canary?.close();
       teachers.drain();
       plain.close();
       engineIo.close();
@@ -191,6 +210,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       classroom.close();
       await emitter.close();
       await cluster.close();
+      await metrics?.close();
     },
   };
 }
@@ -203,7 +223,7 @@ function warnOfOpenDoors({ auth, publishKeys }: Config, log: Logger): void {
   );
 }
 
-function urlOf(host: string, { port }: AddressInfo): string {
+function urlOf(host: string, { port }: { readonly port: number }): string {
   const name = host === "0.0.0.0" || host === "::" ? "localhost" : host;
   return `http://${name.includes(":") ? `[${name}]` : name}:${String(port)}`;
 }

@@ -19,12 +19,16 @@ function readConfig(): Config {
 
 optimizeSooner();
 /** One line that names the variable, where the server cannot listen as it is told to. */
-function listeningProblem(error: unknown, { host, port }: Config): string | undefined {
-  switch (error instanceof Error && "code" in error ? error.code : undefined) {
+function listeningProblem(error: unknown, config: Config): string | undefined {
+  const { host, port, metricsPort } = config;
+  const failed = (error instanceof Error ? error : {}) as { code?: unknown; port?: unknown };
+  const isOfMetrics = metricsPort !== undefined && failed.port === metricsPort;
+  const place = isOfMetrics ? `METRICS_PORT ${String(metricsPort)}` : `PORT ${String(port)}`;
+  switch (failed.code) {
     case "EADDRINUSE":
-      return `PORT ${String(port)} is taken: choose another one, or end what listens there`;
+      return `${place} is taken: choose another one, or end what listens there`;
     case "EACCES":
-      return `PORT ${String(port)} may not be listened on by this user: choose one above 1023`;
+      return `${place} may not be listened on by this user: choose one above 1023`;
     case "ENOTFOUND":
     case "EADDRNOTAVAIL":
     case "EAI_AGAIN":
@@ -46,8 +50,8 @@ try {
     await (await starting).close();
     log.info("closed");
   });
-  const { url } = await starting;
-  log.info({ url, cluster: config.cluster.kind }, "listening");
+  const { url, metricsUrl: metrics } = await starting;
+  log.info({ url, metrics, cluster: config.cluster.kind }, "listening");
 } catch (error) {
   const place = listeningProblem(error, config);
   if (place === undefined) log.fatal({ err: error }, "the server could not start");

@@ -1,6 +1,12 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createAdapter } from "@socket.io/redis-adapter";
 import { Emitter as StockEmitter } from "@socket.io/redis-emitter";
 import { createClient } from "redis";
+import { Server } from "socket.io";
+import { io } from "socket.io-client";
 import t, { type Test } from "tap";
 import { connect } from "@inthon/emitter";
 import { CLIENT_KINDS, join } from "../helpers/clients/clients.js";
@@ -73,6 +79,44 @@ void t.test("stock parts on the same Redis", async (t) => {
     });
     t.strictSame(options.rooms, [`session_${session}_student`]);
   });
+
+  await t.test(
+    "a stock server tells its clients our events, and nothing of what goes beside them",
+    async (t) => {
+      const session = randomUUID();
+      const subscriber = redis.duplicate();
+      await subscriber.connect();
+      t.teardown(() => {
+        subscriber.destroy();
+      });
+      const http = createServer().listen(0, "127.0.0.1");
+      await once(http, "listening");
+      const stock = new Server(http, { adapter: createAdapter(redis, subscriber) });
+      t.teardown(() => stock.close());
+      stock.on("connection", (socket) => {
+        void socket.join(`session_${session}_student`);
+        socket.emit("joined");
+      });
+      const { port } = http.address() as AddressInfo;
+      const client = io(`http://127.0.0.1:${String(port)}`, { transports: ["websocket"] });
+      t.teardown(() => {
+        client.close();
+      });
+      await new Promise<void>((resolve) => {
+        client.once("joined", resolve);
+      });
+      const packet = new Promise<unknown>((resolve) => {
+        client.io.engine.on("packet", ({ data }: { data?: unknown }) => {
+          resolve(data);
+        });
+      });
+      const event = { note: "n", capture_url: null, created_at: "2026-01-01T00:00:00Z" };
+      const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+      const { offsets } = await emitter.emit(session, "important", event, { traceparent });
+      const json = JSON.stringify({ event: "important", ...event });
+      t.equal(await packet, `2["important",${json},"${String(offsets.student)}"]`);
+    },
+  );
 
   await t.test("a replica subscribes to the rooms that it holds, and to no other", async (t) => {
     const session = randomUUID();

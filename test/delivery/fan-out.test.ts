@@ -3,8 +3,9 @@ import { stat } from "node:fs";
 import fc from "fast-check";
 import t from "tap";
 import { formatOffset, parseSessionId, ROLES, roomName } from "@inthon/emitter/protocol";
-import type { Encoding, Lane, SentEvent } from "../../server/dist/classroom/batch.js";
-import { FanOut } from "../../server/dist/classroom/fan-out.js";
+import type { Encoding, Lane } from "../../server/dist/classroom/batch.js";
+import { FanOut, type ToldEvent } from "../../server/dist/classroom/fan-out.js";
+import { Counts } from "../../server/dist/telemetry/counts.js";
 
 /** To run the schedules of another run: FC_SEED=<its seed>. */
 const SEED = Number(process.env["FC_SEED"] ?? randomInt(2 ** 31));
@@ -18,7 +19,7 @@ if (!sessionId) throw new Error("a session id");
 const ROOMS = ROLES.map((role) => roomName(sessionId, role));
 const ROOM = roomName(sessionId, "student");
 
-function event(n: number): SentEvent {
+function event(n: number): ToldEvent {
   const offset = formatOffset({ epoch: 1_000, n });
   return { event: { event: "question_like_update", question_id: 1, like_count: n }, offset };
 }
@@ -84,7 +85,7 @@ void t.test("a member gets what is sent while it is one, in order, once", async 
   t.comment(`FC_SEED=${String(SEED)}`);
 
   const run = async (steps: readonly Step[]) => {
-    const fanOut = new FanOut();
+    const fanOut = new FanOut(new Counts());
     const stays: Stay[] = [];
     const present = ROOMS.map(() => new Map<number, Stay>());
     let made = 0;
@@ -143,7 +144,7 @@ void t.test("a member gets what is sent while it is one, in order, once", async 
 });
 
 void t.test("a lone event leaves in its turn of the event loop, and no sooner", async (t) => {
-  const fanOut = new FanOut();
+  const fanOut = new FanOut(new Counts());
   const lane = new RecordingLane();
   fanOut.join(ROOM, "a", lane);
   // Only in a callback of I/O is it certain that a turn ends before any timer.
@@ -165,7 +166,7 @@ void t.test("a lone event leaves in its turn of the event loop, and no sooner", 
 });
 
 void t.test("the events of one turn are one write for each member", async (t) => {
-  const fanOut = new FanOut();
+  const fanOut = new FanOut(new Counts());
   const lanes = Array.from({ length: 3 }, () => new RecordingLane());
   for (const [i, lane] of lanes.entries()) fanOut.join(ROOM, String(i), lane);
   const burst = Array.from({ length: 20 }, (_, i) => i);
@@ -175,7 +176,7 @@ void t.test("the events of one turn are one write for each member", async (t) =>
 });
 
 void t.test("no write holds more than 32 events, however many come", async (t) => {
-  const fanOut = new FanOut();
+  const fanOut = new FanOut(new Counts());
   const lane = new RecordingLane();
   fanOut.join(ROOM, "a", lane);
   const all = Array.from({ length: 100 }, (_, i) => i);
@@ -189,7 +190,7 @@ void t.test("no write holds more than 32 events, however many come", async (t) =
 });
 
 void t.test("each form is encoded once, however many members speak it", async (t) => {
-  const fanOut = new FanOut();
+  const fanOut = new FanOut(new Counts());
   const encoded: string[] = [];
   const got: object[] = [];
   for (let i = 0; i < 50; i++) {

@@ -24,6 +24,14 @@ const AT_A_TIME = 3;
 const BAD_VALUES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   HOST: ["http://localhost"],
   PORT: ["-1", "65536", "3000x", "1e3", "0x10"],
+  CANARY_URL: [
+    "classroom.example",
+    `https://user:${SECRET}@classroom.example`,
+    `https://classroom.example/?token=${SECRET}`,
+    "ftp://classroom.example",
+  ],
+  CANARY_TOKEN: [`${SECRET} ${SECRET}`, "x".repeat(8_193)],
+  METRICS_PORT: ["-1", "65536", "off", "3000"],
   NODE_ID: ["a node", "a/b", "n".repeat(65)],
   LOG_LEVEL: ["loud", "INFO"],
   REDIS_URL: [
@@ -157,6 +165,8 @@ void t.test("without any variable the server runs alone, in memory, on port 3000
     host: "127.0.0.1",
     auth: { kind: "off" },
     port: 3_000,
+    metricsPort: undefined,
+    canary: undefined,
     logLevel: "info",
     cluster: { kind: "memory" },
     redisLinkTimeoutMs: 5_000,
@@ -201,6 +211,10 @@ void t.test("good values are taken as they are", (t) => {
     ["HOST", "::1", { host: "::1" }],
     ["PORT", "0", { port: 0 }],
     ["PORT", "65535", { port: 65_535 }],
+    ["CANARY_URL", "https://a.example/", { canary: { url: "wss://a.example", token: undefined } }],
+    ["CANARY_URL", "http://a:80/b", { canary: { url: "ws://a/b", token: undefined } }],
+    ["METRICS_PORT", "9464", { metricsPort: 9_464 }],
+    ["METRICS_PORT", "0", { metricsPort: 0 }],
     ["NODE_ID", "replica-1.zone_b", { nodeId: "replica-1.zone_b" }],
     ["LOG_LEVEL", "silent", { logLevel: "silent" }],
     ["REDIS_URL", "redis://localhost:6379", redis("redis://localhost:6379")],
@@ -264,6 +278,19 @@ void t.test("who may come in is said in one way, and in production it is said", 
   t.end();
 });
 
+void t.test("a canary needs a token where the server cannot sign one", (t) => {
+  const CANARY_URL = "https://classroom.example";
+  const JWKS_URL = "https://issuer.example/keys";
+  t.match(
+    messageOf(() => loadConfig({ CANARY_URL, JWKS_URL }), "CANARY_TOKEN"),
+    /must be set beside CANARY_URL/,
+  );
+  t.match(loadConfig({ CANARY_URL, JWKS_URL, CANARY_TOKEN: "t" }), { canary: { token: "t" } });
+  t.match(loadConfig({ CANARY_URL, JWT_SECRET: "s".repeat(32) }), { canary: { token: undefined } });
+  t.match(loadConfig({ CANARY_TOKEN: "t" }), { canary: undefined });
+  t.end();
+});
+
 void t.test("without tokens only this machine is listened to, unless HOST says otherwise", (t) => {
   const JWT_SECRET = randomBytes(16).toString("hex");
   t.equal(loadConfig({ AUTH: "off" }).host, "127.0.0.1");
@@ -297,6 +324,7 @@ void t.test("who cannot listen says so in one line that names the variable", asy
   await first.waitForLine((line) => line.includes("listening") || undefined);
   const places = [
     ["PORT", { HOST: "127.0.0.1", PORT: port }],
+    ["METRICS_PORT", { HOST: "127.0.0.1", PORT: "0", METRICS_PORT: port }],
     ["HOST", { HOST: "nowhere.invalid", PORT: "0" }],
   ] as const;
   for (const [name, env] of places) {

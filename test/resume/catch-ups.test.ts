@@ -7,6 +7,8 @@ import { CatchUps, type CatchUp } from "../../server/dist/classroom/resume/catch
 import { FanOut } from "../../server/dist/classroom/fan-out.js";
 import { MemoryBroker } from "../../server/dist/cluster/memory/broker.js";
 import { Room } from "../../server/dist/cluster/room.js";
+import { Counts } from "../../server/dist/telemetry/counts.js";
+import { DeliveryTally } from "../../server/dist/telemetry/delivery-tally.js";
 import { createLogger } from "../../server/dist/telemetry/log.js";
 
 /** To run the schedules of another run: FC_SEED=<its seed>. */
@@ -73,7 +75,7 @@ class Lecture {
     historyMaxBytes: 64 * 1024 * 1024,
     historyTtlMs: 60_000,
   });
-  readonly #fanOut = new FanOut();
+  readonly #fanOut = new FanOut(new Counts());
   readonly #sessionId: SessionId;
   readonly #catchUps: CatchUps;
   readonly #notes: string[] = [];
@@ -82,7 +84,7 @@ class Lecture {
     const sessionId = parseSessionId("lecture");
     if (!sessionId) throw new Error("a session id");
     this.#sessionId = sessionId;
-    this.#catchUps = new CatchUps(SLICE_BYTES, {
+    this.#catchUps = new CatchUps(SLICE_BYTES, new DeliveryTally(), {
       onCaughtUp: ({ id, room, lane }: CatchUp) => {
         this.#fanOut.flush(room.name);
         this.#fanOut.join(room.name, id, lane);
@@ -98,7 +100,12 @@ class Lecture {
       },
       onLoss: () => undefined,
     };
-    const options = { historyLimit: LIMIT, historyMaxBytes: 64 * 1024 * 1024, log: LOG };
+    const options = {
+      historyLimit: LIMIT,
+      historyMaxBytes: 64 * 1024 * 1024,
+      log: LOG,
+      counts: new Counts(),
+    };
     this.room = new Room(roomName(sessionId, "student"), this.#broker, listener, options);
   }
 

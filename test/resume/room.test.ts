@@ -1,8 +1,14 @@
 import t from "tap";
 import { formatOffset, parseSessionId, roomName, type Position } from "@inthon/emitter/protocol";
-import type { Broker, HistoryPage, RoomEvent } from "../../server/dist/cluster/ports.js";
+import type {
+  Broker,
+  EventListener,
+  HistoryPage,
+  RoomEvent,
+} from "../../server/dist/cluster/ports.js";
 import { withoutRepetitions } from "../../server/dist/cluster/event-runs.js";
 import { Room } from "../../server/dist/cluster/room.js";
+import { Counts } from "../../server/dist/telemetry/counts.js";
 import { createLogger } from "../../server/dist/telemetry/log.js";
 import { Inbox } from "../helpers/clients/inbox.js";
 
@@ -27,8 +33,10 @@ class ScriptedBroker implements Broker {
     // The test tells the room itself.
   }
 
-  subscribe(_room: string, listener: (event: RoomEvent) => void): Promise<void> {
-    this.receive = listener;
+  subscribe(_room: string, listener: EventListener): Promise<void> {
+    this.receive = (event) => {
+      listener(event, undefined);
+    };
     return Promise.resolve();
   }
 
@@ -86,7 +94,12 @@ async function openRoom(n: number) {
   const sessionId = parseSessionId("lecture");
   if (!sessionId) throw new Error("a session id");
   const name = roomName(sessionId, "student");
-  const options = { historyLimit: 1_000, historyMaxBytes: 1_000_000, log: LOG };
+  const options = {
+    historyLimit: 1_000,
+    historyMaxBytes: 1_000_000,
+    log: LOG,
+    counts: new Counts(),
+  };
   const room = new Room(name, broker, listener, options);
   /** Answers the reading with this number, from 0, once it is there. */
   const answer = async (index: number, page: HistoryPage) => {

@@ -42,6 +42,7 @@ export class HttpPublisher implements Publisher {
         headers: {
           "content-type": "application/json",
           "idempotency-key": first.idempotencyKey,
+          ...(first.traceparent !== undefined && { traceparent: first.traceparent }),
           ...(this.#key === undefined ? {} : { authorization: `Bearer ${this.#key}` }),
         },
         body,

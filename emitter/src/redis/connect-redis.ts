@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { EmitterError } from "../errors.js";
 import { isReadOnly, isReply } from "./client.js";
 import { Link, type LinkOptions } from "./link.js";
+import { RedisClock } from "./redis-clock.js";
 import type { RedisCommands } from "./publish-script.js";
 import { toEmitterError } from "./redis-errors.js";
 
@@ -24,20 +25,24 @@ const NO_DATABASES =
 export async function connectRedis(
   url: URL,
   options: RedisTargetOptions,
-): Promise<{ commands: RedisCommands; close: () => Promise<void> }> {
+): Promise<{ commands: RedisCommands; clock: RedisClock; close: () => Promise<void> }> {
   // Read as the client does, which says by itself what is no number.
   const database = Number(url.pathname.slice(1));
   if (database > 0) throw new EmitterError("invalid_option", NO_DATABASES);
   const { connectTimeoutMs, linkTimeoutMs: timeoutMs, onError } = options;
+  const clock = new RedisClock();
   const link = createLink(url, {
     timeoutMs,
     prove: async (inTime) => {
+      const sentAt = performance.now();
       // Whatever it answers, it answers.
-      await inTime(link.client.ping()).catch((error: unknown) => {
+      const time = await inTime(link.client.sendCommand(["TIME"])).catch((error: unknown) => {
         if (!isReply(error)) throw error;
       });
+      if (Array.isArray(time)) clock.compare(sentAt, time);
     },
     onError: (error) => {
+      clock.forget();
       onFailure(error);
       onError?.(error);
     },
@@ -68,7 +73,7 @@ export async function connectRedis(
     await link.close();
     throw error;
   }
-  return { commands: publishCommands(link), close: () => link.close() };
+  return { commands: publishCommands(link), clock, close: () => link.close() };
 }
 
 /** What can be asked of a client of the `redis` package about the database that it works on. */

@@ -2,6 +2,7 @@ import { isMadeUp, KeyMaker } from "../idempotency-keys.js";
 import type { Publication } from "../publisher.js";
 import type { Role } from "../protocol/index.js";
 import type { CallResults } from "./call-results.js";
+import type { RedisClock } from "./redis-clock.js";
 import type { PacketEncoder } from "./packet-encoder.js";
 
 /** One event on its way to one room. */
@@ -12,6 +13,8 @@ export interface Entry {
   readonly role: Role;
   readonly publication: Publication;
   readonly json: string;
+  /** When its caller asked for it, in milliseconds of the monotonic clock. */
+  readonly since: number;
   /** Whether its key cannot have been seen. */
   readonly isNew: boolean;
 }
@@ -71,14 +74,20 @@ export function guessedCall(
   guess: Guess,
   answered: number,
   encoder: PacketEncoder,
+  clock: RedisClock,
 ): ScriptCall & { readonly offsets: readonly string[] } {
   const offsets: string[] = [];
   const events: (string | Buffer)[] = [];
   let keys = "";
   let bytes = 0;
-  for (const { publication, json } of entries) {
+  for (const { publication, json, since } of entries) {
     const offset = offsetAfter(guess, offsets.length);
-    const packet = encoder.encode(publication.event, offset);
+    const packet = encoder.encode(
+      publication.event,
+      offset,
+      clock.toRedis(since),
+      publication.traceparent,
+    );
     bytes += packet.length + json.length;
     if (offsets.length > 0 && (bytes > MAX_CALL_BYTES || offsets.length >= MAX_CALL_EVENTS)) break;
     keys += `${publication.idempotencyKey} `;
@@ -113,6 +122,7 @@ export function guessedCall(
 export function plainCall(
   entries: readonly Entry[],
   encoder: PacketEncoder,
+  clock: RedisClock,
   goesOnWith: string,
   knownEpoch: string,
   answered: string,
@@ -124,9 +134,9 @@ export function plainCall(
   let cost = 0;
   let bytes = 0;
   for (const entry of entries) {
-    const { event, version } = entry.publication;
+    const { event, version, traceparent } = entry.publication;
     const key = keyArgument(entry);
-    const packet = encoder.encode(event, PLACEHOLDER);
+    const packet = encoder.encode(event, PLACEHOLDER, clock.toRedis(entry.since), traceparent);
     bytes += packet.length + entry.json.length;
     cost += key.startsWith("?") ? LOOKUP_COST : 1;
     const isFull = bytes > MAX_CALL_BYTES || cost > MAX_CALL_EVENTS;

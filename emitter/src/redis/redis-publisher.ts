@@ -1,6 +1,7 @@
 import { CallResults } from "./call-results.js";
 import { isMadeUp } from "../idempotency-keys.js";
 import { EVENTS, roomName, type RoomName } from "../protocol/index.js";
+import { RedisClock } from "./redis-clock.js";
 import { PublishScript, type HistoryLimits, type RedisCommands } from "./publish-script.js";
 import type { Publication, Publisher, PublishResult } from "../publisher.js";
 import { RoomWriter } from "./room-writer.js";
@@ -25,6 +26,7 @@ export class RedisPublisher implements Publisher {
   readonly recognizesNewKeys = true;
   readonly ignoresSignal = true;
   readonly #script: PublishScript;
+  readonly #clock: RedisClock;
   readonly #renewMs: number;
   readonly #close: () => Promise<void>;
   readonly #rooms = new Map<RoomName, RoomWriter>();
@@ -33,7 +35,14 @@ export class RedisPublisher implements Publisher {
   /** Publications that may be in Redis although their call failed. */
   readonly #tried = new WeakSet<Publication>();
 
-  constructor(redis: RedisCommands, limits: HistoryLimits, close: () => Promise<void>) {
+  /** @param clock - Redis's, where somebody else compares it too: what this publisher is answered does so now and then */
+  constructor(
+    redis: RedisCommands,
+    limits: HistoryLimits,
+    close: () => Promise<void>,
+    clock = new RedisClock(),
+  ) {
+    this.#clock = clock;
     this.#script = new PublishScript(redis, limits);
     this.#renewMs = limits.historyTtlMs * RENEWAL;
     this.#close = close;
@@ -41,15 +50,16 @@ export class RedisPublisher implements Publisher {
 
   publish(publications: readonly Publication[]): Promise<PublishResult[]> {
     const answer = new CallResults(publications, this.#tried);
+    const now = performance.now();
     for (const [index, publication] of publications.entries()) {
-      const { sessionId, event, idempotencyKey } = publication;
+      const { sessionId, event, idempotencyKey, since = now } = publication;
       const json = JSON.stringify(event);
       const isNew =
         publication.isNew === true && isMadeUp(idempotencyKey) && !this.#tried.has(publication);
       for (const role of EVENTS[event.event].audience) {
         const writer = this.#writer(roomName(sessionId, role));
         answer.expect(index, role);
-        const isFirst = writer.add({ answer, index, role, publication, json, isNew });
+        const isFirst = writer.add({ answer, index, role, publication, json, since, isNew });
         if (isFirst && this.#waiting.push(writer) === 1) setImmediate(this.#flush);
       }
     }
@@ -70,7 +80,7 @@ export class RedisPublisher implements Publisher {
   #writer(room: RoomName): RoomWriter {
     let writer = this.#rooms.get(room);
     if (!writer) {
-      writer = new RoomWriter(this.#script, room, this.#renewMs);
+      writer = new RoomWriter(this.#script, this.#clock, room, this.#renewMs);
       if (this.#rooms.size >= MAX_ROOMS) {
         for (const oldest of this.#rooms.keys()) {
           this.#rooms.delete(oldest);

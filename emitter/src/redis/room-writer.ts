@@ -24,6 +24,7 @@ import {
   type Guess,
   type ScriptCall,
 } from "./publish-arguments.js";
+import type { RedisClock } from "./redis-clock.js";
 import { UnknownScriptError, type PublishScript } from "./publish-script.js";
 import { toEmitterError } from "./redis-errors.js";
 
@@ -42,6 +43,7 @@ interface UndoneCall {
  */
 export class RoomWriter {
   readonly #script: PublishScript;
+  readonly #clock: RedisClock;
   readonly #renewMs: number;
   readonly #room: RoomName;
   readonly #guessedKeys: string[];
@@ -69,8 +71,9 @@ export class RoomWriter {
   /**
    * @param renewMs - how long the expiry of the room's keys may go without being renewed
    */
-  constructor(script: PublishScript, room: RoomName, renewMs: number) {
+  constructor(script: PublishScript, clock: RedisClock, room: RoomName, renewMs: number) {
     this.#script = script;
+    this.#clock = clock;
     this.#renewMs = renewMs;
     this.#room = room;
     this.#guessedKeys = [historyKey(room), newKeysKey(room), olderKeysKey(room)];
@@ -126,7 +129,7 @@ export class RoomWriter {
 
   /** @returns how many of the entries it took */
   #sendGuessed(entries: readonly Entry[], guess: Guess): number {
-    const call = guessedCall(entries, guess, this.#answered?.n ?? 0, this.#packets);
+    const call = guessedCall(entries, guess, this.#answered?.n ?? 0, this.#packets, this.#clock);
     const options = { keys: this.#guessedKeys, arguments: call.arguments };
     const taken = this.#take(entries, call);
     const { incarnation } = guess;
@@ -161,6 +164,7 @@ export class RoomWriter {
     const call = plainCall(
       entries,
       encoder,
+      this.#clock,
       this.#mark,
       this.#knownEpoch,
       this.#answered ? formatOffset(this.#answered) : "",
@@ -168,6 +172,7 @@ export class RoomWriter {
     const options = { keys: this.#keys, arguments: call.arguments };
     const taken = this.#take(entries, call);
     const sentBefore = this.#sent;
+    const sentAt = performance.now();
     // What may have been published before, or is no news, may append nothing: then nobody can guess what comes behind it.
     const isSure = taken.entries.every(isSureToAppend);
     if (!isSure) {
@@ -181,11 +186,12 @@ export class RoomWriter {
       if (!isSure) this.#unsureCalls--;
     });
     this.#await(taken, running, (reply) => {
-      if (!Array.isArray(reply) || reply.length !== 2 + 2 * call.count) {
+      if (!Array.isArray(reply) || reply.length !== 4 + 2 * call.count) {
         this.#fail(taken.entries, notOurs());
         return;
       }
-      const [incarnation, newest, ...answers] = reply as readonly unknown[];
+      const [incarnation, newest, seconds, micros, ...answers] = reply as readonly unknown[];
+      this.#clock.compare(sentAt, [seconds, micros], String(incarnation));
       // A key that somebody else has written may name a place that is none.
       const offsets = taken.entries.map((_, i) => parseOffset(answers[2 * i]));
       if (offsets.includes(undefined)) {

@@ -3,9 +3,11 @@ import type { PresenceStore } from "../cluster/ports.js";
 import type { HeldRooms } from "../cluster/held-rooms.js";
 import { unlessAborted, untilDone } from "../cluster/retry.js";
 import type { Room } from "../cluster/room.js";
+import type { Counts } from "../telemetry/counts.js";
+import type { JoinOutcome } from "../telemetry/labels.js";
 import type { Refusals } from "../telemetry/refusals.js";
 import type { Logger } from "../telemetry/log.js";
-import type { Identity } from "./address.js";
+import { parseAddress, type Identity } from "./address.js";
 import type { Lane } from "./batch.js";
 import type { ClassroomSocket, ConnectionData } from "./connection.js";
 import { identify } from "./identify.js";
@@ -29,6 +31,7 @@ export interface AdmissionOptions {
   /** `undefined` lets anyone in. */
   readonly tokenGate: TokenGate | undefined;
   readonly refusals: Pick<Refusals, "note">;
+  readonly counts: Pick<Counts, "joins">;
   readonly log: Logger;
 }
 
@@ -41,10 +44,12 @@ export class Admission {
   readonly #laneTo: (socket: object) => Lane;
   readonly #tokenGate: TokenGate | undefined;
   readonly #refusals: AdmissionOptions["refusals"];
+  readonly #counts: AdmissionOptions["counts"];
   readonly #log: Logger;
 
   constructor(options: AdmissionOptions) {
-    const { rooms, presence, announced, isRoomFull, laneTo, tokenGate, refusals, log } = options;
+    const { rooms, presence, announced, isRoomFull, laneTo, tokenGate, refusals, counts, log } =
+      options;
     this.#rooms = rooms;
     this.#presence = presence;
     this.#announced = announced;
@@ -52,6 +57,7 @@ export class Admission {
     this.#laneTo = laneTo;
     this.#tokenGate = tokenGate;
     this.#refusals = refusals;
+    this.#counts = counts;
     this.#log = log;
   }
 
@@ -64,27 +70,52 @@ export class Admission {
   admit(socket: ClassroomSocket, next: (error?: Error) => void): void {
     // It may have ended in the packet in which it came: nobody would tell its end any more.
     if (!isOpen(socket)) {
+      this.#count(socket, "gone");
       next();
       return;
     }
+    const since = performance.now();
     const gate = this.#tokenGate;
     if (!gate) {
-      this.#enter(socket, undefined, next);
+      try {
+        this.#enter(socket, undefined, since, next);
+      } catch (error) {
+        this.#count(socket, "refused");
+        throw error;
+      }
       return;
     }
     gate
       .claimsOf(socket)
       .then((claims) => {
-        if (isOpen(socket)) this.#enter(socket, claims, next);
-        else next();
+        if (isOpen(socket)) {
+          this.#enter(socket, claims, since, next);
+          return;
+        }
+        this.#count(socket, "gone");
+        next();
       })
       .catch((error: unknown) => {
-        next(gate.refuse(socket, error));
+        const refusal = gate.refuse(socket, error);
+        this.#count(socket, refusal ? "refused" : "unavailable");
+        next(refusal);
       });
   }
 
+  /** Those who join are counted when they have joined. */
+  #count(socket: ClassroomSocket, outcome: JoinOutcome): void {
+    const address = parseAddress(socket.handshake.url);
+    const role = address?.kind === "session" ? address.identity.role : "unknown";
+    this.#counts.joins.add({ role, outcome });
+  }
+
   /** @throws AdmissionError */
-  #enter(socket: ClassroomSocket, claims: Claims | undefined, next: (error?: Error) => void): void {
+  #enter(
+    socket: ClassroomSocket,
+    claims: Claims | undefined,
+    since: number,
+    next: (error?: Error) => void,
+  ): void {
     const { url, auth, query } = socket.handshake;
     const identity = identify({ url, auth, query }, claims);
     // Who says it in the URL has been told at the handshake. A `connect_error` would keep the stock client away for good.
@@ -92,6 +123,7 @@ export class Admission {
       const { sessionId: session, role } = identity;
       const { remoteAddress: address } = socket.conn;
       this.#refusals.note("too_many_connections", { address, session, role });
+      this.#count(socket, "refused");
       socket.conn.close();
       next();
       return;
@@ -99,10 +131,10 @@ export class Admission {
     const room = this.#hold(socket, identity);
     if (claims) this.#tokenGate?.limit(socket, claims.endsAtS);
     const resume = resumeRequest(socket, identity);
-    const data = { identity, room, user: claims?.user };
+    const data = { identity, room, user: claims?.user, since };
     // Most students join a room that others have joined before: they need not wait for anything.
     if (identity.role === "student" && resume.offset === undefined && room.isReady) {
-      this.#welcome(socket, { ...data, start: { kind: "fresh" } });
+      this.#welcome(socket, { ...data, start: { kind: "fresh", hasAsked: false } });
       next();
       return;
     }
@@ -153,7 +185,9 @@ export class Admission {
     offset: unknown,
   ): Promise<Start | undefined> {
     const { conn } = socket;
+    let outcome: JoinOutcome = "gone";
     const wait = new LimitedWait(ADMISSION_TIMEOUT_MS, () => {
+      outcome = "unavailable";
       this.#log.warn({ room: room.name }, "a client was sent away: the cluster did not answer");
       conn.close();
     });
@@ -163,11 +197,16 @@ export class Admission {
     conn.on("close", abandon);
     try {
       const start = await this.#prepareStart(socket, identity, room, offset, wait.signal);
-      return isOpen(socket) ? start : undefined;
+      if (isOpen(socket)) return start;
+      this.#count(socket, outcome);
+      return undefined;
     } catch (error) {
       // Either it has gone, or it is sent away to try again, with nothing to say that would help it.
-      if (!wait.signal.aborted && isOpen(socket))
+      if (!wait.signal.aborted && isOpen(socket)) {
+        outcome = "unavailable";
         this.#log.error({ err: error }, "a client was not admitted");
+      }
+      this.#count(socket, outcome);
       conn.close();
       return undefined;
     } finally {

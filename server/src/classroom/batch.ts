@@ -1,3 +1,4 @@
+import type { DeliveryTally } from "../telemetry/delivery-tally.js";
 import type { ClassroomEvent, ConnectedEvent, Offset } from "@inthon/emitter/protocol";
 
 /** An event as a connection gets it. */
@@ -12,10 +13,13 @@ export type Encoding<Form> = (events: readonly SentEvent[]) => Form;
 /** Events on their way to connections, encoded once for each form that one of them speaks. */
 export class Batch {
   readonly events: readonly SentEvent[];
+  /** Counts each writing of them to a connection. */
+  readonly tally: DeliveryTally;
   readonly #forms = new Map<Encoding<unknown>, unknown>();
 
-  constructor(events: readonly SentEvent[]) {
+  constructor(events: readonly SentEvent[], tally: DeliveryTally) {
     this.events = events;
+    this.tally = tally;
   }
 
   /** The events in a form, made when it is first asked for. */

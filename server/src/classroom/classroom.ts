@@ -7,20 +7,22 @@ import {
 } from "@inthon/emitter/protocol";
 import type { Cluster } from "../cluster/cluster.js";
 import { HeldRooms } from "../cluster/held-rooms.js";
-import type { RoomEvent } from "../cluster/ports.js";
+import type { Postmark, RoomEvent } from "../cluster/ports.js";
 import type { RoomLimits } from "../cluster/recent-events.js";
 import type { Room, RoomListener } from "../cluster/room.js";
+import { Traces } from "../telemetry/traces.js";
+import type { Counts } from "../telemetry/counts.js";
 import type { Identity } from "./address.js";
 import { Admission, type AdmissionOptions } from "./admission.js";
 import { CatchUps } from "./resume/catch-ups.js";
 import { ConnectionLog, endsBecause } from "./connection-log.js";
 import type { ClassroomServer, ClassroomSocket } from "./connection.js";
-import { FanOut } from "./fan-out.js";
+import { FanOut, type TraceListener } from "./fan-out.js";
 import type { AdmissionError } from "./identify.js";
 import { answerPings } from "./pings.js";
 import type { Presence } from "./presence/presence.js";
 import type { Beliefs } from "./presence/upkeep.js";
-import { startingPlace } from "./resume/resume.js";
+import { startingPlace, type Start } from "./resume/resume.js";
 import { Welcomes } from "./welcome.js";
 
 /** What was missed is sent in slices of so many bytes, or less where less may wait for a connection. */
@@ -28,6 +30,7 @@ const SLICE_BYTES = 128 * 1024;
 
 export interface ClassroomOptions
   extends RoomLimits, Pick<AdmissionOptions, "laneTo" | "tokenGate" | "refusals" | "log"> {
+  readonly counts: Counts;
   /** How many may be in one role room on this replica; 0 for any number. */
   readonly maxConnectionsPerRoom: number;
   /** Bytes that may wait for one connection. */
@@ -41,7 +44,8 @@ export class Classroom implements RoomListener {
   readonly #io: ClassroomServer;
   readonly #rooms: HeldRooms;
   readonly #maxConnectionsPerRoom: number;
-  readonly #fanOut = new FanOut();
+  readonly #fanOut: FanOut;
+  readonly #counts: Counts;
   readonly #welcomes = new Welcomes();
   readonly #connectionLog: ConnectionLog;
   readonly #catchUps: CatchUps;
@@ -54,8 +58,12 @@ export class Classroom implements RoomListener {
   ) {
     this.#io = io;
     this.#maxConnectionsPerRoom = options.maxConnectionsPerRoom;
-    this.#connectionLog = new ConnectionLog(options.log, options.closing);
-    this.#catchUps = new CatchUps(Math.min(SLICE_BYTES, options.maxUnreadBytes / 4), {
+    const { counts } = options;
+    this.#counts = counts;
+    this.#fanOut = new FanOut(counts, onTraced(new Traces(options.log)));
+    this.#connectionLog = new ConnectionLog(options.log, counts, options.closing);
+    const sliceBytes = Math.min(SLICE_BYTES, options.maxUnreadBytes / 4);
+    this.#catchUps = new CatchUps(sliceBytes, counts.deliveries, {
       onCaughtUp: ({ id, room, lane }) => {
         // What waits for the members is among what it has just had.
         this.#fanOut.flush(room.name);
@@ -109,8 +117,14 @@ export class Classroom implements RoomListener {
     return limit > 0 && this.#rooms.holders(roomName(sessionId, role)) >= limit;
   }
 
-  onEvent(room: Room, event: RoomEvent): void {
-    this.#fanOut.send(room.name, event);
+  /** How much of rooms is held. */
+  get size(): HeldRooms["size"] {
+    return this.#rooms.size;
+  }
+
+  onEvent(room: Room, event: RoomEvent, postmark: Postmark | undefined): void {
+    this.#counts.received.add({ event: event.event.event });
+    this.#fanOut.send(room.name, event, postmark);
     if (event.event.event !== "session_ended") return;
     this.#fanOut.flush(room.name);
     // Whoever catches up is told so in its turn.
@@ -149,6 +163,17 @@ export class Classroom implements RoomListener {
     }
   }
 
+  #countJoin({ role }: Identity, start: Start, missed: number, since: number): void {
+    const { joins, joinSeconds, resumeEvents } = this.#counts;
+    if (start.kind === "resume") {
+      joins.add({ role, outcome: "resumed" });
+      resumeEvents.observe(missed);
+    } else {
+      joins.add({ role, outcome: start.hasAsked ? "not_recovered" : "fresh" });
+    }
+    joinSeconds.observeSince(since);
+  }
+
   #disconnect(id: string): void {
     this.#io.of("/").sockets.get(id)?.disconnect(true);
   }
@@ -158,15 +183,17 @@ export class Classroom implements RoomListener {
    * missed something, when it has had that.
    */
   #connect(socket: ClassroomSocket): void {
-    const { identity, room, start, lane } = socket.data;
+    const { identity, room, start, lane, since = 0 } = socket.data;
     // What was on its way to the members before is in the history that is read now.
     if (room) this.#fanOut.flush(room.name);
     const place = room && start && startingPlace(room, start);
     if (!identity || !lane || !place) {
+      if (identity) this.#counts.joins.add({ role: identity.role, outcome: "unavailable" });
       // What was prepared is out of date before it could be used: the client comes back at once.
       socket.conn.close();
       return;
     }
+    this.#countJoin(identity, start, room.position.n - place.n, since);
     answerPings(socket);
     const catchUp =
       place.n < room.position.n
@@ -178,6 +205,16 @@ export class Classroom implements RoomListener {
     void socket.join(room.name);
     socket.data = {};
   }
+}
+
+function onTraced(traces: Traces): TraceListener {
+  return (room, { event, offset, postmark }, connections) => {
+    const { sessionId: session = "", role = "" } = parseRoomName(room) ?? {};
+    const { publishedAt, trace } = postmark;
+    const ms = publishedAt === undefined ? undefined : performance.now() - publishedAt;
+    const rounded = ms && Math.max(0, Math.round(ms));
+    traces.told({ ...trace, session, role, event: event.event, offset, connections, ms: rounded });
+  };
 }
 
 function isRoleRoom(name: string): name is RoomName {

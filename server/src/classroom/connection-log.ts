@@ -1,20 +1,11 @@
-import { formatOffset, type Offset } from "@inthon/emitter/protocol";
+import { formatOffset, type Offset, type Role } from "@inthon/emitter/protocol";
 import type { Room } from "../cluster/room.js";
+import type { Counts } from "../telemetry/counts.js";
+import { PROTOCOLS, type CloseReason, type EndReason, type Protocol } from "../telemetry/labels.js";
 import type { Logger } from "../telemetry/log.js";
 import type { Identity } from "./address.js";
 import type { CatchUp } from "./resume/catch-ups.js";
 import type { ClassroomSocket } from "./connection.js";
-
-/** Why a connection ended, where it was not the client or the network. */
-export type EndReason =
-  | "session_ended"
-  | "history_lost"
-  | "slow_reader"
-  | "token_expired"
-  | "too_many_messages"
-  | "too_large"
-  | "ping_timeout"
-  | "draining";
 
 const reasons = new WeakMap<object, EndReason>();
 
@@ -34,7 +25,7 @@ function knownReason(connection: object): EndReason | undefined {
 }
 
 /** Socket.IO's reasons, as the log calls them. */
-const SOCKET_IO_REASONS: Readonly<Record<string, string>> = {
+const SOCKET_IO_REASONS: Readonly<Record<string, CloseReason>> = {
   "transport close": "transport_closed",
   "transport error": "transport_error",
   "ping timeout": "ping_timeout",
@@ -58,18 +49,20 @@ const stay = Symbol("stay");
 type LoggedSocket = ClassroomSocket & { [stay]?: Stay };
 
 /**
- * A line for each connection's start and end: who, by what, why it ended, and between which offsets it was told all there
- * was. That costs nothing for each event, and answers "why did this student hear nothing?".
+ * Counts each connection, and has a line for its start and its end: who, by what, why it ended, and between which offsets
+ * it was told all there was. That costs nothing for each event, and answers "why did this student hear nothing?".
  */
 export class ConnectionLog {
   readonly #log: Logger;
+  readonly #counts: Counts;
   readonly #closing: AbortSignal;
   /** One for all: a function for each connection would be memory for each. */
   readonly #onDisconnect: (this: ClassroomSocket, reason: string) => void;
 
   /** @param closing - aborts when this replica sends everybody away */
-  constructor(log: Logger, closing: AbortSignal) {
+  constructor(log: Logger, counts: Counts, closing: AbortSignal) {
     this.#log = log;
+    this.#counts = counts;
     this.#closing = closing;
     const end = (socket: LoggedSocket, reason: string) => {
       this.#end(socket, reason);
@@ -90,24 +83,43 @@ export class ConnectionLog {
     from: Offset,
     catchUp?: Readonly<CatchUp>,
   ): void {
-    if (!this.#log.isLevelEnabled("info")) return;
+    this.#countBegin(socket, who.role);
     const { user } = socket.data;
-    const { remoteAddress: address } = socket.conn;
-    const line = { ...nameOf(socket, who, user), address, protocol: protocolOf(socket), from };
-    this.#log.info(line, "connected");
+    if (this.#log.isLevelEnabled("info")) {
+      const { remoteAddress: address } = socket.conn;
+      const line = { ...nameOf(socket, who, user), address, protocol: protocolOf(socket), from };
+      this.#log.info(line, "connected");
+    }
     const startedAtMs = Math.round(performance.now());
     (socket as LoggedSocket)[stay] = { who, user, room, from, catchUp, startedAtMs };
     socket.on("disconnect", this.#onDisconnect);
   }
 
-  #end(socket: LoggedSocket, reason: string): void {
+  #countBegin(socket: ClassroomSocket, role: Role): void {
+    const { connections, opened } = this.#counts;
+    const protocol = protocolOf(socket);
+    opened.add({ protocol, role });
+    connections.add({ protocol, role });
+    if (protocol !== "polling") return;
+    socket.conn.once("upgrade", () => {
+      connections.add({ protocol, role }, -1);
+      connections.add({ protocol: protocolOf(socket), role });
+    });
+  }
+
+  #end(socket: LoggedSocket, why: string): void {
     const stayed = socket[stay];
     if (!stayed) return;
     const { who, user, room, from, catchUp, startedAtMs } = stayed;
+    const { role } = who;
+    const protocol = protocolOf(socket);
+    const reason = this.#reasonOf(socket, why);
+    this.#counts.connections.add({ protocol, role }, -1);
+    this.#counts.closed.add({ protocol, role, reason });
     const line = {
       ...nameOf(socket, who, user),
-      protocol: protocolOf(socket),
-      reason: this.#reasonOf(socket, reason),
+      protocol,
+      reason,
       ms: Math.round(performance.now()) - startedAtMs,
       from,
       to: formatOffset(catchUp?.isBehind === true ? catchUp.place : room.position),
@@ -115,11 +127,11 @@ export class ConnectionLog {
     this.#log.info(line, "disconnected");
   }
 
-  #reasonOf(socket: ClassroomSocket, reason: string): string {
+  #reasonOf(socket: ClassroomSocket, reason: string): CloseReason {
     const known = knownReason(socket.conn);
     if (known) return known;
-    if (this.#closing.aborted) return "draining" satisfies EndReason;
-    return SOCKET_IO_REASONS[reason] ?? reason;
+    if (this.#closing.aborted) return "draining";
+    return SOCKET_IO_REASONS[reason] ?? "other";
   }
 }
 
@@ -127,7 +139,8 @@ function nameOf({ id }: ClassroomSocket, { sessionId, role }: Identity, user?: s
   return { connection: id, session: sessionId, role, user };
 }
 
-/** `websocket` and `polling` are Socket.IO's, `plain` is a WebSocket without it. */
-function protocolOf(socket: ClassroomSocket): string {
-  return socket.conn.transport.name;
+/** By what it is connected just now: one that began by long polling may have come to a WebSocket. */
+function protocolOf(socket: ClassroomSocket): Protocol {
+  const { name } = socket.conn.transport;
+  return PROTOCOLS.find((protocol) => protocol === name) ?? "websocket";
 }

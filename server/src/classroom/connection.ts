@@ -15,6 +15,8 @@ export interface ConnectionData {
   identity: Identity;
   room: Room;
   start: Start;
+  /** When its client had said who it is, in milliseconds of the monotonic clock. */
+  since: number;
   lane: Lane;
 }
 

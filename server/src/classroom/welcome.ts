@@ -1,4 +1,5 @@
 import type { ConnectedEvent, Offset } from "@inthon/emitter/protocol";
+import { DeliveryTally } from "../telemetry/delivery-tally.js";
 import type { Room } from "../cluster/room.js";
 import type { Identity } from "./address.js";
 import { Batch, type SentEvent } from "./batch.js";
@@ -11,6 +12,8 @@ interface Welcome {
 
 /** What new connections are told first: encoded once for all who come to a room between two of its events. */
 export class Welcomes {
+  /** Read by nobody: it is no event of the room. */
+  readonly #tally = new DeliveryTally();
   readonly #newest = new WeakMap<Room, Welcome>();
 
   /** `connected` alone, for a connection that has missed nothing. */
@@ -18,7 +21,7 @@ export class Welcomes {
     const { teacherOnline } = room;
     const known = this.#newest.get(room);
     if (known?.offset === offset && known.teacherOnline === teacherOnline) return known.batch;
-    const batch = new Batch([connected(room, identity, offset)]);
+    const batch = new Batch([connected(room, identity, offset)], this.#tally);
     this.#newest.set(room, { teacherOnline, offset, batch });
     return batch;
   }

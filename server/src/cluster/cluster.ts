@@ -1,4 +1,6 @@
 import type { HistoryLimits } from "@inthon/emitter";
+import type { Counts } from "../telemetry/counts.js";
+import type { RedisPurpose } from "../telemetry/labels.js";
 import type { Logger } from "../telemetry/log.js";
 import type { Refusals } from "../telemetry/refusals.js";
 import type { AdapterFactory } from "./lean-adapter.js";
@@ -25,6 +27,8 @@ export interface Cluster {
   readonly lease: Lease;
   /** Told just before Socket.IO's adapter takes what somebody else than the publisher emitted. One listener. */
   onForeignEmit(listener: () => void): void;
+  /** Whether each link to Redis works; `undefined` where there is no Redis. */
+  readonly isRedisUp: ((purpose: RedisPurpose) => boolean) | undefined;
   /**
    * Whether this replica can serve, and publish.
    *
@@ -45,6 +49,7 @@ export interface ClusterOptions {
   readonly log: Logger;
   /** Told of what comes from Redis and is nothing that this product writes. */
   readonly refusals: Refusals;
+  readonly counts: Counts;
 }
 
 /** A cluster of one process. */
@@ -59,6 +64,7 @@ export function memoryCluster({ nodeId, limits, presenceWindowMs }: ClusterOptio
     onForeignEmit: () => {
       // Nobody else can.
     },
+    isRedisUp: undefined,
     check: () => {
       // There is nothing that could be away.
     },
@@ -69,9 +75,9 @@ export function memoryCluster({ nodeId, limits, presenceWindowMs }: ClusterOptio
 /** A cluster of all replicas that share one Redis. Does not wait for it: the process lives while Redis is away. */
 export function redisCluster(url: string, options: ClusterOptions): Cluster {
   const { nodeId, limits, leaseMs, linkTimeoutMs, log, refusals } = options;
-  const links = new RedisLinks(url, linkTimeoutMs, log);
+  const links = new RedisLinks(url, linkTimeoutMs, log, options.counts);
   const commands = links.commands.client;
-  const subscriptions = new RoomSubscriptions(links.channels, refusals);
+  const subscriptions = new RoomSubscriptions(links.channels, links.clock, refusals);
   const lease = new NodeLease(commands, nodeId, leaseMs, log);
   const counts = new RedisConnectionCounts(commands, lease, log, refusals);
   links.open();
@@ -111,6 +117,7 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
     onForeignEmit: (listener) => {
       subscriptions.onForeignEmit(listener);
     },
+    isRedisUp: (purpose) => links.isUp(purpose),
     check: () => {
       links.check();
     },

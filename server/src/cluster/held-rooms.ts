@@ -1,8 +1,6 @@
 import type { RoomName } from "@inthon/emitter/protocol";
-import type { Logger } from "../telemetry/log.js";
 import { KEEP_PART, type Broker } from "./ports.js";
-import type { RoomLimits } from "./recent-events.js";
-import { Room, type RoomListener } from "./room.js";
+import { Room, type RoomListener, type RoomOptions } from "./room.js";
 import { Round } from "./round.js";
 
 /** All rooms are looked at in this many parts, so that Redis is not asked about ten thousand at once. */
@@ -25,12 +23,12 @@ interface HeldRoom {
 export class HeldRooms {
   readonly #broker: Broker;
   readonly #listener: RoomListener;
-  readonly #options: RoomLimits & { log: Logger };
+  readonly #options: RoomOptions;
   readonly #held = new Map<RoomName, HeldRoom>();
   readonly #round = new Round<HeldRoom>(KEEP_TURNS);
   readonly #keeping: NodeJS.Timeout;
 
-  constructor(broker: Broker, listener: RoomListener, options: RoomLimits & { log: Logger }) {
+  constructor(broker: Broker, listener: RoomListener, options: RoomOptions) {
     this.#broker = broker;
     this.#listener = listener;
     this.#options = options;
@@ -81,6 +79,13 @@ export class HeldRooms {
   /** All rooms that are held. */
   *all(): Iterable<Room> {
     for (const { room } of this.#held.values()) yield room;
+  }
+
+  /** How much is held. */
+  get size(): { readonly rooms: number; readonly cachedEvents: number } {
+    let cachedEvents = 0;
+    for (const { room } of this.#held.values()) cachedEvents += room.cachedEvents;
+    return { rooms: this.#held.size, cachedEvents };
   }
 
   close(): void {

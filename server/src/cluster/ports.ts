@@ -1,4 +1,4 @@
-import type { Publisher } from "@inthon/emitter";
+import type { Publisher, TraceParent } from "@inthon/emitter";
 import type {
   ClassroomEvent,
   Offset,
@@ -18,6 +18,20 @@ export interface RoomEvent {
   /** About how many it takes. */
   readonly bytes: number;
 }
+
+/** What a message tells of how its event was published. */
+export interface Postmark {
+  /**
+   * When that was, in milliseconds of this process's monotonic clock; `undefined` where the publisher did not say, or the
+   * two clocks cannot be compared just now.
+   */
+  readonly publishedAt: number | undefined;
+  /** The trace that it belongs to, where that is recorded. */
+  readonly trace: TraceParent | undefined;
+}
+
+/** Takes what is published to a room. */
+export type EventListener = (event: RoomEvent, postmark: Postmark | undefined) => void;
 
 /** A place in a history, and what is in it: an event, or nothing that could be read. Whoever reads on skips that. */
 export type HistoryEntry = RoomEvent | { readonly position: Position; readonly event: undefined };
@@ -67,7 +81,7 @@ export interface Broker {
   /** Told when the subscriptions break (events may be missed from then on), and when all are there again. */
   onConnectionChange(listener: (isConnected: boolean) => void): void;
   /** Resolves when the subscription is acknowledged. One listener for each room. */
-  subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void>;
+  subscribe(room: RoomName, listener: EventListener): Promise<void>;
   unsubscribe(room: RoomName): Promise<void>;
   /** How often the history of a room with members must be kept, in milliseconds, to live as long as they are there. */
   readonly keepMs: number;

@@ -19,6 +19,10 @@ export class RecentEvents {
     this.#limits = limits;
   }
 
+  get length(): number {
+    return this.#entries.length;
+  }
+
   /** The number of the oldest, or `undefined` where there is none. */
   get oldest(): number | undefined {
     return this.#entries[0]?.position.n;

@@ -1,11 +1,13 @@
 import { toEmitterError } from "@inthon/emitter";
 import type { Position, RoomName } from "@inthon/emitter/protocol";
+import type { Counts } from "../telemetry/counts.js";
 import type { Logger } from "../telemetry/log.js";
 import {
   isReadable,
   type Broker,
   type HistoryEntry,
   type HistoryPage,
+  type Postmark,
   type RoomEvent,
 } from "./ports.js";
 import { contiguousEnd, follow } from "./event-runs.js";
@@ -15,8 +17,12 @@ import { isInHistory } from "./standing.js";
 
 /** What a room tells its holder, synchronously and in the room's order. */
 export interface RoomListener {
-  /** Hand this event to every member. */
-  onEvent(room: Room, event: RoomEvent): void;
+  /**
+   * Hand this event to every member.
+   *
+   * @param postmark - of an event that has just arrived; one that was read from history has none
+   */
+  onEvent(room: Room, event: RoomEvent, postmark: Postmark | undefined): void;
   /** Events may have been lost for good: members must begin anew. */
   onLoss(room: Room): void;
 }
@@ -24,6 +30,11 @@ export interface RoomListener {
 const READ_PAGE = { events: 500, bytes: 1_048_576 };
 /** How often older events are read for one who comes back, while Redis becomes another one again and again. */
 const MAX_READINGS = 5;
+
+export interface RoomOptions extends RoomLimits {
+  readonly log: Logger;
+  readonly counts: Pick<Counts, "gaps" | "historyReadSeconds">;
+}
 
 /** A reading of older events. */
 interface Backfill {
@@ -47,6 +58,7 @@ export class Room {
   readonly #broker: Broker;
   readonly #listener: RoomListener;
   readonly #log: Logger;
+  readonly #counts: RoomOptions["counts"];
   readonly #closing = new AbortController();
   #position: Position | undefined;
   /** Where earlier epochs of the history ended. */
@@ -71,17 +83,13 @@ export class Room {
   #announced: boolean | undefined;
   #asking: Promise<boolean> | undefined;
 
-  constructor(
-    name: RoomName,
-    broker: Broker,
-    listener: RoomListener,
-    options: RoomLimits & { log: Logger },
-  ) {
+  constructor(name: RoomName, broker: Broker, listener: RoomListener, options: RoomOptions) {
     this.name = name;
     this.#broker = broker;
     this.#listener = listener;
     this.#recent = new RecentEvents(options);
     this.#log = options.log;
+    this.#counts = options.counts;
     this.opened = this.#open();
     // Whoever holds the room awaits it; a room that is closed meanwhile has nobody left to tell.
     this.opened.catch(() => undefined);
@@ -101,6 +109,11 @@ export class Room {
   /** Whether what arrives next is what follows: members have been told all that was published. */
   get isLive(): boolean {
     return this.#isLive;
+  }
+
+  /** How many events are kept in memory. */
+  get cachedEvents(): number {
+    return this.#recent.length;
   }
 
   /** What members have been told of the teacher; `false` until {@link Room.learnPresence}. */
@@ -194,15 +207,15 @@ export class Room {
   }
 
   async #open(): Promise<void> {
-    await this.#broker.subscribe(this.name, (event) => {
-      this.#receive(event);
+    await this.#broker.subscribe(this.name, (event, postmark) => {
+      this.#receive(event, postmark);
     });
     await this.#catchUp();
     this.#closing.signal.throwIfAborted();
     this.#isOpen = true;
   }
 
-  #receive(event: RoomEvent): void {
+  #receive(event: RoomEvent, postmark: Postmark | undefined): void {
     const position = this.#position;
     if (!this.#isLive || !position) {
       this.#noted = event.position;
@@ -210,7 +223,7 @@ export class Room {
     }
     const { epoch, n } = event.position;
     if (epoch === position.epoch) {
-      if (n === position.n + 1) this.#apply(event);
+      if (n === position.n + 1) this.#apply(event, postmark);
       else if (n > position.n) this.#readUpTo(event.position);
     } else {
       // Redis has begun another epoch: what it kept of the one before can only be read, and whether it has.
@@ -224,10 +237,12 @@ export class Room {
     void this.#catchUp();
   }
 
-  #apply(event: HistoryEntry): void {
+  #apply(event: HistoryEntry, postmark?: Postmark): void {
     this.#position = event.position;
     this.#recent.add(event);
-    if (isReadable(event) && !this.#isRepetition(event)) this.#listener.onEvent(this, event);
+    if (isReadable(event) && !this.#isRepetition(event)) {
+      this.#listener.onEvent(this, event, postmark);
+    }
   }
 
   /** A Redis that forgot what it had announced announces it again; members know it already. */
@@ -247,15 +262,21 @@ export class Room {
 
   async #readOn(): Promise<void> {
     let failures = 0;
+    let hasFilled = false;
     while (!this.#isClosed()) {
       // What was published before a reading that began under the subscription is in it; what is published later arrives.
       const interruptions = this.#broker.isConnected ? this.#interruptions : undefined;
       // What arrived before this reading will be in it.
       this.#noted = undefined;
       try {
+        const since = performance.now();
         const page = await this.#broker.read(this.name, this.#position, READ_PAGE);
+        this.#counts.historyReadSeconds.observeSince(since);
         if (this.#isClosed()) return;
-        this.#merge(page);
+        if (this.#merge(page) && !hasFilled) {
+          hasFilled = true;
+          this.#counts.gaps.add({ outcome: "filled" });
+        }
         failures = 0;
         const isUnbroken = interruptions === this.#interruptions;
         if (isUnbroken && !this.#isBehind(page.head)) {
@@ -282,13 +303,14 @@ export class Room {
     return isOther || head.n > n || (this.#noted?.n ?? 0) > n;
   }
 
-  #merge({ head, ends, events }: HistoryPage): void {
+  /** @returns whether members have been told something by it that they had missed */
+  #merge({ head, ends, events }: HistoryPage): boolean {
     const begun = this.#begun;
     this.#begun = undefined;
     this.#ends = ends;
     if (!this.#position) {
       this.#position = head;
-      return;
+      return false;
     }
     if (begun === head.epoch && ends.length === 0 && events.length > 0 && follow(events, 0)) {
       // The history was lost, the subscription was not, so members miss nothing: they hear the new one from its beginning.
@@ -298,7 +320,7 @@ export class Room {
     const isWhole = follow(events, position.n) && (events.length > 0 || head.n === position.n);
     if (isWhole && isInHistory({ head, ends }, position)) {
       for (const event of events) this.#apply(event);
-      return;
+      return events.length > 0;
     }
     this.#log.warn(
       { room: this.name, position, head },
@@ -307,7 +329,9 @@ export class Room {
     this.#beginAt(head);
     this.#announced = undefined;
     this.#losses++;
+    this.#counts.gaps.add({ outcome: "lost" });
     this.#listener.onLoss(this);
+    return false;
   }
 
   /** What was before this place is of another history. */
@@ -349,7 +373,9 @@ export class Room {
     const losses = this.#losses;
     while ((older.at(-1)?.position.n ?? 0) < wanted()) {
       const reached = this.position;
+      const since = performance.now();
       const page = await this.#broker.read(this.name, from, READ_PAGE);
+      this.#counts.historyReadSeconds.observeSince(since);
       // Pages of two histories do not make one, also where this replica has yet to learn of the loss.
       if (losses !== this.#losses || !isInHistory(page, reached)) return false;
       const { events } = page;

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { DEFAULT_HISTORY_LIMITS } from "@inthon/emitter";
 import { AUTH_READERS, toAuth, type AuthConfig } from "./auth.js";
+import { CANARY_READERS, toCanary, type CanaryConfig } from "./canary.js";
 import { LIMIT_READERS, toLimits, type Limits } from "./limits.js";
 import { readOrigins } from "./origins.js";
 import { list, wholeNumber, type Reader } from "./readers.js";
@@ -13,6 +14,9 @@ import { readRedisUrl, type ClusterConfig } from "./redis-url.js";
 export interface Config {
   readonly host: string;
   readonly port: number;
+  /** Where `GET /metrics` is answered; `undefined`: nowhere. */
+  readonly metricsPort: number | undefined;
+  readonly canary: CanaryConfig | undefined;
   /** Unique among the live replicas. Clients can see it. */
   readonly nodeId: string;
   readonly logLevel: LogLevel;
@@ -63,6 +67,7 @@ const READERS = {
     throw new Error("must be an IP address or a host name to listen on");
   },
   PORT: wholeNumber(3_000, 0, 65_535),
+  METRICS_PORT: (text) => (text === undefined ? undefined : wholeNumber(0, 0, 65_535)(text)),
   NODE_ID: (text) => {
     if (text === undefined) return `${hostname().slice(0, 40)}-${randomBytes(4).toString("hex")}`;
     if (!/^[A-Za-z0-9._-]{1,64}$/.test(text))
@@ -93,6 +98,7 @@ const READERS = {
   ALLOWED_ORIGINS: readOrigins,
   TRUST_PROXY: readTrustProxy,
   ...AUTH_READERS,
+  ...CANARY_READERS,
   ...LIMIT_READERS,
 } satisfies Record<string, Reader<unknown>>;
 
@@ -124,6 +130,11 @@ export function loadConfig(environment: Environment): Config {
       throw new ConfigError(name, "is not supported by this version: unset it");
     }
   }
+  const port = read("PORT");
+  const metricsPort = read("METRICS_PORT");
+  if (metricsPort === port && port !== 0) {
+    throw new ConfigError("METRICS_PORT", "is PORT: choose one that clients need not reach");
+  }
   const leaseMs = read("LEASE_MS");
   const redisLinkTimeoutMs = read("REDIS_LINK_TIMEOUT_MS");
   if (redisLinkTimeoutMs > leaseMs / 2 && environment["REDIS_LINK_TIMEOUT_MS"]) {
@@ -137,10 +148,14 @@ export function loadConfig(environment: Environment): Config {
     JWKS_URL: read("JWKS_URL"),
   });
   if ("variable" in auth) throw new ConfigError(auth.variable, auth.problem);
+  const canary = toCanary(read("CANARY_URL"), read("CANARY_TOKEN"), auth);
+  if (canary && "problem" in canary) throw new ConfigError("CANARY_TOKEN", canary.problem);
   return {
     // Where nobody needs a token, only this machine is let in, unless somebody says otherwise.
     host: read("HOST") ?? (auth.kind === "off" ? "127.0.0.1" : "0.0.0.0"),
-    port: read("PORT"),
+    port,
+    metricsPort,
+    canary,
     nodeId: read("NODE_ID"),
     logLevel: read("LOG_LEVEL"),
     cluster: read("REDIS_URL"),

@@ -1,6 +1,11 @@
 import type { Socket as NetSocket } from "node:net";
 import type { Batch, Lane } from "../classroom/batch.js";
-import { emittedArguments, socketIoFrames, socketIoPackets } from "./wire/event-encodings.js";
+import {
+  emittedArguments,
+  socketIoBytes,
+  socketIoFrames,
+  socketIoPackets,
+} from "./wire/event-encodings.js";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./engine-io/connection.js";
 import { gatherWrites } from "./wire/gather-writes.js";
 import { PlainConnection } from "./plain/connection.js";
@@ -84,9 +89,15 @@ class EngineLane implements Lane {
     tellListeners(this.#member, batch);
     const connection = this.#connection;
     const socket = this.#socket;
+    const { tally } = batch;
+    if (socket) tally.websocket += batch.events.length;
+    else tally.polling += batch.events.length;
     if (socket && isClear(connection, socket)) {
-      writeNow(socket, this.#descriptor, batch.as(socketIoFrames));
+      const frames = batch.as(socketIoFrames);
+      tally.bytes += frames.length;
+      writeNow(socket, this.#descriptor, frames);
     } else {
+      tally.bytes += batch.as(socketIoBytes);
       for (const packet of batch.as(socketIoPackets)) connection.write(packet, {});
     }
   }

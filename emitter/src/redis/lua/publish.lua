@@ -38,6 +38,7 @@
 --          published.
 --
 -- Returns  { incarnation of Redis, offset of the last event that was appended or '',
+--            seconds of Redis's clock, microseconds,
 --            offset of the first event, 1 where nothing new was published, else 0, and so on }
 local call, pcall = redis.call, redis.pcall
 local history, log, older, epochsKey, once, announcedKey, heavy = unpack(KEYS)
@@ -189,7 +190,8 @@ if goesOnWith ~= '' and not find('?', goesOnWith) then
   return redis.error_reply('ORDER the events before these have not been published')
 end
 
-local reply = { here, '' }
+local time = call('TIME')
+local reply = { here, '', time[1], time[2] }
 --- A call has announcements alone, or none.
 local isAnnouncement = ARGV[FIRST_EVENT + 3] ~= ''
 for i = FIRST_EVENT, #ARGV, 4 do

@@ -2,8 +2,10 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { toEmitterError, type Publisher } from "@inthon/emitter";
 import type { SessionId } from "@inthon/emitter/protocol";
+import { countPublished } from "../../cluster/count-published.js";
 import type { Lease, PresenceState, PresenceStore, Teacher } from "../../cluster/ports.js";
 import { untilDone } from "../../cluster/retry.js";
+import type { Counts } from "../../telemetry/counts.js";
 import type { Logger } from "../../telemetry/log.js";
 
 /** Changes that a sweep or a check has under way at once. */
@@ -12,6 +14,7 @@ const BATCH = 50;
 export interface PresenceOptions {
   /** How long a teacher may be gone before that counts, in milliseconds. */
   readonly graceMs: number;
+  readonly counts: Pick<Counts, "presenceChanges" | "published" | "sweeps">;
   readonly log: Logger;
 }
 
@@ -29,6 +32,7 @@ export class Presence {
   readonly #publisher: Publisher;
   readonly #lease: Lease;
   readonly #graceMs: number;
+  readonly #counts: PresenceOptions["counts"];
   readonly #log: Logger;
   readonly #closing = new AbortController();
   /** The teachers that this node holds, by socket, as they were last claimed. */
@@ -46,6 +50,7 @@ export class Presence {
     this.#publisher = publisher;
     this.#lease = lease;
     this.#graceMs = options.graceMs;
+    this.#counts = options.counts;
     this.#log = options.log;
     // Each session whose change waits for Redis listens to it.
     setMaxListeners(0, this.#closing.signal);
@@ -142,6 +147,7 @@ export class Presence {
         await owed.told;
       }
     }
+    this.#counts.sweeps++;
   }
 
   /** The teachers that this node holds, as they were last claimed. */
@@ -241,7 +247,9 @@ export class Presence {
       // With a space: no caller can give it.
       idempotencyKey: `presence ${String(version)}`,
     };
-    await this.#publisher.publish([publication], this.#closing.signal);
+    const published = this.#publisher.publish([publication], this.#closing.signal);
+    const results = await countPublished(this.#counts, "presence", [event], published);
+    if (results[0]?.duplicate === false) this.#counts.presenceChanges++;
   }
 
   #inBackground(sessionId: SessionId, task: () => Promise<void>): void {

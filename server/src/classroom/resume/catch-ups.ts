@@ -1,6 +1,7 @@
 import type { Position } from "@inthon/emitter/protocol";
 import type { HistoryEntry } from "../../cluster/ports.js";
 import type { Room } from "../../cluster/room.js";
+import type { DeliveryTally } from "../../telemetry/delivery-tally.js";
 import type { Lane } from "../batch.js";
 import { Slices } from "./slices.js";
 
@@ -43,8 +44,8 @@ export class CatchUps {
   #isScheduled = false;
 
   /** @param sliceBytes - of JSON, in what is sent in one go */
-  constructor(sliceBytes: number, listener: CatchUpListener) {
-    this.#slices = new Slices(sliceBytes);
+  constructor(sliceBytes: number, tally: DeliveryTally, listener: CatchUpListener) {
+    this.#slices = new Slices(sliceBytes, tally);
     this.#listener = listener;
   }
 

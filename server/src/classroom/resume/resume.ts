@@ -42,9 +42,13 @@ export function resumeRequest(
   return fits ? { pid, offset: auth["offset"] } : { pid: undefined, offset: undefined };
 }
 
-/** Where a new connection begins, decided before it is admitted. */
+/**
+ * Where a new connection begins, decided before it is admitted: anew, though it may have asked for more, or where it
+ * stopped.
+ */
 export type Start =
-  { readonly kind: "fresh" } | { readonly kind: "resume"; readonly from: Position };
+  | { readonly kind: "fresh"; readonly hasAsked: boolean }
+  | { readonly kind: "resume"; readonly from: Position };
 
 /**
  * Decides whether a client can go on where it stopped, and has the room ready to send what it missed.
@@ -53,7 +57,9 @@ export type Start =
  */
 export async function prepareStart(room: Room, offset: unknown): Promise<Start> {
   const from = parseOffset(offset);
-  if (!from || !(await room.reachBackTo(from))) return { kind: "fresh" };
+  // An empty one asks to be told offsets, and for nothing that was before.
+  const hasAsked = offset !== undefined && offset !== "";
+  if (!from || !(await room.reachBackTo(from))) return { kind: "fresh", hasAsked };
   return { kind: "resume", from };
 }
 

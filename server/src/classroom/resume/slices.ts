@@ -1,4 +1,5 @@
 import { withoutRepetitions } from "../../cluster/event-runs.js";
+import type { DeliveryTally } from "../../telemetry/delivery-tally.js";
 import { isReadable, type HistoryEntry } from "../../cluster/ports.js";
 import { Batch } from "../batch.js";
 
@@ -27,13 +28,15 @@ interface KeptSlice extends Slice {
 /** Cuts what was missed into slices, each encoded once for all who need it at about the same time. */
 export class Slices {
   readonly #maxBytes: number;
+  readonly #tally: DeliveryTally;
   /** By the first event of each, the oldest first: an event is an object of its own, and belongs to one room. */
   readonly #kept = new Map<HistoryEntry, KeptSlice>();
   #keptBytes = 0;
 
   /** @param maxBytes - of JSON in a slice; a longer event is a slice by itself */
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, tally: DeliveryTally) {
     this.#maxBytes = maxBytes;
+    this.#tally = tally;
   }
 
   /** How many events behind the place with this number a slice has at most. */
@@ -76,7 +79,7 @@ export class Slices {
     }
     const { events: news, known } = withoutRepetitions(taken, knownBefore);
     const endsSession = last.event?.event === "session_ended";
-    return { batch: new Batch(news), last, known, knownBefore, endsSession, bytes };
+    return { batch: new Batch(news, this.#tally), last, known, knownBefore, endsSession, bytes };
   }
 
   #keep(first: HistoryEntry, slice: KeptSlice): void {

@@ -1,6 +1,7 @@
 import {
   FLEETING_TTL_MS,
   MAX_IDEMPOTENCY_KEYS,
+  parseTraceparent,
   type HistoryLimits,
   type Publication,
   type Publisher,
@@ -17,6 +18,7 @@ import {
 import {
   KEEP_PART,
   type Broker,
+  type EventListener,
   type HistoryPage,
   type PageLimit,
   type RoomEvent,
@@ -46,7 +48,7 @@ export class MemoryBroker implements Broker, Publisher {
   readonly #historyTtlMs: number;
   readonly #fleetingMs: number;
   readonly #histories = new Map<RoomName, MemoryHistory>();
-  readonly #listeners = new Map<RoomName, (event: RoomEvent) => void>();
+  readonly #listeners = new Map<RoomName, EventListener>();
   #lastEpoch = 0;
 
   constructor(options: HistoryLimits) {
@@ -71,7 +73,7 @@ export class MemoryBroker implements Broker, Publisher {
     // The connection to oneself does not break.
   }
 
-  subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void> {
+  subscribe(room: RoomName, listener: EventListener): Promise<void> {
     this.#listeners.set(room, listener);
     return Promise.resolve();
   }
@@ -120,7 +122,7 @@ export class MemoryBroker implements Broker, Publisher {
   }
 
   #append(room: RoomName, publication: Publication): { offset: Offset; duplicate: boolean } {
-    const { event, idempotencyKey, version } = publication;
+    const { event, idempotencyKey, version, traceparent, since = performance.now() } = publication;
     const history = this.#open(room);
     if (version === undefined) history.isLasting = true;
     this.#keep(room, history, history.isLasting ? this.#historyTtlMs : this.#fleetingMs);
@@ -147,7 +149,10 @@ export class MemoryBroker implements Broker, Publisher {
       history.bytes -= history.events.shift()?.bytes ?? 0;
     }
     remember(history, idempotencyKey, offset);
-    this.#listeners.get(room)?.(roomEvent);
+    this.#listeners.get(room)?.(roomEvent, {
+      publishedAt: since,
+      trace: traceparent === undefined ? undefined : parseTraceparent(traceparent),
+    });
     return { offset, duplicate: false };
   }
 

@@ -21,9 +21,9 @@ import {
 import {
   KEEP_PART,
   type Broker,
+  type EventListener,
   type HistoryPage,
   type PageLimit,
-  type RoomEvent,
 } from "../ports.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { readHistoryReply } from "./incoming/history-reply.js";
@@ -54,7 +54,12 @@ export class RedisBroker implements Broker {
     this.#subscriptions = subscriptions;
     this.#fleetingMs = Math.min(FLEETING_TTL_MS, limits.historyTtlMs);
     this.#refusals = refusals;
-    this.publisher = new RedisPublisher(links.publishing, limits, () => Promise.resolve());
+    this.publisher = new RedisPublisher(
+      links.publishing,
+      limits,
+      () => Promise.resolve(),
+      links.clock,
+    );
   }
 
   get keepMs(): number {
@@ -76,7 +81,7 @@ export class RedisBroker implements Broker {
     });
   }
 
-  subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void> {
+  subscribe(room: RoomName, listener: EventListener): Promise<void> {
     return this.#subscriptions.subscribe(room, listener);
   }
 

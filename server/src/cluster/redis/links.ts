@@ -5,6 +5,7 @@ import {
   Link,
   MAY_PUBLISH_LUA,
   publishCommands,
+  RedisClock,
   type InTime,
   type RedisCommands,
 } from "@inthon/emitter";
@@ -23,6 +24,8 @@ import {
 } from "@inthon/emitter/protocol";
 import type { Logger } from "../../telemetry/log.js";
 import type { NotReady } from "../not-ready.js";
+import type { Counts } from "../../telemetry/counts.js";
+import type { RedisPurpose } from "../../telemetry/labels.js";
 import { ChannelSubscriptions } from "./channel-subscriptions.js";
 import { notReady } from "./refusals.js";
 import { loadScript, runScript } from "./scripts/script.js";
@@ -46,7 +49,10 @@ export class RedisLinks {
   readonly channels: ChannelSubscriptions;
   /** What publishing asks of the commands' link. */
   readonly publishing: RedisCommands;
+  /** Redis's, compared with each proof. */
+  readonly clock = new RedisClock();
   readonly #log: Logger;
+  readonly #counts: Counts;
   // No session can have such a name, so no room is called like it; a stock adapter ignores rooms that it does not hold.
   readonly #room = `inthon:proof:${randomBytes(8).toString("hex")}` as RoomName;
   #proofs = 0;
@@ -59,8 +65,9 @@ export class RedisLinks {
   #rejoins = 0;
 
   /** @param timeoutMs - how long a connection that does not work may go unnoticed */
-  constructor(url: string, timeoutMs: number, log: Logger) {
+  constructor(url: string, timeoutMs: number, log: Logger, counts: Counts) {
     this.#log = log;
+    this.#counts = counts;
     const toldOfCommands = new Set<string>();
     const toldOfSubscriptions = new Set<string>();
     this.commands = new Link(url, {
@@ -99,6 +106,12 @@ export class RedisLinks {
     const trouble = this.commands.trouble ?? this.subscriber.trouble;
     if (trouble) throw notReady(trouble);
     if (this.#refusal) throw this.#refusal;
+  }
+
+  /** Whether a link has proved itself, and not fallen silent since. */
+  isUp(purpose: RedisPurpose): boolean {
+    const link = purpose === "commands" ? this.commands : this.subscriber;
+    return link.trouble === undefined;
   }
 
   async close(): Promise<void> {
@@ -143,13 +156,17 @@ export class RedisLinks {
       longEventsKey(room),
     ];
     const isHearing = this.channels.isSubscribed(roomChannel(room));
+    const sentAt = performance.now();
     try {
-      const listeners = await runScript(client, PROOF, keys, [
+      const reply = await runScript(client, PROOF, keys, [
         String(PROOF_TTL_MS),
         roomChannel(room),
         message,
         teachersKey("inthon-proof" as SessionId),
       ]);
+      const [listeners, seconds, micros] = Array.isArray(reply) ? (reply as unknown[]) : [];
+      this.clock.compare(sentAt, [seconds, micros]);
+      this.#counts.redisPingSeconds.observeSince(sentAt);
       if (listeners === 0 && isHearing && this.channels.isSubscribed(roomChannel(room))) {
         this.#rejoin();
       }
@@ -206,8 +223,12 @@ export class RedisLinks {
     };
   }
 
-  #onUp(link: Link, purpose: string, told: Set<string>): void {
+  #onUp(link: Link, purpose: RedisPurpose, told: Set<string>): void {
+    let hasBeenUp = false;
     link.onChange((isUp) => {
+      if (isUp && hasBeenUp) this.#counts.redisReconnects.add({ purpose });
+      hasBeenUp ||= isUp;
+      if (!isUp && link === this.commands) this.clock.forget();
       if (!isUp || told.size === 0) return;
       told.clear();
       this.#log.info({ purpose }, "Redis is back");

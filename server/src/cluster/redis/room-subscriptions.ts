@@ -1,8 +1,9 @@
+import type { RedisClock } from "@inthon/emitter";
 import { NAMESPACE_CHANNEL, roomChannel, type RoomName } from "@inthon/emitter/protocol";
 import type { Refusals } from "../../telemetry/refusals.js";
-import type { RoomEvent } from "../ports.js";
+import type { EventListener, Postmark } from "../ports.js";
 import type { ChannelSubscriptions, MessageListener } from "./channel-subscriptions.js";
-import { BadBusMessage, decodeEvent } from "./incoming/messages.js";
+import { BadBusMessage, decodeEvent, type Arrival } from "./incoming/messages.js";
 
 /**
  * The `subClient` that Socket.IO's adapter gets: its one pattern subscription, which would bring every session of the
@@ -13,21 +14,23 @@ import { BadBusMessage, decodeEvent } from "./incoming/messages.js";
  */
 export class RoomSubscriptions {
   readonly #channels: ChannelSubscriptions;
+  readonly #clock: RedisClock;
   readonly #refusals: Refusals;
   #adapterListener: MessageListener | undefined;
   #foreignListener: (() => void) | undefined;
 
-  constructor(channels: ChannelSubscriptions, refusals: Refusals) {
+  constructor(channels: ChannelSubscriptions, clock: RedisClock, refusals: Refusals) {
     this.#channels = channels;
+    this.#clock = clock;
     this.#refusals = refusals;
   }
 
   /** Resolves when Redis has acknowledged the subscription; rejects where the room is let go before. */
-  subscribe(room: RoomName, listener: (event: RoomEvent) => void): Promise<void> {
+  subscribe(room: RoomName, listener: EventListener): Promise<void> {
     return this.#channels.subscribe(roomChannel(room), (message, channel) => {
-      const event = this.#checked(channel, () => decodeEvent(message));
-      if (event === "bad") return;
-      if (event) listener(event);
+      const arrival = this.#checked(channel, () => decodeEvent(message));
+      if (arrival === "bad") return;
+      if (arrival) listener(arrival.event, this.#postmarkOf(arrival));
       else this.#toAdapter(message, channel);
     });
   }
@@ -61,6 +64,12 @@ export class RoomSubscriptions {
         this.#channels.unsubscribe(NAMESPACE_CHANNEL);
       },
     };
+  }
+
+  #postmarkOf({ publishedAt, trace }: Arrival): Postmark | undefined {
+    if (publishedAt === undefined && trace === undefined) return undefined;
+    const at = publishedAt === undefined ? undefined : this.#clock.toMonotonic(publishedAt);
+    return { publishedAt: at, trace };
   }
 
   readonly #toAdapter: MessageListener = (message, channel) => {

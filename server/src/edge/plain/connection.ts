@@ -111,7 +111,11 @@ export class PlainConnection extends EventEmitter implements Beating {
   /** Writes events as ready frames, past `ws`: without compression it has handed on all that it was given before. */
   writeBatch(batch: Batch): void {
     const frames = batch.as(this.#wantsOffsets ? plainFramesWithOffsets : plainFrames);
-    if (this.#canTake(frames.length)) writeNow(this.netSocket, this.#descriptor, frames);
+    if (!this.#canTake(frames.length)) return;
+    const { tally } = batch;
+    tally.plain += batch.events.length;
+    tally.bytes += frames.length;
+    writeNow(this.netSocket, this.#descriptor, frames);
   }
 
   /** Called by Socket.IO, and by whoever wants the client to come back. */

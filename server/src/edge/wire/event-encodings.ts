@@ -9,6 +9,10 @@ export const emittedArguments: Encoding<readonly (readonly unknown[])[]> = (even
 export const socketIoPackets: Encoding<readonly string[]> = (events) =>
   events.map(({ event, offset }) => `2["${event.event}",${JSON.stringify(event)},"${offset}"]`);
 
+/** What those packets take, without what their transport puts around them. */
+export const socketIoBytes: Encoding<number> = (events) =>
+  socketIoPackets(events).reduce((bytes, packet) => bytes + Buffer.byteLength(packet), 0);
+
 /** WebSocket frames with an Engine.IO message each. */
 export const socketIoFrames: Encoding<Buffer> = (events) =>
   textFrames(socketIoPackets(events).map((packet) => `4${packet}`));

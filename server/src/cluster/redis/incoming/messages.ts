@@ -1,4 +1,4 @@
-import { isEvent, MAX_EVENT_BYTES } from "@inthon/emitter";
+import { isEvent, MAX_EVENT_BYTES, parseTraceparent, type TraceParent } from "@inthon/emitter";
 import { formatOffset, isEventName, parseOffset } from "@inthon/emitter/protocol";
 import type { RoomEvent } from "../../ports.js";
 import { decodeMessagePack } from "./message-pack.js";
@@ -24,14 +24,22 @@ export class BadBusMessage extends Error {
   override readonly name = "BadBusMessage";
 }
 
+/** What a message of a room's channel carries. */
+export interface Arrival {
+  readonly event: RoomEvent;
+  /** When it was published, in milliseconds since 1970 of Redis's clock, where its publisher said so. */
+  readonly publishedAt: number | undefined;
+  readonly trace: TraceParent | undefined;
+}
+
 /**
  * The event with its place that a message of a room's channel carries, or `undefined` where it has no place: then it
  * comes from a stock emitter (see {@link decodeForeign}).
  *
  * @throws BadBusMessage where it has a place, and is no event of the contract
  */
-export function decodeEvent(message: Buffer): RoomEvent | undefined {
-  const [, packet, options] = decode(message);
+export function decodeEvent(message: Buffer): Arrival | undefined {
+  const [, packet, options, date] = decode(message);
   const { data } = packet;
   if (!Array.isArray(data) || data.length !== 3) return undefined;
   const [name, event, offset] = data as [unknown, unknown, unknown];
@@ -40,12 +48,17 @@ export function decodeEvent(message: Buffer): RoomEvent | undefined {
   if (!isEvent(event) || event.event !== name) throw new BadBusMessage(`not a whole ${name}`);
   if (position.n === 0) throw new BadBusMessage("an event in the place before the first one");
   return {
-    position,
-    offset: formatOffset(position),
-    event,
-    // Our publisher marks announcements so.
-    isAnnouncement: asObject(options["flags"])["compress"] === true,
-    bytes: message.length,
+    event: {
+      position,
+      offset: formatOffset(position),
+      event,
+      // Our publisher marks announcements so.
+      isAnnouncement: asObject(options["flags"])["compress"] === true,
+      bytes: message.length,
+    },
+    trace:
+      packet["traceparent"] === undefined ? undefined : parseTraceparent(packet["traceparent"]),
+    publishedAt: typeof date === "number" && Number.isFinite(date) ? date : undefined,
   };
 }
 
@@ -84,13 +97,16 @@ export function decodeForeign(message: Buffer): [uid: string, packet: object, op
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What every message on Socket.IO's channels is: who sent it, a packet, and whom it is for. */
-function decode(message: Buffer): [uid: unknown, packet: Fields, options: Fields] {
+/**
+ * What every message on Socket.IO's channels is: who sent it, a packet, and whom it is for. Behind that comes the
+ * date that our publishers add.
+ */
+function decode(message: Buffer): [uid: unknown, packet: Fields, options: Fields, date: unknown] {
   if (message.length > MAX_MESSAGE_BYTES) throw new BadBusMessage("longer than any event");
   const decoded = valueOf(message);
   if (!Array.isArray(decoded)) throw new BadBusMessage("not a packet");
-  const [uid, packet, options] = decoded as readonly unknown[];
-  return [uid, asObject(packet), asObject(options)];
+  const [uid, packet, options, date] = decoded as readonly unknown[];
+  return [uid, asObject(packet), asObject(options), date];
 }
 
 function valueOf(message: Buffer): unknown {

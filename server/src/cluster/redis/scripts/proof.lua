@@ -11,11 +11,13 @@
 -- ARGV[3]  message
 -- ARGV[4]  key like a session's set of teachers; not touched
 --
--- Returns  how many heard it
+-- Returns  { how many heard it, seconds of Redis's clock, microseconds }
 local may = redis.acl_check_cmd
 if not (mayPublish('PUBLISH', ARGV[2], { unpack(KEYS, 2) })
   and may('SADD', ARGV[4], '') and may('SREM', ARGV[4], '') and may('PEXPIRE', ARGV[4], '1')) then
   return redis.error_reply('NOPERM this user may not do all that publishing and presence need: see the README')
 end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[1])
-return redis.call('PUBLISH', ARGV[2], ARGV[3])
+local listeners = redis.call('PUBLISH', ARGV[2], ARGV[3])
+local time = redis.call('TIME')
+return { listeners, time[1], time[2] }

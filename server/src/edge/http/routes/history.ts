@@ -9,6 +9,7 @@ import {
   type RoomName,
   type SessionId,
 } from "@inthon/emitter/protocol";
+import type { Distribution } from "../../../telemetry/distribution.js";
 import { isReadable, type Broker, type PageLimit, type RoomEvent } from "../../../cluster/ports.js";
 import { untilDoneWithin } from "../../../cluster/retry.js";
 import { isInHistory } from "../../../cluster/standing.js";
@@ -44,12 +45,13 @@ interface HistoryAnswer {
 /**
  * `GET /sessions/:session_id/events?role=&after=&limit=` reads what a role was told.
  *
- * @param options - `authorize`: lets through who may read it; `pageBytes`: of events in one answer
+ * @param options - `authorize`: lets through who may read it; `pageBytes`: of events in one answer; `historyReadSeconds`: what
+ *   reading took
  */
 export function historyRoutes(
   http: Http,
   broker: Broker,
-  options: { authorize: Authorize; pageBytes: number },
+  options: { authorize: Authorize; pageBytes: number; historyReadSeconds: Distribution },
 ): void {
   http.get<{ Params: SessionParams; Querystring: HistoryQuery }>(
     "/sessions/:session_id/events",
@@ -60,7 +62,9 @@ export function historyRoutes(
       const room = roomName(sessionId, role);
       try {
         const { head, isComplete, events } = await untilDoneWithin(READ_TIMEOUT_MS, () =>
-          readAfter(broker, room, after, { events: limit, bytes: options.pageBytes }),
+          options.historyReadSeconds.time(
+            readAfter(broker, room, after, { events: limit, bytes: options.pageBytes }),
+          ),
         );
         return {
           session_id: sessionId,

@@ -1,5 +1,7 @@
 import { EmitterError, MAX_BATCH_EVENTS, parseEvent, type Emitter } from "@inthon/emitter";
 import { type ClassroomEvent, type Role, type SessionId } from "@inthon/emitter/protocol";
+import { countPublished } from "../../../cluster/count-published.js";
+import type { Counts } from "../../../telemetry/counts.js";
 import type { FastifyRequest } from "fastify";
 import type { HttpAccess } from "../../gate/http-access.js";
 import { originNotAllowed, type OriginCheck } from "../../gate/origins.js";
@@ -14,6 +16,7 @@ const REPEAT = "repeat the request with the same Idempotency-Key";
 
 export interface SessionRoutesOptions {
   readonly emitter: Emitter;
+  readonly counts: Pick<Counts, "published" | "publishSeconds">;
   readonly access: Pick<HttpAccess, "toPublish" | "toReadSession">;
   /** Whether the page that a request comes from may publish. */
   readonly mayPublish: OriginCheck;
@@ -31,8 +34,8 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
     { onRequest: [options.access.toPublish, refusePages(options.mayPublish)] },
     async (request, reply) => {
       const sessionId = sessionIdOf(request);
-      const { isSingle, events } = eventsOf(request.body);
-      const results = await publish(options.emitter, sessionId, events, request);
+      const { isSingle, events } = readEvents(request.body, options.counts);
+      const results = await publish(options, sessionId, events, request);
       return reply.code(202).send(isSingle ? results[0] : results);
     },
   );
@@ -55,6 +58,16 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
 function refusePages(mayPublish: OriginCheck) {
   return ({ raw }: FastifyRequest): Promise<void> =>
     mayPublish(raw) ? Promise.resolve() : Promise.reject(originNotAllowed());
+}
+
+function readEvents(body: unknown, { published }: Pick<Counts, "published">) {
+  try {
+    return eventsOf(body);
+  } catch (error) {
+    // Once for each request: how many of its events were none is not known.
+    published.add({ event: "unknown", via: "http", outcome: "invalid" });
+    throw error;
+  }
 }
 
 function eventsOf(body: unknown): { isSingle: boolean; events: ClassroomEvent[] } {
@@ -80,17 +93,20 @@ function checked(value: unknown, path: string): ClassroomEvent {
 }
 
 async function publish(
-  emitter: Emitter,
+  { emitter, counts }: Pick<SessionRoutesOptions, "emitter" | "counts">,
   sessionId: SessionId,
   events: readonly ClassroomEvent[],
   request: FastifyRequest,
 ) {
-  const key = request.headers["idempotency-key"];
+  const { "idempotency-key": key, traceparent } = request.headers;
   try {
-    return await emitter.emitParsed(sessionId, events, {
+    const publishing = emitter.emitParsed(sessionId, events, {
       timeoutMs: PUBLISH_TIMEOUT_MS,
       ...(typeof key === "string" ? { idempotencyKey: key } : {}),
+      ...(typeof traceparent === "string" ? { traceparent } : {}),
     });
+    const counted = countPublished(counts, "http", events, publishing);
+    return await counts.publishSeconds.time(counted);
   } catch (error) {
     throw toProblem(error);
   }
