@@ -89,12 +89,13 @@ for (const directory of ["k8s/base", "k8s/overlays/local", "k8s/overlays/product
         }
         const policy = named(manifests.filter(NetworkPolicy.is), SERVER);
         const open = (policy.spec?.ingress ?? []).flatMap((it) => it.ports ?? []);
-        const opened = open.map((it) => numberOf(it.port, ports));
         t.strictSame(
-          opened.sort(),
-          ports.map((it) => it.containerPort).sort(),
-          "what may be reached",
+          open.map((it) => numberOf(it.port, ports)),
+          [port],
+          "what clients may reach",
         );
+        const { metricsPort } = loadConfig(environmentOf(manifests, container));
+        t.equal(numberOf("metrics", ports), metricsPort, "another one for Prometheus");
       },
     );
 
