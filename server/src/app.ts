@@ -10,6 +10,7 @@ import { PresenceUpkeep } from "./classroom/presence/upkeep.js";
 import { TokenGate } from "./classroom/tokens/token-gate.js";
 import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config/config.js";
+import { Drain } from "./edge/drain.js";
 import { forgetHandshake } from "./edge/engine-io/handshake.js";
 import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
@@ -41,7 +42,11 @@ import { Refusals } from "./telemetry/refusals.js";
 export interface App {
   /** Where it listens, for example `http://127.0.0.1:3000`. */
   readonly url: string;
-  /** Sends every client away to come back elsewhere, lets go of everything, and resolves when all is closed. */
+  /** Whether it goes: from the beginning of {@link App.drain} or {@link App.close} on. */
+  readonly isDraining: boolean;
+  /** Says that it is not ready, serves on for a while, and then sends clients away evenly, to come back elsewhere. */
+  drain(): Promise<void>;
+  /** Sends every client away that is still there, lets go of everything, and resolves when all is closed. */
   close(): Promise<void>;
 }
 
@@ -57,6 +62,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const refusals = new Refusals(log);
   const addresses = new ClientAddresses(config.trustProxy);
   const closing = new AbortController();
+  const drain = new Drain();
+  const isDraining = () => drain.isDraining;
   const cluster = openCluster(config, log, refusals);
   const { broker, presence, counts, lease } = cluster;
   const intake = new Intake(config.limits, refusals);
@@ -143,14 +150,22 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     doorkeeper,
     addresses,
     refusals,
-    closing: closing.signal,
+    leaving: drain.leaving,
   };
   const { limits } = config;
-  const http = createHttp(log, { allowedOrigins, limits, addresses, doorkeeper, refusals });
-  refuseWhenClosing(http, closing.signal);
-  healthRoutes(http, nodeId, () => {
-    cluster.check();
+  const http = createHttp(log, {
+    allowedOrigins,
+    limits,
+    addresses,
+    doorkeeper,
+    refusals,
+    isDraining,
   });
+  refuseWhenClosing(http, closing.signal);
+  const check = () => {
+    cluster.check();
+  };
+  healthRoutes(http, { nodeId, check, isDraining });
   const access = httpAccess({ publishKeys: config.publishKeys, verifier });
   historyRoutes(http, broker, {
     authorize: access.toReadHistory,
@@ -176,8 +191,22 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   await http.listen({ host: config.host, port: config.port });
   return {
     url: urlOf(config.host, http.server.address() as AddressInfo),
+    get isDraining() {
+      return drain.isDraining;
+    },
+    drain: () =>
+      drain.run({
+        ...config.drain,
+        onLeave: async () => {
+          teachers.drain();
+          if (!teachers.isEmpty) await lease.announceEnd(config.drain.graceMs);
+        },
+        connections: () => [...plain.connections, ...engineIo.connections],
+        log,
+      }),
     close: async () => {
       // In this turn, so that nobody comes in behind those who are sent away.
+      drain.leave();
       closing.abort();
       teachers.drain();
       plain.close();

@@ -4,9 +4,6 @@ import { ConfigError, loadConfig, type Config } from "./config/config.js";
 import { createLogger } from "./telemetry/log.js";
 import { optimizeSooner } from "./optimize-sooner.js";
 
-/** Below the 30 s that Kubernetes and most supervisors wait before they kill. */
-const CLOSE_TIMEOUT_MS = 15_000;
-
 function readConfig(): Config {
   try {
     return loadConfig(process.env);
@@ -40,10 +37,13 @@ const log = createLogger(config.logLevel, config.nodeId);
 try {
   const starting = startApp(config, log);
   // Before anybody is told that it listens: who asks it to end at once is heard.
-  closeWithGrace({ delay: CLOSE_TIMEOUT_MS, logger: false }, async ({ signal, err }) => {
+  closeWithGrace({ delay: config.drain.graceMs, logger: false }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, "ending after an unexpected error");
     else log.info({ signal }, "closing");
-    await (await starting).close();
+    const app = await starting;
+    // Other signals come from whoever sits before it, and waits for no balancer.
+    if (signal === "SIGTERM") await app.drain();
+    await app.close();
     log.info("closed");
   });
   const { url } = await starting;

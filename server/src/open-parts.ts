@@ -23,13 +23,14 @@ export function openVerifier({ auth }: Config, log: Logger): TokenVerifier | und
 
 /** What replicas share: in memory there is no other one. */
 export function openCluster(config: Config, log: Logger, refusals: Refusals): Cluster {
-  const { nodeId, historyLimit, historyTtlMs, leaseMs, redisLinkTimeoutMs: linkTimeoutMs } = config;
+  const { nodeId, historyLimit, historyTtlMs, leaseMs, handoverMs } = config;
   const options = {
     nodeId,
     limits: { historyLimit, historyTtlMs, historyMaxBytes: config.limits.historyMaxBytes },
     leaseMs,
+    handoverMs,
     presenceWindowMs: config.limits.presenceWindowMs,
-    linkTimeoutMs,
+    linkTimeoutMs: config.redisLinkTimeoutMs,
     log,
     refusals,
   };

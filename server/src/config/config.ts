@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { DEFAULT_HISTORY_LIMITS } from "@inthon/emitter";
 import { AUTH_READERS, toAuth, type AuthConfig } from "./auth.js";
+import { DRAIN_READERS, toDrain, type DrainConfig } from "./drain.js";
 import { LIMIT_READERS, toLimits, type Limits } from "./limits.js";
 import { readOrigins } from "./origins.js";
 import { list, wholeNumber, type Reader } from "./readers.js";
@@ -27,6 +28,9 @@ export interface Config {
   readonly pingTimeoutMs: number;
   /** A replica that Redis has not heard of for this long is dead to the others. */
   readonly leaseMs: number;
+  /** How long the teachers of a replica that has drained are believed to come back elsewhere. */
+  readonly handoverMs: number;
+  readonly drain: DrainConfig;
   /** How long a teacher may be gone before that is announced. */
   readonly teacherOfflineGraceMs: number;
   /** Who may come in. */
@@ -94,15 +98,13 @@ const READERS = {
   TRUST_PROXY: readTrustProxy,
   ...AUTH_READERS,
   ...LIMIT_READERS,
+  ...DRAIN_READERS,
 } satisfies Record<string, Reader<unknown>>;
 
 type Variable = keyof typeof READERS;
 
 /** Every variable that the server reads. */
 export const ENVIRONMENT_VARIABLES = Object.keys(READERS) as readonly Variable[];
-
-/** Named by the design, and not there yet: an operator who sets one must not believe that it works. */
-const NOT_YET = ["DRAIN_DELAY_MS", "DRAIN_SPREAD_MS"];
 
 /**
  * Reads the environment, once.
@@ -119,11 +121,6 @@ export function loadConfig(environment: Environment): Config {
       throw new ConfigError(name, error instanceof Error ? error.message : "is not valid");
     }
   };
-  for (const name of NOT_YET) {
-    if ((environment[name] ?? "") !== "") {
-      throw new ConfigError(name, "is not supported by this version: unset it");
-    }
-  }
   const leaseMs = read("LEASE_MS");
   const redisLinkTimeoutMs = read("REDIS_LINK_TIMEOUT_MS");
   if (redisLinkTimeoutMs > leaseMs / 2 && environment["REDIS_LINK_TIMEOUT_MS"]) {
@@ -137,19 +134,22 @@ export function loadConfig(environment: Environment): Config {
     JWKS_URL: read("JWKS_URL"),
   });
   if ("variable" in auth) throw new ConfigError(auth.variable, auth.problem);
+  const cluster = read("REDIS_URL");
   return {
     // Where nobody needs a token, only this machine is let in, unless somebody says otherwise.
     host: read("HOST") ?? (auth.kind === "off" ? "127.0.0.1" : "0.0.0.0"),
     port: read("PORT"),
     nodeId: read("NODE_ID"),
     logLevel: read("LOG_LEVEL"),
-    cluster: read("REDIS_URL"),
+    cluster,
     redisLinkTimeoutMs: redisLinkTimeoutMs,
     historyLimit: read("HISTORY_LIMIT"),
     historyTtlMs: read("HISTORY_TTL_S") * 1_000,
     pingIntervalMs: read("PING_INTERVAL_MS"),
     pingTimeoutMs: read("PING_TIMEOUT_MS"),
     leaseMs,
+    handoverMs: read("HANDOVER_MS"),
+    drain: toDrain(read, cluster),
     teacherOfflineGraceMs: read("TEACHER_OFFLINE_GRACE_MS"),
     auth,
     publishKeys: read("PUBLISH_KEYS"),

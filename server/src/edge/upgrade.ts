@@ -29,7 +29,7 @@ export interface UpgradeGate {
   readonly addresses: ClientAddresses;
   readonly refusals: Refusals;
   /** Aborts when nobody is let in any more. */
-  readonly closing: AbortSignal;
+  readonly leaving: AbortSignal;
 }
 
 /**
@@ -74,7 +74,7 @@ export function routeUpgrades(
       .checkPlain(request)
       .then(() => {
         if (socket.destroyed) return;
-        if (gate.closing.aborted) turnAway(goingAway());
+        if (gate.leaving.aborted) turnAway(goingAway());
         else letInUnlessFull();
       })
       .catch((error: unknown) => {
@@ -88,9 +88,9 @@ export function routeUpgrades(
 function findProblem(
   request: IncomingMessage,
   isEngineIo: boolean,
-  { isOriginAllowed, closing, doorkeeper }: UpgradeGate,
+  { isOriginAllowed, leaving, doorkeeper }: UpgradeGate,
 ): HttpProblem | undefined {
-  if (closing.aborted) return goingAway();
+  if (leaving.aborted) return goingAway();
   const address = parseAddress(request.url ?? "/");
   if (!address || (address.kind === "default" && !isEngineIo)) {
     return new HttpProblem(404, "not_found", NOTHING_HERE);

@@ -2,6 +2,7 @@ import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { DEFAULT_PATH, parseAddress, type Identity } from "../../classroom/address.js";
 import { findFullRoom, type Doorkeeper } from "../gate/doorkeeper.js";
+import { goingAway } from "../http/closing.js";
 import type { Http } from "../http/fastify.js";
 import { prepareQuery } from "../request-query.js";
 import { HttpProblem, NOTHING_HERE } from "../http/problems.js";
@@ -24,6 +25,8 @@ interface PollingConnection extends EventEmitter {
 export interface PollingGate {
   readonly isRoomFull: (identity: Identity) => boolean;
   readonly doorkeeper: Doorkeeper;
+  /** Aborts when nobody is let in any more. */
+  readonly leaving: AbortSignal;
 }
 
 /** Engine.IO's long polling, on the same URLs as the WebSockets. */
@@ -52,6 +55,7 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler, gate: Pollin
           throw new HttpProblem(400, "invalid_request", "poll with XMLHttpRequest, not with JSONP");
         }
         if (sid === undefined) {
+          if (gate.leaving.aborted) throw goingAway();
           const problem =
             findFullRoom(request.url, gate.isRoomFull) ??
             gate.doorkeeper.enterByRequest(request.raw, reply.raw);
