@@ -7,6 +7,9 @@ import { startCluster } from "../helpers/processes/cluster.js";
 import { startLoadBalancer } from "../helpers/processes/load-balancer.js";
 import { ensureTool } from "../helpers/tools/tools.js";
 
+// Replicas take their time to go.
+t.setTimeout(180_000);
+
 const KINDS = ["websocket", "polling", "upgrade"] as const;
 const OF_EACH_KIND = 4;
 const EVENTS = 60;

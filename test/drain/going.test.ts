@@ -8,6 +8,9 @@ import { eventually } from "../helpers/eventually.js";
 import { post } from "../helpers/processes/environments.js";
 import { startServer, type ServerProcess } from "../helpers/processes/server-process.js";
 
+// Replicas take their time to go.
+t.setTimeout(180_000);
+
 const KINDS = ["websocket", "polling", "plain"] as const;
 const SPREAD_MS = 3_000;
 const OF_EACH_KIND = 40;

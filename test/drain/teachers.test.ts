@@ -7,6 +7,9 @@ import { join, type Client, type ClientKind, type Received } from "../helpers/cl
 import { eventually } from "../helpers/eventually.js";
 import { startCluster } from "../helpers/processes/cluster.js";
 
+// Replicas take their time to go.
+t.setTimeout(180_000);
+
 const KINDS = ["websocket", "polling", "plain"] as const;
 const LEASE_MS = 1_000;
 const HANDOVER_MS = 6_000;
