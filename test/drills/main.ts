@@ -1,5 +1,6 @@
 /** `npm run drill -- rollback --races 50`: one kind of fault, again and again, judged and measured. */
 import { OptionError } from "../chaos/options.js";
+import { runRolling } from "./away/rolling.js";
 import { runBoot } from "./boot.js";
 import { runHostile } from "./hostile/main.js";
 import { runHungLinks } from "./hung-links.js";
@@ -17,6 +18,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   hostile: runHostile,
   "hung-links": runHungLinks,
   rollback: runRollback,
+  rolling: runRolling,
   sigterm: runSigterm,
   "slow-readers": runSlowReaders,
 };
