@@ -3,7 +3,7 @@
 // file is older than what is in it (`src/main.ts`).
 import { readFile } from "node:fs/promises";
 import { dirname, relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, URL } from "node:url";
 import { build } from "esbuild";
 
 const dist = fileURLToPath(new URL("dist", import.meta.url));

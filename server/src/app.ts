@@ -20,6 +20,7 @@ import { ClientAddresses } from "./edge/gate/client-addresses.js";
 import { Doorkeeper } from "./edge/gate/doorkeeper.js";
 import { httpAccess } from "./edge/gate/http-access.js";
 import { checkOrigin, checkPublishingPage } from "./edge/gate/origins.js";
+import { Turnstile } from "./edge/gate/turnstile.js";
 import { SocketTokens } from "./edge/gate/socket-tokens.js";
 import { PlainEngine } from "./edge/plain/engine.js";
 import { healthRoutes } from "./edge/http/routes/health.js";
@@ -148,6 +149,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     tokens,
     isRoomFull: (identity: Identity) => classroom.isRoomFull(identity),
     doorkeeper,
+    turnstile: new Turnstile(),
     addresses,
     refusals,
     leaving: drain.leaving,

@@ -6,6 +6,7 @@ import type { ClientAddresses } from "./gate/client-addresses.js";
 import { findFullRoom, type Doorkeeper } from "./gate/doorkeeper.js";
 import { originNotAllowed, type OriginCheck } from "./gate/origins.js";
 import type { SocketTokens } from "./gate/socket-tokens.js";
+import type { Turnstile } from "./gate/turnstile.js";
 import { gatherWrites } from "./wire/gather-writes.js";
 import { goingAway } from "./http/closing.js";
 import { noteRefusal } from "./http/refused.js";
@@ -26,6 +27,7 @@ export interface UpgradeGate {
   /** Whether nobody else can be in a role room on this replica. */
   readonly isRoomFull: (identity: Identity) => boolean;
   readonly doorkeeper: Doorkeeper;
+  readonly turnstile: Turnstile;
   readonly addresses: ClientAddresses;
   readonly refusals: Refusals;
   /** Aborts when nobody is let in any more. */
@@ -56,10 +58,15 @@ export function routeUpgrades(
       engine.handleUpgrade(request, socket, head);
       if (socket.listenerCount("error") > 1) socket.off("error", destroy);
     };
-    const letInUnlessFull = () => {
-      const full = isNew(request, isEngineIo) && findFullRoom(request.url ?? "/", gate.isRoomFull);
-      if (full) turnAway(full);
-      else letIn();
+    const takeItsTurn = () => {
+      gate.turnstile.pass(() => {
+        if (socket.destroyed) return;
+        const full =
+          isNew(request, isEngineIo) && findFullRoom(request.url ?? "/", gate.isRoomFull);
+        if (gate.leaving.aborted) turnAway(goingAway());
+        else if (full) turnAway(full);
+        else letIn();
+      });
     };
     const problem = findProblem(request, isEngineIo, gate);
     if (problem) {
@@ -67,16 +74,12 @@ export function routeUpgrades(
       return;
     }
     if (isEngineIo || !gate.tokens) {
-      letInUnlessFull();
+      takeItsTurn();
       return;
     }
     gate.tokens
       .checkPlain(request)
-      .then(() => {
-        if (socket.destroyed) return;
-        if (gate.leaving.aborted) turnAway(goingAway());
-        else letInUnlessFull();
-      })
+      .then(takeItsTurn)
       .catch((error: unknown) => {
         if (error instanceof HttpProblem) turnAway(error);
         else socket.destroy();

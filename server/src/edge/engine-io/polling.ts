@@ -5,6 +5,7 @@ import { findFullRoom, type Doorkeeper } from "../gate/doorkeeper.js";
 import { goingAway } from "../http/closing.js";
 import type { Http } from "../http/fastify.js";
 import { prepareQuery } from "../request-query.js";
+import type { Turnstile } from "../gate/turnstile.js";
 import { HttpProblem, NOTHING_HERE } from "../http/problems.js";
 
 const CORS_HEADER = /^(access-control-|vary$)/;
@@ -25,6 +26,7 @@ interface PollingConnection extends EventEmitter {
 export interface PollingGate {
   readonly isRoomFull: (identity: Identity) => boolean;
   readonly doorkeeper: Doorkeeper;
+  readonly turnstile: Turnstile;
   /** Aborts when nobody is let in any more. */
   readonly leaving: AbortSignal;
 }
@@ -66,7 +68,17 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler, gate: Pollin
           if (value !== undefined && CORS_HEADER.test(name)) reply.raw.setHeader(name, value);
         }
         reply.hijack();
-        engineIo.handleRequest(request.raw, reply.raw);
+        const handle = () => {
+          engineIo.handleRequest(request.raw, reply.raw);
+        };
+        if (sid !== undefined) {
+          handle();
+          return;
+        }
+        gate.turnstile.pass(() => {
+          // Its place has been let go of.
+          if (!reply.raw.destroyed) handle();
+        });
       });
     }
     done();
