@@ -1,5 +1,7 @@
 /** `npm run drill -- rollback --races 50`: one kind of fault, again and again, judged and measured. */
 import { OptionError } from "../chaos/options.js";
+import { runAvalanche } from "./away/avalanche.js";
+import { runJitter } from "./away/jitter.js";
 import { runRolling } from "./away/rolling.js";
 import { runBoot } from "./boot.js";
 import { runHostile } from "./hostile/main.js";
@@ -13,10 +15,12 @@ import { runSigterm } from "./sigterm.js";
 type Drill = (args: readonly string[], print: (line: string) => void) => Promise<boolean>;
 
 const DRILLS: Readonly<Record<string, Drill>> = {
+  avalanche: runAvalanche,
   boot: runBoot,
   "come-back": runComeBack,
   hostile: runHostile,
   "hung-links": runHungLinks,
+  jitter: runJitter,
   rollback: runRollback,
   rolling: runRolling,
   sigterm: runSigterm,

@@ -14,6 +14,8 @@ export interface AwayOptions {
   readonly session: string;
   readonly role: "teacher" | "student";
   readonly kind: AwayKind;
+  /** About how long it stays away once it has lost its connection, in milliseconds; by default as its library does. */
+  readonly pauseMs?: number | undefined;
 }
 
 /** A client as its users have it, with the pauses of its library, that remembers what became of it. */
@@ -64,10 +66,11 @@ export class AwayClient {
   }
 
   #startSocketIo(): void {
-    const { url, session, role, kind } = this.options;
+    const { url, session, role, kind, pauseMs } = this.options;
     const room = `session_${session}_${role}`;
     const socket = io(url, {
       forceNew: true,
+      ...(pauseMs !== undefined && { reconnectionDelay: pauseMs }),
       ...(kind === "stock" ? { query: { room } } : { path: `/ws/session/${session}/${role}/` }),
       transports:
         kind === "upgrade" ? ["polling", "websocket"] : [kind === "polling" ? kind : "websocket"],
@@ -93,7 +96,7 @@ export class AwayClient {
   }
 
   #startPlain(): void {
-    const { url, session, role } = this.options;
+    const { url, session, role, pauseMs } = this.options;
     let offset = "";
     let isStopped = false;
     let timer: NodeJS.Timeout | undefined;
@@ -111,7 +114,9 @@ export class AwayClient {
       socket.on("close", (code) => {
         if (this.#isIn) this.#onEnd();
         if (isStopped) return;
-        timer = setTimeout(connect, plainPauseMs(code));
+        const plainMs =
+          pauseMs === undefined ? plainPauseMs(code) : pauseMs / 2 + pauseMs * Math.random();
+        timer = setTimeout(connect, plainMs);
       });
       this.#drop = () => {
         socket.terminate();

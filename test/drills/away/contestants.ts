@@ -28,14 +28,24 @@ export interface Contestant {
   openSource(redisUrl: string, url: string): Promise<EventSource>;
 }
 
+/** All clients of a drill have one address. */
+const ONE_ADDRESS = {
+  MAX_CONNECTIONS_PER_ADDRESS: "0",
+  NEW_CONNECTIONS_PER_S: "1000000",
+  NEW_CONNECTIONS_BURST: "1000000",
+};
+
 /** @param env - settings of our server, besides its defaults */
-export function contestants(env: Readonly<Record<string, string>>): readonly Contestant[] {
+export function contestants(env: Readonly<Record<string, string>> = {}): readonly Contestant[] {
   return [
     {
       name: "ours",
       kinds: ["websocket", "plain", "upgrade", "polling"],
       start: (REDIS_URL, { nodeId, port }) =>
-        startServer({ port, env: { ...env, REDIS_URL, NODE_ID: nodeId, LOG_LEVEL: "info" } }),
+        startServer({
+          port,
+          env: { ...ONE_ADDRESS, ...env, REDIS_URL, NODE_ID: nodeId, LOG_LEVEL: "info" },
+        }),
       openSource: openOurSource,
     },
     {

@@ -78,10 +78,6 @@ export function drainOf(options: RollingOptions): Readonly<Record<string, string
     DRAIN_DELAY_MS: String(options.delay),
     DRAIN_SPREAD_MS: String(options.spread),
     TRUST_PROXY: "1",
-    // All of the drill's clients have one address.
-    MAX_CONNECTIONS_PER_ADDRESS: "0",
-    NEW_CONNECTIONS_PER_S: "1000000",
-    NEW_CONNECTIONS_BURST: "1000000",
   };
 }
 
