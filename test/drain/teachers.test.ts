@@ -100,7 +100,8 @@ void t.test(
     const leftAt = performance.now();
     await Promise.all(students.map(({ inbox }) => inbox.next(hears(false))));
     const afterMs = performance.now() - leftAt;
-    t.ok(afterMs >= HANDOVER_MS, `after ${String(afterMs)} ms`);
+    // This process may have been late to hear that it was sent away.
+    t.ok(afterMs >= HANDOVER_MS - LEASE_MS, `after ${String(afterMs)} ms`);
     t.ok(afterMs < HANDOVER_MS + SPREAD_MS + 3 * LEASE_MS, `after ${String(afterMs)} ms`);
     await eventually(async () => (await redis.keys("inthon:node:*:teachers")).length === 0);
     for (const student of students) t.strictSame(await told(session, student), [true, false]);

@@ -53,8 +53,10 @@ export async function runJitter(
 async function keepDropping(crowd: Crowd, signal: AbortSignal): Promise<void> {
   const { clients } = crowd;
   let next = 0;
-  for (let startedAt = performance.now(); !signal.aborted; await delay(TICK_MS)) {
+  const startedAt = performance.now();
+  while (!signal.aborted) {
     const due = ((performance.now() - startedAt) / EVERY_MS) * clients.length;
     for (; next < due; next++) clients[next % clients.length]?.drop();
+    await delay(TICK_MS);
   }
 }
