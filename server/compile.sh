@@ -1,12 +1,12 @@
 #!/bin/sh
-# Compiles the server and what it is made of, unless nothing of it has changed since that went well the last time. `tsc`
+# Compiles the server and what it is made of, and bundles it, unless nothing of it has changed since that went well the last time. `tsc`
 # would need half a second to find that out, which is more than all the rest of a start.
 set -e
 cd "$(dirname "$0")/.."
 compiled=server/dist/.compiled
 if [ -f server/dist/main.js ] && [ -f emitter/dist/index.js ] && [ -f "$compiled" ]; then
   # Folders too: one is newer where a file of it has gone.
-  changed=$(find package-lock.json tsconfig.json emitter/src emitter/*.json server/src server/*.json -newer "$compiled")
+  changed=$(find package-lock.json tsconfig.json emitter/src emitter/*.json server/src server/*.json server/*.mjs -newer "$compiled")
   if [ -z "$changed" ]; then exit 0; fi
 fi
 
@@ -14,4 +14,5 @@ fi
 mkdir -p server/dist
 touch server/dist/.compiling
 tsc -b server
+node server/bundle.mjs
 mv server/dist/.compiling "$compiled"

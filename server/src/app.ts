@@ -10,6 +10,7 @@ import { PresenceUpkeep } from "./classroom/presence/upkeep.js";
 import { TokenGate } from "./classroom/tokens/token-gate.js";
 import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config/config.js";
+import { Drain } from "./edge/drain.js";
 import { forgetHandshake } from "./edge/engine-io/handshake.js";
 import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
@@ -19,6 +20,7 @@ import { ClientAddresses } from "./edge/gate/client-addresses.js";
 import { Doorkeeper } from "./edge/gate/doorkeeper.js";
 import { httpAccess } from "./edge/gate/http-access.js";
 import { checkOrigin, checkPublishingPage } from "./edge/gate/origins.js";
+import { Turnstile } from "./edge/gate/turnstile.js";
 import { SocketTokens } from "./edge/gate/socket-tokens.js";
 import { PlainEngine } from "./edge/plain/engine.js";
 import { healthRoutes } from "./edge/http/routes/health.js";
@@ -44,7 +46,11 @@ export interface App {
   readonly url: string;
   /** Where its metrics are, where they are asked for. */
   readonly metricsUrl: string | undefined;
-  /** Sends every client away to come back elsewhere, lets go of everything, and resolves when all is closed. */
+  /** Whether it goes: from the beginning of {@link App.drain} or {@link App.close} on. */
+  readonly isDraining: boolean;
+  /** Says that it is not ready, serves on for a while, and then sends clients away evenly, to come back elsewhere. */
+  drain(): Promise<void>;
+  /** Sends every client away that is still there, lets go of everything, and resolves when all is closed. */
   close(): Promise<void>;
 }
 
@@ -61,6 +67,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const counts = new Counts();
   const addresses = new ClientAddresses(config.trustProxy);
   const closing = new AbortController();
+  const drain = new Drain();
+  const isDraining = () => drain.isDraining;
   const cluster = openCluster(config, log, refusals, counts);
   const { broker, presence, lease } = cluster;
   const intake = new Intake(config.limits, refusals);
@@ -148,17 +156,26 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     tokens,
     isRoomFull: (identity: Identity) => classroom.isRoomFull(identity),
     doorkeeper,
+    turnstile: new Turnstile(),
     addresses,
     refusals,
     log,
-    closing: closing.signal,
+    leaving: drain.leaving,
   };
   const { limits } = config;
-  const http = createHttp(log, { allowedOrigins, limits, addresses, doorkeeper, refusals });
-  refuseWhenClosing(http, closing.signal);
-  healthRoutes(http, nodeId, () => {
-    cluster.check();
+  const http = createHttp(log, {
+    allowedOrigins,
+    limits,
+    addresses,
+    doorkeeper,
+    refusals,
+    isDraining,
   });
+  refuseWhenClosing(http, closing.signal);
+  const check = () => {
+    cluster.check();
+  };
+  healthRoutes(http, { nodeId, check, isDraining });
   const access = httpAccess({ publishKeys: config.publishKeys, verifier });
   historyRoutes(http, broker, {
     authorize: access.toReadHistory,
@@ -185,7 +202,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
   const metrics = await openMetrics(config, counts, refusals, {
     rooms: () => classroom.size,
-    isDraining: () => closing.signal.aborted,
+    isDraining,
     isRedisUp: cluster.isRedisUp,
     hasCanary: config.canary !== undefined,
   });
@@ -195,8 +212,22 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   return {
     metricsUrl: metrics && `${urlOf(config.host, metrics)}/metrics`,
     url: urlOf(config.host, http.server.address() as AddressInfo),
+    get isDraining() {
+      return drain.isDraining;
+    },
+    drain: () =>
+      drain.run({
+        ...config.drain,
+        onLeave: async () => {
+          teachers.drain();
+          if (!teachers.isEmpty) await lease.announceEnd(config.drain.graceMs);
+        },
+        connections: () => [...plain.connections, ...engineIo.connections],
+        log,
+      }),
     close: async () => {
       // In this turn, so that nobody comes in behind those who are sent away.
+      drain.leave();
       closing.abort();
       canary?.close();
       teachers.drain();

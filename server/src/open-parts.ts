@@ -34,13 +34,14 @@ export function openCluster(
   refusals: Refusals,
   counts: Counts,
 ): Cluster {
-  const { nodeId, historyLimit, historyTtlMs, leaseMs, redisLinkTimeoutMs: linkTimeoutMs } = config;
+  const { nodeId, historyLimit, historyTtlMs, leaseMs, handoverMs } = config;
   const options = {
     nodeId,
     limits: { historyLimit, historyTtlMs, historyMaxBytes: config.limits.historyMaxBytes },
     leaseMs,
+    handoverMs,
     presenceWindowMs: config.limits.presenceWindowMs,
-    linkTimeoutMs,
+    linkTimeoutMs: config.redisLinkTimeoutMs,
     log,
     refusals,
     counts,

@@ -1,19 +1,29 @@
 /** `npm run drill -- rollback --races 50`: one kind of fault, again and again, judged and measured. */
 import { OptionError } from "../chaos/options.js";
+import { runAvalanche } from "./away/avalanche.js";
+import { runJitter } from "./away/jitter.js";
+import { runRolling } from "./away/rolling.js";
+import { runBoot } from "./boot.js";
 import { runHostile } from "./hostile/main.js";
 import { runHungLinks } from "./hung-links.js";
 import { runComeBack } from "./readers/come-back.js";
 import { runSlowReaders } from "./readers/slow-readers.js";
 import { runRollback } from "./rollback/main.js";
+import { runSigterm } from "./sigterm.js";
 
 /** Each drill reads its own options, prints what it finds, and tells whether all was well. */
 type Drill = (args: readonly string[], print: (line: string) => void) => Promise<boolean>;
 
 const DRILLS: Readonly<Record<string, Drill>> = {
+  avalanche: runAvalanche,
+  boot: runBoot,
   "come-back": runComeBack,
   hostile: runHostile,
   "hung-links": runHungLinks,
+  jitter: runJitter,
   rollback: runRollback,
+  rolling: runRolling,
+  sigterm: runSigterm,
   "slow-readers": runSlowReaders,
 };
 

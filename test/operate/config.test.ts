@@ -89,8 +89,9 @@ const BAD_VALUES: Readonly<Record<string, readonly [string, ...string[]]>> = {
     "http://127.0.0.1.issuer.example/keys",
     "issuer.example/keys",
   ],
-  DRAIN_DELAY_MS: ["-1"],
-  DRAIN_SPREAD_MS: ["soon"],
+  DRAIN_DELAY_MS: ["-1", "600001", "10s"],
+  DRAIN_SPREAD_MS: ["soon", "-1", "600001"],
+  HANDOVER_MS: ["999", "600001", "30s"],
 };
 
 void t.test("a wrong value ends the start with one line that names the variable", async (t) => {
@@ -175,6 +176,8 @@ void t.test("without any variable the server runs alone, in memory, on port 3000
     pingIntervalMs: 10_000,
     pingTimeoutMs: 10_000,
     leaseMs: 10_000,
+    handoverMs: 30_000,
+    drain: { delayMs: 0, spreadMs: 0, graceMs: 15_000 },
     teacherOfflineGraceMs: 0,
     publishKeys: undefined,
     allowedOrigins: undefined,
@@ -206,7 +209,8 @@ void t.test("without any variable the server runs alone, in memory, on port 3000
 });
 
 void t.test("good values are taken as they are", (t) => {
-  const redis = (url: string) => ({ cluster: { kind: "redis", url } });
+  const drain = { delayMs: 10_000, spreadMs: 20_000, graceMs: 45_000 };
+  const redis = (url: string) => ({ cluster: { kind: "redis", url }, drain });
   const cases: readonly (readonly [string, string, object])[] = [
     ["HOST", "::1", { host: "::1" }],
     ["PORT", "0", { port: 0 }],
@@ -227,6 +231,9 @@ void t.test("good values are taken as they are", (t) => {
     ["PING_INTERVAL_MS", "100", { pingIntervalMs: 100 }],
     ["PING_TIMEOUT_MS", "300000", { pingTimeoutMs: 300_000 }],
     ["LEASE_MS", "1000", { leaseMs: 1_000 }],
+    ["DRAIN_DELAY_MS", "1000", { drain: { delayMs: 1_000, spreadMs: 0, graceMs: 16_000 } }],
+    ["DRAIN_SPREAD_MS", "600000", { drain: { delayMs: 0, spreadMs: 600_000, graceMs: 615_000 } }],
+    ["HANDOVER_MS", "60000", { handoverMs: 60_000 }],
     ["TEACHER_OFFLINE_GRACE_MS", "600000", { teacherOfflineGraceMs: 600_000 }],
     ["PUBLISH_KEYS", " one, two ,,", { publishKeys: ["one", "two"] }],
     ["ALLOWED_ORIGINS", "http://localhost:5173", { allowedOrigins: ["http://localhost:5173"] }],

@@ -63,7 +63,12 @@ async function startProject(t: Test): Promise<{ dir: string; compile: () => Prom
         references: [{ path: "../emitter" }],
       }),
       "compile.sh": await readFile(join(root, "server/compile.sh"), "utf8"),
-      src: { "main.ts": "export const two = 2;", "other.ts": "export const three = 3;" },
+      "bundle.mjs": await readFile(join(root, "server/bundle.mjs"), "utf8"),
+      src: {
+        "serve.ts": "export const four = 4;",
+        "main.ts": "export const two = 2;",
+        "other.ts": "export const three = 3;",
+      },
     },
   });
   await symlink(join(root, "node_modules"), join(dir, "node_modules"));

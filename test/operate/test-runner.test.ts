@@ -113,40 +113,49 @@ for (const [kind, installed] of [
     const { replicas, balancer } = await startBalanced(t, kind);
     const paths = Array.from({ length: 24 }, (_, i) => `/ws/session/s${i}/student/`);
 
-    const homes = new Map<string, string>();
-    for (const path of paths) {
-      const answers = [
-        await request({ port: balancer.port, path: `${path}?EIO=4&transport=polling` }),
-        await request({ port: balancer.port, path: `${path}?EIO=4&transport=polling&sid=a` }),
-        await request({ port: balancer.port, path: `${path}?EIO=4&transport=websocket&sid=a` }),
-        await upgrade(balancer, `${path}?EIO=4&transport=websocket&sid=b`),
-      ];
-      const names = new Set(answers.map(({ replica }) => replica));
-      t.equal(names.size, 1, path);
-      for (const name of names) homes.set(path, name);
+    for (const { name } of replicas) {
+      const sid = `${name}~5f0c`;
+      for (const path of paths.slice(0, 4)) {
+        const answers = [
+          await request({
+            port: balancer.port,
+            path: `${path}?EIO=4&transport=polling&sid=${sid}`,
+          }),
+          await request({ port: balancer.port, path: `${path}?sid=${sid}&transport=polling&t=x` }),
+          await request({
+            port: balancer.port,
+            path: `${path}?EIO=4&transport=polling&sid=${sid.replace("~", "%7E")}`,
+          }),
+          await upgrade(balancer, `${path}?EIO=4&transport=websocket&sid=${sid}`),
+        ];
+        for (const { replica } of answers) t.equal(replica, name, path);
+      }
     }
-    t.equal(new Set(homes.values()).size, replicas.length, "each replica has some of the paths");
-
-    for (const query of ["", "?EIO=4&transport=websocket"]) {
+    for (const query of ["", "?EIO=4&transport=websocket", "?EIO=4&transport=polling&sid="]) {
       const upgrades = await Promise.all(paths.map(async () => upgrade(balancer, `/ws${query}`)));
       const names = new Set(upgrades.map(({ replica }) => replica));
-      t.equal(names.size, replicas.length, "WebSockets of one path go to all replicas");
+      t.equal(names.size, replicas.length, "who begins on one path goes to all replicas");
     }
 
     const gone = replicas[0];
     await gone.close();
     for (const path of paths) {
-      const { replica } = await request({
+      const { status, replica } = await request({
         port: balancer.port,
         path: `${path}?EIO=4&transport=polling`,
       });
-      const home = homes.get(path);
-      if (home === gone.name) t.not(replica, home, "the clients of a dead replica move");
-      else t.equal(replica, home, "the others stay");
+      t.equal(status, 200);
+      t.not(replica, gone.name, "whoever begins goes to another one");
     }
-    for (const path of paths) {
-      t.equal((await request({ port: balancer.port, path })).status, 200);
+    for (const { name } of replicas.slice(1)) {
+      const path = `/ws/?transport=polling&sid=${name}~1`;
+      t.equal((await request({ port: balancer.port, path })).replica, name, "the others stay");
     }
+    const lost = await request({
+      port: balancer.port,
+      path: `/ws/?transport=polling&sid=${gone.name}~1`,
+    });
+    t.not(lost.replica, gone.name, "who was on the dead one is told by somebody");
   });
 
   test(`${kind} passes on streams at once, and the client's true address`, async (t) => {

@@ -42,6 +42,8 @@ export interface ClusterOptions {
   readonly nodeId: string;
   readonly limits: HistoryLimits;
   readonly leaseMs: number;
+  /** How long the members of a node that has gone in order are believed, in milliseconds. */
+  readonly handoverMs: number;
   /** Of changes of presence that follow one within this time, the last state is told when it is over, in milliseconds. */
   readonly presenceWindowMs: number;
   /** How long a connection to Redis that does not work may go unnoticed, in milliseconds. */
@@ -74,11 +76,11 @@ export function memoryCluster({ nodeId, limits, presenceWindowMs }: ClusterOptio
 
 /** A cluster of all replicas that share one Redis. Does not wait for it: the process lives while Redis is away. */
 export function redisCluster(url: string, options: ClusterOptions): Cluster {
-  const { nodeId, limits, leaseMs, linkTimeoutMs, log, refusals } = options;
+  const { nodeId, limits, leaseMs, handoverMs, linkTimeoutMs, log, refusals } = options;
   const links = new RedisLinks(url, linkTimeoutMs, log, options.counts);
   const commands = links.commands.client;
   const subscriptions = new RoomSubscriptions(links.channels, links.clock, refusals);
-  const lease = new NodeLease(commands, nodeId, leaseMs, log);
+  const lease = new NodeLease(commands, nodeId, { leaseMs, handoverMs }, log);
   const counts = new RedisConnectionCounts(commands, lease, log, refusals);
   links.open();
   return {
@@ -86,6 +88,7 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
     broker: new RedisBroker(links, subscriptions, limits, refusals),
     presence: new RedisPresenceStore(commands, {
       leaseMs,
+      handoverMs,
       windowMs: options.presenceWindowMs,
       refusals,
     }),
@@ -94,6 +97,7 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
       get node() {
         return lease.node;
       },
+      announceEnd: (inMs) => lease.announceEnd(inMs),
       stop: (holdsNothing) => lease.stop(holdsNothing),
       start: (listener) => {
         lease.start({

@@ -155,6 +155,8 @@ export interface PresenceStore {
   check(sessionId: SessionId, newerThan?: number): Promise<PresenceState>;
   /** The teacher has left, and that has been announced. */
   settle(teacher: Teacher): Promise<void>;
+  /** Their node goes, and they are to come back elsewhere: what is known of them lives until they have had their time. */
+  handOver(teachers: readonly Teacher[]): Promise<void>;
   /** The teachers that a node holds, or held when it died. */
   heldBy(node: string): Promise<Teacher[]>;
   /** Those of a node's teachers that the store has forgotten. They are in {@link PresenceStore.heldBy} again. */
@@ -195,9 +197,16 @@ export interface Lease {
   readonly node: string;
   start(listener: LeaseListener): void;
   /**
+   * Says that this node sends its teachers to other ones: whoever joins a session takes the place of one of them. Takes no
+   * longer than it has to, also where the cluster does not answer.
+   *
+   * @param inMs - how long this node goes on living, at most
+   */
+  announceEnd(inMs: number): Promise<void>;
+  /**
    * Stops renewing the lease.
    *
-   * @param holdsNothing - gives it up at once; else it runs out, and what the node held is swept then
+   * @param holdsNothing - gives it up at once; else what the node held is handed over: it is swept only after a while
    */
   stop(holdsNothing: boolean): Promise<void>;
 }

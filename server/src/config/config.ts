@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { DEFAULT_HISTORY_LIMITS } from "@inthon/emitter";
 import { AUTH_READERS, toAuth, type AuthConfig } from "./auth.js";
 import { CANARY_READERS, toCanary, type CanaryConfig } from "./canary.js";
+import { DRAIN_READERS, toDrain, type DrainConfig } from "./drain.js";
 import { LIMIT_READERS, toLimits, type Limits } from "./limits.js";
 import { readOrigins } from "./origins.js";
 import { list, wholeNumber, type Reader } from "./readers.js";
@@ -31,6 +32,9 @@ export interface Config {
   readonly pingTimeoutMs: number;
   /** A replica that Redis has not heard of for this long is dead to the others. */
   readonly leaseMs: number;
+  /** How long the teachers of a replica that has drained are believed to come back elsewhere. */
+  readonly handoverMs: number;
+  readonly drain: DrainConfig;
   /** How long a teacher may be gone before that is announced. */
   readonly teacherOfflineGraceMs: number;
   /** Who may come in. */
@@ -100,15 +104,13 @@ const READERS = {
   ...AUTH_READERS,
   ...CANARY_READERS,
   ...LIMIT_READERS,
+  ...DRAIN_READERS,
 } satisfies Record<string, Reader<unknown>>;
 
 type Variable = keyof typeof READERS;
 
 /** Every variable that the server reads. */
 export const ENVIRONMENT_VARIABLES = Object.keys(READERS) as readonly Variable[];
-
-/** Named by the design, and not there yet: an operator who sets one must not believe that it works. */
-const NOT_YET = ["DRAIN_DELAY_MS", "DRAIN_SPREAD_MS"];
 
 /**
  * Reads the environment, once.
@@ -125,11 +127,6 @@ export function loadConfig(environment: Environment): Config {
       throw new ConfigError(name, error instanceof Error ? error.message : "is not valid");
     }
   };
-  for (const name of NOT_YET) {
-    if ((environment[name] ?? "") !== "") {
-      throw new ConfigError(name, "is not supported by this version: unset it");
-    }
-  }
   const port = read("PORT");
   const metricsPort = read("METRICS_PORT");
   if (metricsPort === port && port !== 0) {
@@ -150,6 +147,7 @@ export function loadConfig(environment: Environment): Config {
   if ("variable" in auth) throw new ConfigError(auth.variable, auth.problem);
   const canary = toCanary(read("CANARY_URL"), read("CANARY_TOKEN"), auth);
   if (canary && "problem" in canary) throw new ConfigError("CANARY_TOKEN", canary.problem);
+  const cluster = read("REDIS_URL");
   return {
     // Where nobody needs a token, only this machine is let in, unless somebody says otherwise.
     host: read("HOST") ?? (auth.kind === "off" ? "127.0.0.1" : "0.0.0.0"),
@@ -158,13 +156,15 @@ export function loadConfig(environment: Environment): Config {
     canary,
     nodeId: read("NODE_ID"),
     logLevel: read("LOG_LEVEL"),
-    cluster: read("REDIS_URL"),
-    redisLinkTimeoutMs: redisLinkTimeoutMs,
+    cluster,
+    redisLinkTimeoutMs,
     historyLimit: read("HISTORY_LIMIT"),
     historyTtlMs: read("HISTORY_TTL_S") * 1_000,
     pingIntervalMs: read("PING_INTERVAL_MS"),
     pingTimeoutMs: read("PING_TIMEOUT_MS"),
     leaseMs,
+    handoverMs: read("HANDOVER_MS"),
+    drain: toDrain(read, cluster),
     teacherOfflineGraceMs: read("TEACHER_OFFLINE_GRACE_MS"),
     auth,
     publishKeys: read("PUBLISH_KEYS"),

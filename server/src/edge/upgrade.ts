@@ -8,6 +8,7 @@ import { findFullRoom, type Doorkeeper } from "./gate/doorkeeper.js";
 import { originNotAllowed, type OriginCheck } from "./gate/origins.js";
 import type { SocketTokens } from "./gate/socket-tokens.js";
 import { guard } from "./guard.js";
+import type { Turnstile } from "./gate/turnstile.js";
 import { gatherWrites } from "./wire/gather-writes.js";
 import { goingAway } from "./http/closing.js";
 import { noteRefusal } from "./http/refused.js";
@@ -28,11 +29,12 @@ export interface UpgradeGate {
   /** Whether nobody else can be in a role room on this replica. */
   readonly isRoomFull: (identity: Identity) => boolean;
   readonly doorkeeper: Doorkeeper;
+  readonly turnstile: Turnstile;
   readonly addresses: ClientAddresses;
   readonly refusals: Refusals;
   readonly log: Logger;
   /** Aborts when nobody is let in any more. */
-  readonly closing: AbortSignal;
+  readonly leaving: AbortSignal;
 }
 
 /**
@@ -59,10 +61,16 @@ export function routeUpgrades(
       engine.handleUpgrade(request, socket, head);
       if (socket.listenerCount("error") > 1) socket.off("error", destroy);
     };
-    const letInUnlessFull = () => {
-      const full = isNew(request, isEngineIo) && findFullRoom(request.url ?? "/", gate.isRoomFull);
-      if (full) turnAway(full);
-      else letIn();
+    const takeItsTurn = () => {
+      const enter = () => {
+        if (socket.destroyed) return;
+        const full =
+          isNew(request, isEngineIo) && findFullRoom(request.url ?? "/", gate.isRoomFull);
+        if (gate.leaving.aborted) turnAway(goingAway());
+        else if (full) turnAway(full);
+        else letIn();
+      };
+      gate.turnstile.pass(guard(gate.log, () => socket, enter));
     };
     const problem = findProblem(request, isEngineIo, gate);
     if (problem) {
@@ -70,16 +78,12 @@ export function routeUpgrades(
       return;
     }
     if (isEngineIo || !gate.tokens) {
-      letInUnlessFull();
+      takeItsTurn();
       return;
     }
     gate.tokens
       .checkPlain(request)
-      .then(() => {
-        if (socket.destroyed) return;
-        if (gate.closing.aborted) turnAway(goingAway());
-        else letInUnlessFull();
-      })
+      .then(takeItsTurn)
       .catch((error: unknown) => {
         if (error instanceof HttpProblem) turnAway(error);
         else socket.destroy();
@@ -95,9 +99,9 @@ export function routeUpgrades(
 function findProblem(
   request: IncomingMessage,
   isEngineIo: boolean,
-  { isOriginAllowed, closing, doorkeeper }: UpgradeGate,
+  { isOriginAllowed, leaving, doorkeeper }: UpgradeGate,
 ): HttpProblem | undefined {
-  if (closing.aborted) return goingAway();
+  if (leaving.aborted) return goingAway();
   const address = parseAddress(request.url ?? "/");
   if (!address || (address.kind === "default" && !isEngineIo)) {
     return new HttpProblem(404, "not_found", NOTHING_HERE);

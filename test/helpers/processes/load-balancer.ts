@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { get, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,8 +11,8 @@ import { ensureTool, findTool } from "../tools/tools.js";
 const readyTimeoutMs = 15_000;
 
 export interface LoadBalancerOptions {
-  /** The replicas, on 127.0.0.1. */
-  readonly replicas: readonly { readonly port: number }[];
+  /** The replicas, on 127.0.0.1. By default they are called `replica-1` and so on. */
+  readonly replicas: readonly { readonly port: number; readonly nodeId?: string }[];
   /** By default any free port. */
   readonly port?: number | undefined;
   /** By default 127.0.0.1. */
@@ -29,10 +29,18 @@ export async function startLoadBalancer(options: LoadBalancerOptions): Promise<L
   try {
     return await onPort(options.port, async (port) => {
       const host = options.host ?? "127.0.0.1";
+      const replicas = options.replicas.map(({ port, nodeId }, i) => ({
+        port,
+        name: nodeId ?? `replica-${i + 1}`,
+      }));
       const config = join(dir, "balancer.conf");
-      const replicas = options.replicas.map((replica) => `127.0.0.1:${replica.port}`);
-      await writeFile(config, configurations[kind](`${host}:${port}`, replicas));
-      const process = await Launched.start(file, argumentsFor[kind](config, dir));
+      await writeFile(
+        config,
+        configure(await readFile(files[kind], "utf8"), `${host}:${port}`, replicas),
+      );
+      const main = join(dir, "main.conf");
+      if (kind === "nginx") await writeFile(main, nginxMain(config));
+      const process = await Launched.start(file, argumentsFor[kind]({ config, main, dir }));
       await waitUntilReady(process, port);
       return new LoadBalancer(kind, port, process, dir);
     });
@@ -48,7 +56,7 @@ async function installedKind(): Promise<"haproxy" | "nginx"> {
   return "haproxy";
 }
 
-/** A load balancer in front of the replicas, as DESIGN.md, "Behind a load balancer", has it. */
+/** A load balancer in front of the replicas, by the files in `server/load-balancers/`. */
 export class LoadBalancer {
   readonly kind: "haproxy" | "nginx";
   readonly port: number;
@@ -83,69 +91,20 @@ export class LoadBalancer {
   }
 }
 
-/** One process each, without a master: its pid is the balancer, and its end is the end of it. */
-const argumentsFor = {
-  haproxy: (config: string) => ["-db", "-f", config],
-  nginx: (config: string, dir: string) => ["-p", dir, "-e", "stderr", "-c", config],
-};
-
-const configurations = { haproxy: haproxyConfig, nginx: nginxConfig };
-
-/**
- * - Engine.IO polling and its upgrade carry `transport=polling` or a `sid`, and stay with one
- *   replica: hashed by client address and path. A consistent hash moves only the clients of a
- *   replica that has gone.
- * - A replica that is not ready gets no new connections and keeps those that it has, because it
- *   drains them itself: hence no `on-marked-down shutdown-sessions`.
- * - X-Forwarded-For is set, not added to: the balancer is the edge, so what the client wrote there
- *   is a claim.
- */
-function haproxyConfig(bind: string, replicas: readonly string[]): string {
-  const servers = replicas.map((address, i) => `  server replica-${i + 1} ${address}`).join("\n");
-  return `
-defaults
-  mode http
-  timeout connect 1s
-  timeout http-request 10s
-  timeout http-keep-alive 60s
-  # Event streams and WebSockets may be silent for long.
-  timeout client 1h
-  timeout server 1h
-  timeout tunnel 1h
-  option httpchk GET /readyz
-  default-server check inter 1s fall 2 rise 1
-  retries 3
-  option redispatch 1
-
-frontend public
-  bind ${bind}
-  http-request set-header X-Forwarded-For %[src]
-  http-request set-var-fmt(txn.client) "%[src] %[path]"
-  acl sticky url_param(transport) -m str polling
-  acl sticky url_param(sid) -m found
-  use_backend sticky if sticky
-  default_backend spread
-
-backend spread
-  balance leastconn
-${servers}
-
-backend sticky
-  balance hash var(txn.client)
-  hash-type consistent
-${servers}
-`;
+interface Paths {
+  readonly config: string;
+  readonly main: string;
+  readonly dir: string;
 }
 
-/**
- * The same with nginx, which learns that a replica is gone only from a failed request. A replica
- * that is not ready answers 503 to a new connection; the next one is tried, except for a POST that
- * a replica has already seen.
- */
-function nginxConfig(bind: string, replicas: readonly string[]): string {
-  const servers = replicas
-    .map((address) => `    server ${address} max_fails=1 fail_timeout=1s;`)
-    .join("\n");
+/** One process each, without a master: its pid is the balancer, and its end is the end of it. */
+const argumentsFor = {
+  haproxy: ({ config }: Paths) => ["-db", "-f", config],
+  nginx: ({ main, dir }: Paths) => ["-p", dir, "-e", "stderr", "-c", main],
+};
+
+/** What an operator's nginx has around the file, for one that leaves nothing behind. */
+function nginxMain(file: string): string {
   return `
 daemon off;
 master_process off;
@@ -158,43 +117,36 @@ http {
   fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
-  map "$arg_transport $arg_sid" $pool {
-    default spread;
-    "~^polling " sticky;
-    "~ ." sticky;
-  }
-  map $http_upgrade $connection_header {
-    default upgrade;
-    "" "";
-  }
-  upstream spread {
-    least_conn;
-${servers}
-  }
-  upstream sticky {
-    hash "$remote_addr $uri" consistent;
-${servers}
-  }
-  server {
-    listen ${bind};
-    client_max_body_size 0; # the replicas have their own limit
-    location / {
-      proxy_pass http://$pool;
-      proxy_http_version 1.1;
-      proxy_set_header Host $http_host;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_header;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_buffering off;
-      proxy_request_buffering off;
-      proxy_connect_timeout 1s;
-      proxy_read_timeout 1h;
-      proxy_send_timeout 1h;
-      proxy_next_upstream error timeout http_503;
-    }
-  }
+  include ${file};
 }
 `;
+}
+
+const files = {
+  haproxy: new URL("../../../server/load-balancers/haproxy.cfg", import.meta.url),
+  nginx: new URL("../../../server/load-balancers/nginx.conf", import.meta.url),
+};
+
+/** Lines of the files that name replicas; those of the first one are repeated for each. */
+const FIRST_REPLICA = /replica-1|127\.0\.0\.1:3001/;
+const OTHER_REPLICAS = /replica-[23]|127\.0\.0\.1:300[23]/;
+
+/** The file that operators get, with other addresses. */
+function configure(
+  text: string,
+  bind: string,
+  replicas: readonly { readonly name: string; readonly port: number }[],
+): string {
+  return text
+    .split("\n")
+    .filter((line) => !OTHER_REPLICAS.test(line))
+    .flatMap((line) => {
+      if (!FIRST_REPLICA.test(line)) return [line.replace("127.0.0.1:3000", bind)];
+      return replicas.map(({ name, port }) =>
+        line.replaceAll("replica-1", name).replace("127.0.0.1:3001", `127.0.0.1:${port}`),
+      );
+    })
+    .join("\n");
 }
 
 /** Neither program says when its first replica has passed a check: so it is asked. */

@@ -225,6 +225,9 @@ export class ServerProcess {
     this.#env = {
       ...minimalEnvironment(),
       LOG_LEVEL: "info",
+      // Most tests have no balancer that has to notice.
+      DRAIN_DELAY_MS: "0",
+      DRAIN_SPREAD_MS: "0",
       ...options.env,
       HOST: "127.0.0.1",
       NODE_ID: this.nodeId,

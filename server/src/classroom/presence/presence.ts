@@ -4,12 +4,14 @@ import { toEmitterError, type Publisher } from "@inthon/emitter";
 import type { SessionId } from "@inthon/emitter/protocol";
 import { countPublished } from "../../cluster/count-published.js";
 import type { Lease, PresenceState, PresenceStore, Teacher } from "../../cluster/ports.js";
-import { untilDone } from "../../cluster/retry.js";
+import { untilDone, within } from "../../cluster/retry.js";
 import type { Counts } from "../../telemetry/counts.js";
 import type { Logger } from "../../telemetry/log.js";
 
 /** Changes that a sweep or a check has under way at once. */
 const BATCH = 50;
+/** Where Redis does not answer in this time, what it knows of the teachers may end before they are back. */
+const HAND_OVER_TIMEOUT_MS = 1_000;
 
 export interface PresenceOptions {
   /** How long a teacher may be gone before that counts, in milliseconds. */
@@ -42,7 +44,8 @@ export class Presence {
   readonly #graces = new Map<string, NodeJS.Timeout>();
   /** The last change under way in each session: changes of one session are carried out one after the other. */
   readonly #queues = new Map<SessionId, Promise<void>>();
-  readonly #leaving = new AbortController();
+  /** Of those, the ones that have left while this node drains. */
+  readonly #handedOver = new Set<string>();
   #isDraining = false;
 
   constructor(store: PresenceStore, publisher: Publisher, lease: Lease, options: PresenceOptions) {
@@ -70,8 +73,11 @@ export class Presence {
 
   /** Takes the teacher out, also where Redis is away: then as soon as it is back. */
   leave(sessionId: SessionId, socketId: string): void {
-    // A node that drains leaves its teachers to its lease: by then they are back on another one.
-    if (this.#isDraining) return;
+    // Whoever leaves a node that drains stays in the set: soon it is back on another one.
+    if (this.#isDraining) {
+      this.#handedOver.add(socketId);
+      return;
+    }
     const takeOut = () => {
       this.#graces.delete(socketId);
       this.#inBackground(sessionId, async () => {
@@ -93,6 +99,8 @@ export class Presence {
   /** The cluster does not know a teacher that this node holds. */
   claimAgain({ sessionId, socketId }: Teacher): void {
     this.#inBackground(sessionId, async () => {
+      // Of who has gone elsewhere, somebody may have taken the place.
+      if (this.#handedOver.has(socketId)) return;
       if (this.#held.has(socketId)) await this.#claim(sessionId, socketId);
     });
   }
@@ -164,18 +172,20 @@ export class Presence {
   drain(): void {
     this.#isDraining = true;
     for (const timer of this.#graces.values()) clearTimeout(timer);
-    // Whoever sweeps this node's list tells what it owes.
-    this.#leaving.abort();
   }
 
-  /** Waits until what is under way is done, or `timeoutMs` have passed. */
+  /** Waits until what is under way is done and what is owed is told, or `timeoutMs` have passed, and hands over the rest. */
   async close(timeoutMs: number): Promise<void> {
     const giveUp = setTimeout(() => {
       this.#closing.abort();
     }, timeoutMs);
-    await Promise.allSettled(this.#queues.values());
+    const owed = [...this.#owed.values()].map(({ told }) => told);
+    await Promise.allSettled([...this.#queues.values(), ...owed]);
     clearTimeout(giveUp);
+    // What is owed still is told by whoever sweeps this node's list.
     this.#closing.abort();
+    const handedOver = this.#store.handOver([...this.#held.values()]);
+    await within(HAND_OVER_TIMEOUT_MS, handedOver).catch(() => undefined);
   }
 
   async #claim(sessionId: SessionId, socketId: string): Promise<void> {
@@ -222,7 +232,7 @@ export class Presence {
   }
 
   async #tellAfter(sessionId: SessionId, waitMs: number): Promise<void> {
-    await delay(waitMs, undefined, { signal: this.#leaving.signal, ref: false });
+    await delay(waitMs, undefined, { signal: this.#closing.signal, ref: false });
     const left = this.#owed.get(sessionId)?.left ?? new Map<string, Teacher>();
     this.#owed.delete(sessionId);
     await this.#enqueue(sessionId, async () => {

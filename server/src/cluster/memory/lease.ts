@@ -12,6 +12,11 @@ export class MemoryLease implements Lease {
     // Nobody else could declare it dead.
   }
 
+  announceEnd(): Promise<void> {
+    // There is nobody to whom anything could be handed over.
+    return Promise.resolve();
+  }
+
   stop(): Promise<void> {
     return Promise.resolve();
   }

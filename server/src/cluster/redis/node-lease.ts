@@ -17,8 +17,13 @@ const MAX_DEAD = 16;
 const STOP_TIMEOUT_MS = 1_000;
 
 export const NODES_KEY = "inthon:nodes";
+/** Nodes that go in order, by when they are dead. The hash tag puts it in the slot of {@link NODES_KEY}. */
+export const LEAVING_KEY = "inthon:leaving:{inthon:nodes}";
+/** The longest time that HANDOVER_MS allows, and a drain before it. */
+const MAX_HANDOVER_MS = 3 * 600_000;
 
 const RENEW = loadScript("renew.lua");
+const LEAVE = loadScript("leave.lua");
 
 /** {@link LeaseListener}, for those who have something to renew with the lease. */
 export interface RenewalListener extends LeaseListener {
@@ -44,6 +49,7 @@ export class NodeLease {
   readonly #commands: RedisClient;
   readonly #nodeId: string;
   readonly #leaseMs: number;
+  readonly #handoverMs: number;
   readonly #log: Logger;
   readonly #closing = new AbortController();
   readonly #sweeping = new Set<string>();
@@ -58,12 +64,19 @@ export class NodeLease {
 
   /**
    * @param nodeId - the replica's name; what it is called in the cluster is this and something random
-   * @param leaseMs - a node that has not renewed its lease for this long is dead
+   * @param times - in milliseconds. `leaseMs`: a node that has not renewed its lease for this long is dead; `handoverMs`:
+   *   the members of one that has gone in order are believed for this long
    */
-  constructor(commands: RedisClient, nodeId: string, leaseMs: number, log: Logger) {
+  constructor(
+    commands: RedisClient,
+    nodeId: string,
+    { leaseMs, handoverMs }: { leaseMs: number; handoverMs: number },
+    log: Logger,
+  ) {
     this.#commands = commands;
     this.#nodeId = nodeId;
     this.#leaseMs = leaseMs;
+    this.#handoverMs = handoverMs;
     this.#log = log;
     this.#node = this.#newName();
     commands.on("ready", () => {
@@ -86,16 +99,39 @@ export class NodeLease {
   }
 
   /** As the port says. */
+  async announceEnd(inMs: number): Promise<void> {
+    await this.#unlessRedisHangs(() => this.#leave(inMs + this.#handoverMs, false));
+  }
+
+  /** As the port says. */
   async stop(holdsNothing: boolean): Promise<void> {
     this.#closing.abort();
     this.#wake.abort();
-    // A Redis that hangs does not hold up the end of the process: then the lease runs out by itself.
-    const giveUp = async () => {
+    // Where Redis does not answer, the lease runs out by itself.
+    await this.#unlessRedisHangs(async () => {
       await this.#running;
-      if (!holdsNothing || !this.#commands.isReady) return;
-      await this.#commands.zRem(NODES_KEY, this.#node);
-    };
-    await within(STOP_TIMEOUT_MS, giveUp()).catch(() => undefined);
+      if (!this.#commands.isReady) return;
+      if (!holdsNothing) await this.#leave(this.#handoverMs, true);
+      else await this.#forget(this.#node);
+    });
+  }
+
+  /** Nothing holds up the end of the process. */
+  async #unlessRedisHangs(task: () => Promise<unknown>): Promise<void> {
+    if (!this.#commands.isReady) return;
+    await within(STOP_TIMEOUT_MS, task()).catch(() => undefined);
+  }
+
+  async #leave(handoverMs: number, hasGone: boolean): Promise<void> {
+    const args = [this.#node, String(handoverMs), hasGone ? "1" : "", String(FORGET_MS)];
+    await runScript(this.#commands, LEAVE, [NODES_KEY, LEAVING_KEY], args);
+  }
+
+  async #forget(node: string): Promise<void> {
+    await Promise.all([
+      this.#commands.zRem(NODES_KEY, node),
+      this.#commands.zRem(LEAVING_KEY, node),
+    ]);
   }
 
   #newName(): string {
@@ -178,7 +214,7 @@ export class NodeLease {
     );
     listener
       .onDeath(node)
-      .then(() => this.#commands.zRem(NODES_KEY, node))
+      .then(() => this.#forget(node))
       .catch((error: unknown) => {
         this.#log.warn({ err: error, gone: node }, "sweeping failed, trying again");
       })
@@ -194,8 +230,9 @@ export class NodeLease {
       isNew ? "1" : "",
       String(FORGET_MS),
       String(MAX_DEAD),
+      String(MAX_HANDOVER_MS),
     ];
-    const reply = await runScript(this.#commands, RENEW, [NODES_KEY], args);
+    const reply = await runScript(this.#commands, RENEW, [NODES_KEY, LEAVING_KEY], args);
     const [held, dead, incarnation] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
     if (!Array.isArray(dead)) throw new Error("the list of nodes was not told");
     return {

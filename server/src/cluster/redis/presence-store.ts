@@ -6,7 +6,7 @@ import {
   teachersKey,
   type SessionId,
 } from "@inthon/emitter/protocol";
-import { FORGET_MS, NODES_KEY } from "./node-lease.js";
+import { FORGET_MS, LEAVING_KEY, NODES_KEY } from "./node-lease.js";
 import type {
   PresenceChange,
   PresenceState,
@@ -56,37 +56,49 @@ function toTeacher(sessionId: SessionId, member: string): Teacher {
 export class RedisPresenceStore implements PresenceStore {
   readonly #commands: RedisClient;
   readonly #leaseMs: number;
+  readonly #handoverMs: number;
   readonly #windowMs: number;
   readonly #refusals: Refusals;
 
   /**
-   * @param options - `leaseMs`: a node that has not renewed its lease for this long does not live; `windowMs`: of changes
-   *   that follow one within this time, the last state is told when it is over
+   * @param options - `leaseMs`: a node that has not renewed its lease for this long does not live; `handoverMs`: what one
+   *   held that has gone in order is believed for this long; `windowMs`: of changes that follow one within this time, the
+   *   last state is told when it is over
    */
   constructor(
     commands: RedisClient,
-    options: { leaseMs: number; windowMs: number; refusals: Refusals },
+    options: { leaseMs: number; handoverMs: number; windowMs: number; refusals: Refusals },
   ) {
     this.#commands = commands;
     this.#leaseMs = options.leaseMs;
+    this.#handoverMs = options.handoverMs;
     this.#windowMs = options.windowMs;
     this.#refusals = options.refusals;
   }
 
   async change(teacher: Teacher, change: PresenceChange): Promise<PresenceState> {
-    if (change === "join") {
+    if (change === "leave") return this.#run(teacher.sessionId, change, memberOf(teacher));
+    const [leaving] = await Promise.all([
+      this.#leavingNodes(),
       // First, so that whoever finds this node dead takes out all that it may have put in.
-      await this.#list(teacher.node, [teacher]);
-    }
-    return this.#run(teacher.sessionId, change, memberOf(teacher));
+      this.#list(teacher.node, [teacher]),
+    ]);
+    return this.#run(teacher.sessionId, change, memberOf(teacher), { leaving });
   }
 
   check(sessionId: SessionId, newerThan = 0): Promise<PresenceState> {
-    return this.#run(sessionId, "check", "", newerThan);
+    return this.#run(sessionId, "check", "", { newerThan });
   }
 
   async settle(teacher: Teacher): Promise<void> {
     await this.#commands.sRem(heldKey(teacher.node), entryOf(teacher));
+  }
+
+  async handOver(teachers: readonly Teacher[]): Promise<void> {
+    const ttlMs = this.#handoverMs + SET_LEASES * this.#leaseMs;
+    await Promise.all(
+      teachers.map(({ sessionId }) => this.#commands.pExpire(teachersKey(sessionId), ttlMs)),
+    );
   }
 
   async heldBy(node: string): Promise<Teacher[]> {
@@ -112,21 +124,22 @@ export class RedisPresenceStore implements PresenceStore {
     const sessions = await Promise.all(sessionIds.map((sessionId) => this.#read(sessionId)));
     // After the sets: a node is in the list before it puts anybody into a set.
     const nodes = [...new Set(sessions.flatMap(({ teachers }) => teachers.map((t) => t.node)))];
-    const [[own, ...scores], isClaimed] = await Promise.all([
+    const [[own, ...scores], ends, isClaimed] = await Promise.all([
       this.#commands.zmScore(NODES_KEY, [node, ...nodes]),
+      nodes.length === 0 ? [] : this.#endsOf(nodes),
       Promise.all(sessions.map(({ teachers }) => this.#areClaimed(teachers))),
     ]);
     // This node is about to find out that it has been forgotten itself.
     if (own === null || own === undefined) return [];
-    const renewed = new Map(nodes.map((name, i) => [name, scores[i] ?? undefined]));
+    const lastSign = new Map(nodes.map((name, i) => [name, scores[i] ?? ends[i] ?? undefined]));
     return sessions.map(({ sessionId, teachers, announced }, i) => {
-      const isKnown = teachers.map((t, j) => renewed.has(t.node) && isClaimed[i]?.[j] === 1);
-      const lives = (name: string) => (renewed.get(name) ?? 0) > own - this.#leaseMs;
+      const isKnown = teachers.map((t, j) => lastSign.has(t.node) && isClaimed[i]?.[j] === 1);
+      const lives = (name: string) => (lastSign.get(name) ?? 0) > own - this.#leaseMs;
       const isLive = teachers.some((t, j) => isKnown[j] && lives(t.node));
       return {
         sessionId,
         isOnline: isLive ? true : teachers.length === 0 ? false : undefined,
-        abandoned: teachers.filter((t, j) => !isKnown[j] || renewed.get(t.node) === undefined),
+        abandoned: teachers.filter((t, j) => !isKnown[j] || lastSign.get(t.node) === undefined),
         announced,
       };
     });
@@ -154,7 +167,8 @@ export class RedisPresenceStore implements PresenceStore {
     const set = teachersKey(teacher.sessionId);
     const [isThere] = await Promise.all([
       this.#readOr(set, this.#commands.sIsMember(set, memberOf(teacher)), 0),
-      this.#commands.pExpire(set, SET_LEASES * this.#leaseMs),
+      // It lives longer where a node that goes has handed over what it held.
+      this.#commands.pExpire(set, SET_LEASES * this.#leaseMs, "GT"),
     ]);
     return isThere === 1;
   }
@@ -197,11 +211,20 @@ export class RedisPresenceStore implements PresenceStore {
     });
   }
 
+  /** When nodes that go in order are dead. */
+  #endsOf(nodes: string[]): Promise<(number | null)[]> {
+    return this.#readOr(LEAVING_KEY, this.#commands.zmScore(LEAVING_KEY, nodes), []);
+  }
+
+  #leavingNodes(): Promise<string[]> {
+    return this.#readOr(LEAVING_KEY, this.#commands.zRange(LEAVING_KEY, 0, -1), []);
+  }
+
   async #run(
     sessionId: SessionId,
     operation: string,
     member: string,
-    newerThan = 0,
+    { newerThan = 0, leaving = [] }: { newerThan?: number; leaving?: readonly string[] } = {},
   ): Promise<PresenceState> {
     const teachers = teachersKey(sessionId);
     const setTtlMs = SET_LEASES * this.#leaseMs;
@@ -217,6 +240,7 @@ export class RedisPresenceStore implements PresenceStore {
         String(newerThan),
         String(setTtlMs),
         String(this.#windowMs),
+        ...leaving,
       ],
     );
     const [text, waitMs] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];

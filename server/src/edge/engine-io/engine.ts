@@ -110,6 +110,11 @@ export class TolerantEngine extends EngineServer {
     });
   }
 
+  /** All that have not ended. */
+  get connections(): Iterable<{ close(): void }> {
+    return Object.values(this.clients) as { close(): void }[];
+  }
+
   override close(): this {
     this.#isClosed = true;
     this.#heartbeat.close();

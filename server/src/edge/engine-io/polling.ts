@@ -2,9 +2,11 @@ import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { DEFAULT_PATH, parseAddress, type Identity } from "../../classroom/address.js";
 import { findFullRoom, type Doorkeeper } from "../gate/doorkeeper.js";
+import { goingAway } from "../http/closing.js";
 import type { Http } from "../http/fastify.js";
 import { rawSocket, type EngineConnectionSeam } from "./connection.js";
 import { prepareQuery } from "../request-query.js";
+import type { Turnstile } from "../gate/turnstile.js";
 import { HttpProblem, NOTHING_HERE } from "../http/problems.js";
 
 const CORS_HEADER = /^(access-control-|vary$)/;
@@ -24,6 +26,9 @@ interface PollingConnection extends EventEmitter, EngineConnectionSeam {
 export interface PollingGate {
   readonly isRoomFull: (identity: Identity) => boolean;
   readonly doorkeeper: Doorkeeper;
+  readonly turnstile: Turnstile;
+  /** Aborts when nobody is let in any more. */
+  readonly leaving: AbortSignal;
 }
 
 /** Engine.IO's long polling, on the same URLs as the WebSockets. */
@@ -59,6 +64,7 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler, gate: Pollin
           throw new HttpProblem(400, "invalid_request", "poll with XMLHttpRequest, not with JSONP");
         }
         if (sid === undefined) {
+          if (gate.leaving.aborted) throw goingAway();
           const problem =
             findFullRoom(request.url, gate.isRoomFull) ??
             gate.doorkeeper.enterByRequest(request.raw, reply.raw);
@@ -69,7 +75,17 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler, gate: Pollin
           if (value !== undefined && CORS_HEADER.test(name)) reply.raw.setHeader(name, value);
         }
         reply.hijack();
-        engineIo.handleRequest(request.raw, reply.raw);
+        const handle = () => {
+          engineIo.handleRequest(request.raw, reply.raw);
+        };
+        if (sid !== undefined) {
+          handle();
+          return;
+        }
+        gate.turnstile.pass(() => {
+          // Its place has been let go of.
+          if (!reply.raw.destroyed) handle();
+        });
       });
     }
     done();

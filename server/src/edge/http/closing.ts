@@ -16,15 +16,11 @@ export function goingAway(): HttpProblem {
   return new HttpProblem(503, "unavailable", detail, { headers });
 }
 
-/** Has requests refused that come once the signal is aborted, and those that are under way answered as the last ones. */
+/** Has requests refused that come once the signal is aborted. */
 export function refuseWhenClosing(http: Http, closing: AbortSignal): void {
   http.addHook("onRequest", (_request, _reply, done) => {
     if (closing.aborted) done(goingAway());
     else done();
-  });
-  http.addHook("onSend", (_request, reply, _payload, done) => {
-    if (closing.aborted) void reply.header("connection", "close");
-    done();
   });
 }
 

@@ -23,15 +23,17 @@ export interface HttpOptions {
   readonly addresses: ClientAddresses;
   readonly doorkeeper: Doorkeeper;
   readonly refusals: Refusals;
+  /** Whether this replica goes. */
+  readonly isDraining: () => boolean;
 }
 
 /** The HTTP server, with errors as problems, security headers and CORS. */
 export function createHttp(log: Logger, options: HttpOptions) {
-  const { allowedOrigins, limits, addresses, refusals, doorkeeper } = options;
+  const { allowedOrigins, limits, addresses, refusals, doorkeeper, isDraining } = options;
   const sendProblem = problemSender(options);
   const http = fastify({
     serverFactory: (listener) => {
-      const server = createLimitedServer(limits, addresses, refusals, listener);
+      const server = createLimitedServer(limits, addresses, refusals, isDraining, listener);
       doorkeeper.watch(server, log);
       return server;
     },

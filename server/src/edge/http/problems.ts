@@ -34,6 +34,7 @@ export type ProblemCode =
   | "too_many_connections"
   | "too_many_new_connections"
   | NotReadyCode
+  | "draining"
   | "internal_error";
 
 export const PROBLEM_CONTENT_TYPE = "application/problem+json; charset=utf-8";

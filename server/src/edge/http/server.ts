@@ -26,8 +26,10 @@ const MAX_UNANSWERED = 8;
 /** The answers of each connection that have not been handed on, in the order of their requests. */
 const unanswered = new WeakMap<Socket, Set<Answer>>();
 
-/** Who leaves answers unread. */
-interface UnreadAnswers {
+/** What all answers of a server share. */
+interface AnswersHome {
+  /** Whether this replica goes: whoever asks next is to ask another one, rather than on a connection that is about to end. */
+  isDraining(): boolean;
   /** How long an answer may wait for its client, in ms. */
   readonly timeoutMs: number;
   /** What may wait for one connection where that is more than one answer, in bytes. */
@@ -36,11 +38,11 @@ interface UnreadAnswers {
 }
 
 /**
- * An answer that refuses is the last one on its connection, and so is one to a request that has not come whole. Whoever
- * does not read its answers is cut.
+ * An answer that refuses is the last one on its connection, and so is one to a request that has not come whole, and any
+ * answer of a replica that goes. Whoever does not read its answers is cut.
  */
 class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
-  unread: UnreadAnswers | undefined;
+  home: AnswersHome | undefined;
   #giveUp: NodeJS.Timeout | undefined;
 
   override writeHead(
@@ -48,7 +50,7 @@ class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerRe
     reason?: string | OutgoingHttpHeaders | OutgoingHttpHeader[],
     headers?: OutgoingHttpHeaders | OutgoingHttpHeader[],
   ): this {
-    if (status >= 400) this.shouldKeepAlive = false;
+    if (status >= 400 || this.home?.isDraining() === true) this.shouldKeepAlive = false;
     return typeof reason === "string"
       ? super.writeHead(status, reason, headers)
       : super.writeHead(status, reason ?? headers);
@@ -70,19 +72,19 @@ class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerRe
   }
 
   #waitForReader(): void {
-    const { unread } = this;
+    const { home } = this;
     const { socket } = this.req;
-    if (!unread || socket.destroyed) return;
+    if (!home || socket.destroyed) return;
     const waiting = [...(unanswered.get(socket) ?? [])];
     const bytes = waiting.reduce((sum, answer) => sum + answer.writableLength, 0);
     const cut = () => {
       if (socket.destroyed) return;
-      unread.onSlowReader(this.req);
+      home.onSlowReader(this.req);
       socket.destroy();
     };
     // What is alone has to go out, however long it is.
-    if (waiting.length > 1 && bytes > unread.maxBytes) cut();
-    else this.#giveUp ??= setTimeout(cut, unread.timeoutMs).unref();
+    if (waiting.length > 1 && bytes > home.maxBytes) cut();
+    else this.#giveUp ??= setTimeout(cut, home.timeoutMs).unref();
   }
 }
 
@@ -95,17 +97,23 @@ export interface ServerLimits {
   readonly maxUnreadBytes: number;
 }
 
-/** An HTTP server on which a request has its time, and a connection its share. */
+/**
+ * An HTTP server on which a request has its time, and a connection its share.
+ *
+ * @param isDraining - whether each answer is the last one on its connection
+ */
 export function createLimitedServer(
   { headersTimeoutMs, requestTimeoutMs, maxUnreadBytes }: ServerLimits,
   addresses: ClientAddresses,
   refusals: Refusals,
+  isDraining: () => boolean,
   listener: RequestListener,
 ): Server {
   const refuse = (code: "slow_reader" | "too_many_messages", request: IncomingMessage) => {
     refusals.note(code, { protocol: "http", address: addresses.of(request) });
   };
-  const unread: UnreadAnswers = {
+  const home: AnswersHome = {
+    isDraining,
     timeoutMs: requestTimeoutMs,
     maxBytes: maxUnreadBytes,
     onSlowReader: (request) => {
@@ -124,7 +132,7 @@ export function createLimitedServer(
     (request, response) => {
       const { socket } = request;
       if (socket.destroyed) return;
-      response.unread = unread;
+      response.home = home;
       if (takesItsTurn(socket, response)) {
         listener(request, response);
       } else {

@@ -63,6 +63,11 @@ export class PlainEngine extends EventEmitter {
     });
   }
 
+  /** All that are open. */
+  get connections(): Iterable<PlainConnection> {
+    return this.#home.connections;
+  }
+
   close(): void {
     this.#heartbeat.close();
     for (const connection of this.#home.connections) connection.close();

@@ -22,6 +22,7 @@
 -- ARGV[4]  a version that the answer must be newer than, or '0'
 -- ARGV[5]  expiry of the set, in milliseconds: whoever holds a teacher renews it, so that a set does not outlive them all
 -- ARGV[6]  duration of a window, in milliseconds; 0 for none
+-- ARGV[7]  and more: nodes that send their teachers to others. Whoever joins takes the place of one of those.
 --
 -- Returns  { the version; in how many milliseconds it may be told }
 local MAX_VERSION = 2 ^ 52
@@ -58,11 +59,34 @@ local function answer(version, isChange)
   return { string.format('%.0f', version), waitFor(version, isChange) }
 end
 
+--- @return a teacher of a node that goes, if there is one
+local function findPlace()
+  local isLeaving = {}
+  for i = 7, #ARGV do
+    isLeaving[ARGV[i]] = true
+  end
+  for _, other in ipairs(#ARGV < 7 and {} or redis.call('SMEMBERS', set)) do
+    if other ~= member and isLeaving[string.match(other, '^(.*)/') or ''] then
+      return other
+    end
+  end
+  return nil
+end
+
 local before = redis.call('EXISTS', set)
 local changed = 0
+local place = nil
 if operation == 'join' then
   changed = redis.call('SADD', set, member)
-  redis.pcall('PEXPIRE', set, ARGV[5])
+  -- It lives longer where a node that goes has handed over what it held.
+  if redis.call('PTTL', set) < tonumber(ARGV[5]) then
+    redis.pcall('PEXPIRE', set, ARGV[5])
+  end
+  -- There is always somebody in the set meanwhile.
+  place = changed == 1 and findPlace()
+  if place then
+    redis.call('SREM', set, place)
+  end
 elseif operation == 'leave' then
   changed = redis.call('SREM', set, member)
 else
@@ -87,6 +111,9 @@ local written = redis.pcall('SET', key, text, 'PX', ARGV[3])
 if written.err then
   if changed == 1 then
     redis.call(operation == 'join' and 'SREM' or 'SADD', set, member)
+    if place then
+      redis.call('SADD', set, place)
+    end
     redis.pcall('PEXPIRE', set, ARGV[5])
   end
   return written

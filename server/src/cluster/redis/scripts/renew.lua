@@ -4,11 +4,13 @@
 -- it dead: never both.
 --
 -- KEYS[1]  sorted set of nodes by when they last renewed, in milliseconds since 1970
+-- KEYS[2]  sorted set of nodes that go by when they are dead, in milliseconds since 1970
 -- ARGV[1]  node
 -- ARGV[2]  duration of a lease, in milliseconds
 -- ARGV[3]  '1' to begin a lease, '' to renew one
 -- ARGV[4]  expiry of the set, in milliseconds
--- ARGV[5]  dead nodes to tell at most
+-- ARGV[5]  dead nodes to tell at most of each of the two
+-- ARGV[6]  how long the members of a node that went can be believed at most, in milliseconds
 --
 -- Returns  { 1 where the node holds its lease, else 0; dead nodes; the incarnation, or '' where Redis does not say }
 local time = redis.call('TIME')
@@ -39,6 +41,21 @@ for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], later, '+inf', 'LIMIT
 end
 local dead = redis.call(
   'ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', deadline), 'LIMIT', 0, ARGV[5])
+-- Of those that went in order, the ones whose members have had their time. One that still lives has not gone yet.
+if redis.call('EXISTS', KEYS[2]) == 1 and redis.call('TYPE', KEYS[2]).ok == 'zset' then
+  -- A time that is further away than any was given by another clock.
+  local latest = string.format('%.0f', now + tonumber(ARGV[6]))
+  for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. latest, '+inf', 'LIMIT', 0, ARGV[5])) do
+    redis.call('ZADD', KEYS[2], latest, node)
+  end
+  local gone = redis.call(
+    'ZRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[5])
+  for _, node in ipairs(gone) do
+    if not redis.call('ZSCORE', KEYS[1], node) then
+      dead[#dead + 1] = node
+    end
+  end
+end
 
 -- Redis makes a new one when it starts, whatever it has loaded, and when a replica is promoted. (And when a first replica
 -- comes: then nothing is lost, and claiming anew changes nothing.) Some users may not ask.

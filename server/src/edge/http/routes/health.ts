@@ -2,15 +2,24 @@ import type { Http } from "../fastify.js";
 import { NotReady } from "../../../cluster/not-ready.js";
 import { HttpProblem } from "../problems.js";
 
+/** What probes are told. */
+export interface Health {
+  readonly nodeId: string;
+  /** Throws `NotReady` where this replica cannot serve. */
+  readonly check: () => void;
+  /** Whether this replica goes. */
+  readonly isDraining: () => boolean;
+}
+
 /**
- * `GET /healthz`: the process lives. `GET /readyz`: it can serve and publish, which it cannot without a Redis that works.
- *
- * @param check - throws `NotReady` where it cannot
+ * `GET /healthz`: the process lives. `GET /readyz`: it can serve and publish, which it cannot without a Redis that works,
+ * and takes new clients, which it does no longer for long when it goes.
  */
-export function healthRoutes(http: Http, nodeId: string, check: () => void): void {
+export function healthRoutes(http: Http, { nodeId, check, isDraining }: Health): void {
   http.get("/healthz", () => ({ status: "ok", node: nodeId }));
   // It is asked all the time; what is wrong has been logged once, where it was found.
   http.get("/readyz", { logLevel: "silent" }, () => {
+    if (isDraining()) throw draining();
     try {
       check();
     } catch (cause) {
@@ -20,4 +29,9 @@ export function healthRoutes(http: Http, nodeId: string, check: () => void): voi
     }
     return { status: "ready", node: nodeId };
   });
+}
+
+function draining(): HttpProblem {
+  const detail = "this replica is about to end: send new clients to another one";
+  return new HttpProblem(503, "draining", detail, { headers: { "retry-after": "1" } });
 }

@@ -1,0 +1,59 @@
+import closeWithGrace from "close-with-grace";
+import { startApp } from "./app.js";
+import { ConfigError, loadConfig, type Config } from "./config/config.js";
+import { createLogger } from "./telemetry/log.js";
+
+function readConfig(): Config {
+  try {
+    return loadConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+/** One line that names the variable, where the server cannot listen as it is told to. */
+function listeningProblem(error: unknown, config: Config): string | undefined {
+  const { host, port, metricsPort } = config;
+  const failed = (error instanceof Error ? error : {}) as { code?: unknown; port?: unknown };
+  const isOfMetrics = metricsPort !== undefined && failed.port === metricsPort;
+  const place = isOfMetrics ? `METRICS_PORT ${String(metricsPort)}` : `PORT ${String(port)}`;
+  switch (failed.code) {
+    case "EADDRINUSE":
+      return `${place} is taken: choose another one, or end what listens there`;
+    case "EACCES":
+      return `${place} may not be listened on by this user: choose one above 1023`;
+    case "ENOTFOUND":
+    case "EADDRNOTAVAIL":
+    case "EAI_AGAIN":
+      return `HOST ${host} is not an address of this machine`;
+    default:
+      return undefined;
+  }
+}
+
+const config = readConfig();
+const log = createLogger(config.logLevel, config.nodeId);
+
+try {
+  const starting = startApp(config, log);
+  // Before anybody is told that it listens: who asks it to end at once is heard.
+  closeWithGrace({ delay: config.drain.graceMs, logger: false }, async ({ signal, err }) => {
+    if (err) log.fatal({ err }, "ending after an unexpected error");
+    else log.info({ signal }, "closing");
+    const app = await starting;
+    // Other signals come from whoever sits before it, and waits for no balancer.
+    if (signal === "SIGTERM") await app.drain();
+    await app.close();
+    log.info("closed");
+  });
+  const { url, metricsUrl: metrics } = await starting;
+  log.info({ url, metrics, cluster: config.cluster.kind }, "listening");
+} catch (error) {
+  const place = listeningProblem(error, config);
+  if (place === undefined) log.fatal({ err: error }, "the server could not start");
+  else process.stderr.write(`${place}\n`);
+  process.exitCode = 1;
+  setTimeout(() => process.exit(), 1_000).unref();
+}

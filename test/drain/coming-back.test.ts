@@ -1,0 +1,58 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import t from "tap";
+import { Turnstile } from "../../server/dist/edge/gate/turnstile.js";
+
+const EACH_MS = 1;
+const COMERS = 200;
+/** Of those who come, as many may be let in before somebody who is there has a turn: 5 ms of them, and one that is late. */
+const MOST_IN_A_TURN = 8;
+
+function work(): void {
+  const until = performance.now() + EACH_MS;
+  while (performance.now() < until);
+}
+
+void t.test(
+  "those who come at once are let in in turn, and those who are there are served between",
+  async (t) => {
+    const turnstile = new Turnstile();
+    const entered: number[] = [];
+    for (let i = 0; i < COMERS; i++) {
+      turnstile.pass(() => {
+        work();
+        entered.push(i);
+      });
+    }
+    const inEachTurn: number[] = [];
+    for (let before = 0; before < COMERS; before = entered.length) {
+      inEachTurn.push(entered.length - before);
+      await nextTurn();
+    }
+    t.ok(Math.max(...inEachTurn) <= MOST_IN_A_TURN, inEachTurn.join(" "));
+    t.strictSame(
+      entered,
+      Array.from({ length: COMERS }, (_, i) => i),
+      "all, in the order in which they came",
+    );
+    t.equal(turnstile.waiting, 0);
+  },
+);
+
+void t.test("whoever comes to an idle replica does not wait", async (t) => {
+  const turnstile = new Turnstile();
+  let hasEntered = false;
+  turnstile.pass(() => {
+    hasEntered = true;
+  });
+  t.ok(hasEntered);
+  await nextTurn();
+  await nextTurn();
+  for (let i = 0; i < 20; i++) turnstile.pass(work);
+  let isLast = false;
+  turnstile.pass(() => {
+    isLast = true;
+  });
+  t.notOk(isLast, "behind those who wait");
+  while (turnstile.waiting > 0) await nextTurn();
+  t.ok(isLast);
+});
