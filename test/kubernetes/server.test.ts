@@ -118,6 +118,20 @@ for (const directory of ["k8s/base", "k8s/overlays/local", "k8s/overlays/product
       t.end();
     });
 
+    await t.test(
+      "a replica may drain for as long as its settings say, from when a balancer knows",
+      (t) => {
+        const { drain } = loadConfig(environmentOf(manifests, container));
+        const graceMs = (pod.terminationGracePeriodSeconds ?? 0) * 1_000;
+        t.ok(graceMs >= drain.graceMs, `${String(graceMs)} of ${String(drain.graceMs)} ms`);
+        t.ok(drain.graceMs >= drain.delayMs + drain.spreadMs, "delay, spread and a reserve");
+        t.equal(container.lifecycle?.preStop, undefined, "nothing waits twice");
+        const { periodSeconds = 10, failureThreshold = 3 } = container.readinessProbe ?? {};
+        t.ok(drain.delayMs >= periodSeconds * failureThreshold * 1_000, "the probe has noticed");
+        t.end();
+      },
+    );
+
     await t.test("the image runs the built server, as the user that the pod demands", async (t) => {
       const image = await imageSettings();
       t.strictSame(
