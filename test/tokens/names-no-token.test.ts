@@ -4,8 +4,8 @@ import { io } from "socket.io-client";
 import t from "tap";
 import { WebSocket } from "ws";
 import { startServer } from "../helpers/processes/server-process.js";
-import { DOORS } from "./helpers/doors.js";
-import { nowS, sign, withSecret } from "./helpers/issuers.js";
+import { DOORS } from "../gate/helpers/doors.js";
+import { nowS, sign, withSecret } from "../gate/helpers/issuers.js";
 
 const role = "student";
 

@@ -3,10 +3,10 @@ import { io } from "socket.io-client";
 import t from "tap";
 import { connect } from "@inthon/emitter";
 import { startInProcess } from "../helpers/processes/app-in-process.js";
-import { DOORS } from "./helpers/doors.js";
-import { happens } from "./helpers/happens.js";
-import { sign, unsigned, withSecret, type Signing } from "./helpers/issuers.js";
-import { startWatched, STORES } from "./helpers/traces.js";
+import { DOORS } from "../gate/helpers/doors.js";
+import { happens } from "../gate/helpers/happens.js";
+import { sign, unsigned, withSecret, type Signing } from "../gate/helpers/issuers.js";
+import { startWatched, STORES } from "../gate/helpers/traces.js";
 
 const PUBLISH_KEY = "the-key-of-a-service";
 

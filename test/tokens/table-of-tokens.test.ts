@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
 import { eventually } from "../helpers/eventually.js";
-import { authorization, byHttp, DOORS } from "./helpers/doors.js";
+import { authorization, byHttp, DOORS } from "../gate/helpers/doors.js";
 import {
   ISSUERS,
   nowS,
@@ -10,8 +10,8 @@ import {
   unsigned,
   type AnyClaims,
   type Issuer,
-} from "./helpers/issuers.js";
-import { startWatched, STORES } from "./helpers/traces.js";
+} from "../gate/helpers/issuers.js";
+import { startWatched, STORES } from "../gate/helpers/traces.js";
 
 const PUBLISH_KEY = "the-key-of-a-service";
 const STATUS: Readonly<Record<string, number>> = {

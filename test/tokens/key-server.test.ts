@@ -3,10 +3,10 @@ import t, { type Test } from "tap";
 import { socketIo } from "../helpers/clients/clients.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { eventually } from "../helpers/eventually.js";
-import { happens } from "./helpers/happens.js";
-import { authorization, byHttp, DOORS } from "./helpers/doors.js";
-import { namedKey, sign, withKeyServer, type Signing } from "./helpers/issuers.js";
-import type { KeyServer } from "./helpers/key-server.js";
+import { happens } from "../gate/helpers/happens.js";
+import { authorization, byHttp, DOORS } from "../gate/helpers/doors.js";
+import { namedKey, sign, withKeyServer, type Signing } from "../gate/helpers/issuers.js";
+import type { KeyServer } from "../gate/helpers/key-server.js";
 
 const SESSION = randomUUID();
 const PLAIN = "plain WebSocket, by header";

@@ -6,10 +6,10 @@ import { connect } from "@inthon/emitter";
 import { CLIENT_KINDS, socketIo } from "../helpers/clients/clients.js";
 import { Inbox } from "../helpers/clients/inbox.js";
 import { eventually } from "../helpers/eventually.js";
-import { byHttp, DOORS } from "./helpers/doors.js";
-import { happens } from "./helpers/happens.js";
-import { nowS, sign, withSecret } from "./helpers/issuers.js";
-import { startWatched, STORES } from "./helpers/traces.js";
+import { byHttp, DOORS } from "../gate/helpers/doors.js";
+import { happens } from "../gate/helpers/happens.js";
+import { nowS, sign, withSecret } from "../gate/helpers/issuers.js";
+import { startWatched, STORES } from "../gate/helpers/traces.js";
 
 const PUBLISH_KEY = "the-key-of-a-service";
 const SOCKET_IO = CLIENT_KINDS.filter((kind) => kind !== "plain");
