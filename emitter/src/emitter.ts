@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { EmitterError } from "./errors.js";
 import { KeyMaker, keyOfLater } from "./idempotency-keys.js";
-import { parseEvent } from "./parse-event.js";
+import { parseEvent, parseEvents } from "./parse-event.js";
 import {
   parseSessionId,
   type ClassroomEvent,
@@ -117,12 +117,11 @@ export class Emitter {
       throw new EmitterError("invalid_event", message, { faults: [{ path: "", message }] });
     }
     if (events.length === 0) return [];
-    const parsed = events.map((event, index) => parseEvent(event, `/${String(index)}`));
-    return this.emitParsed(sessionId, parsed, options);
+    return this.emitParsed(sessionId, parseEvents(events), options);
   }
 
   /**
-   * As {@link Emitter.emitAll}, for events that `parseEvent` has already checked.
+   * As {@link Emitter.emitAll}, for events that `parseEvent` or `parseEvents` has already checked.
    *
    * @throws EmitterError as {@link Emitter.emit} does, but for `invalid_event` and `event_too_large`
    */

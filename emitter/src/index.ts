@@ -12,7 +12,7 @@ export {
   type Fault,
   type RedisState,
 } from "./errors.js";
-export { isEvent, MAX_EVENT_BYTES, parseEvent } from "./parse-event.js";
+export { isEvent, MAX_EVENT_BYTES, parseEvent, parseEvents } from "./parse-event.js";
 export { MAX_IDEMPOTENCY_KEYS } from "./idempotency-keys.js";
 export { isReadOnly, isReply, type RedisClient } from "./redis/client.js";
 export { publishCommands } from "./redis/connect-redis.js";

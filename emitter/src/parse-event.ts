@@ -60,6 +60,35 @@ export function parseEvent(value: unknown, pathPrefix = ""): ClassroomEvent {
 }
 
 /**
+ * The events of the contract that `values` are, each as {@link parseEvent} returns it.
+ *
+ * @param values - anything; the paths of faults begin with their index
+ * @throws EmitterError `invalid_event` with the first faults of all, 16 at most; `event_too_large` where nothing else is
+ *   wrong
+ */
+export function parseEvents(values: readonly unknown[]): ClassroomEvent[] {
+  const events: ClassroomEvent[] = [];
+  const refusals: EmitterError[] = [];
+  let faults = 0;
+  for (const [index, value] of values.entries()) {
+    try {
+      events.push(parseEvent(value, `/${String(index)}`));
+    } catch (error) {
+      if (!(error instanceof EmitterError)) throw error;
+      refusals.push(error);
+      faults += error.faults.length;
+      if (faults >= MAX_FAULTS) break;
+    }
+  }
+  // One answer has one code: what is no event at all weighs more than what is only too long.
+  const worst = refusals.find(({ code }) => code === "invalid_event") ?? refusals[0];
+  if (!worst) return events;
+  throw new EmitterError(worst.code, worst.message, {
+    faults: refusals.flatMap((refusal) => refusal.faults).slice(0, MAX_FAULTS),
+  });
+}
+
+/**
  * Whether `value` is a whole event already: what {@link parseEvent} returns, times included.
  *
  * @param value - anything, for example what another process has sent

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { EmitterError, parseEvent } from "@inthon/emitter";
+import { connect, EmitterError, parseEvent } from "@inthon/emitter";
 import t from "tap";
 import { ENVIRONMENTS } from "../helpers/processes/environments.js";
 
@@ -32,6 +32,61 @@ for (const { name, start } of ENVIRONMENTS) {
     }
   });
 }
+
+const WHOLE = { event: "session_ended" };
+const WRONG = { event: "important", note: 1 };
+const TOO_LONG = { event: "important", note: "n".repeat(65_536), capture_url: null };
+
+/** What is sent, and what is told of it: the status, and where the faults are. */
+const ARRAYS: readonly [events: unknown[], status: number, paths: readonly string[]][] = [
+  [
+    [WRONG, WHOLE, WRONG, null],
+    400,
+    ["/0/note", "/0/capture_url", "/2/note", "/2/capture_url", "/3"],
+  ],
+  [[TOO_LONG, WHOLE, TOO_LONG], 413, ["/0", "/2"]],
+  [[TOO_LONG, null], 400, ["/0", "/1"]],
+  [
+    Array.from({ length: 1_000 }, () => null),
+    400,
+    Array.from({ length: 16 }, (_, i) => `/${String(i)}`),
+  ],
+];
+
+for (const { name, start } of ENVIRONMENTS) {
+  void t.test(
+    `of an array the faults of all events are told in one answer, with ${name}`,
+    async (t) => {
+      const environment = await start();
+      t.teardown(() => environment.stop());
+      const [url = ""] = environment.urls;
+      for (const [events, status, paths] of ARRAYS) {
+        const response = await fetch(`${url}/sessions/${randomUUID()}/events`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(events),
+        });
+        const { errors } = (await response.json()) as { errors: { path: string }[] };
+        t.equal(response.status, status);
+        t.same(
+          errors.map(({ path }) => path),
+          paths,
+        );
+      }
+    },
+  );
+}
+
+void t.test("an emitter tells the faults of all events before anything is published", async (t) => {
+  // Nobody listens there: what is wrong is told before anybody is called.
+  const emitter = await connect("http://127.0.0.1:9");
+  t.teardown(() => emitter.close());
+  const wrong = [WRONG, WHOLE, WRONG] as unknown as Parameters<typeof emitter.emitAll>[1];
+  await t.rejects(emitter.emitAll("lecture-1", wrong), {
+    code: "invalid_event",
+    faults: ["/0/note", "/0/capture_url", "/2/note", "/2/capture_url"].map((path) => ({ path })),
+  });
+});
 
 void t.test("an emitter stops looking there too", (t) => {
   try {

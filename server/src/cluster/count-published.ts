@@ -24,7 +24,8 @@ export async function countPublished(
   }
 }
 
-function outcomeOf(error: unknown): PublishOutcome {
+/** What became of events that were not confirmed. */
+export function outcomeOf(error: unknown): PublishOutcome {
   if (!(error instanceof EmitterError)) return "unavailable";
   const { code } = error;
   if (code.startsWith("invalid_") || code === "event_too_large") return "invalid";

@@ -1,7 +1,16 @@
-import { EmitterError, MAX_BATCH_EVENTS, parseEvent, type Emitter } from "@inthon/emitter";
-import { type ClassroomEvent, type Role, type SessionId } from "@inthon/emitter/protocol";
-import { countPublished } from "../../../cluster/count-published.js";
+import {
+  EmitterError,
+  MAX_BATCH_EVENTS,
+  parseEvent,
+  parseEvents,
+  type Emitter,
+  type PublishResult,
+} from "@inthon/emitter";
+import { EVENTS, type ClassroomEvent, type Role, type SessionId } from "@inthon/emitter/protocol";
+import { countPublished, outcomeOf } from "../../../cluster/count-published.js";
 import type { Counts } from "../../../telemetry/counts.js";
+import type { PublishOutcome } from "../../../telemetry/labels.js";
+import type { Logger } from "../../../telemetry/log.js";
 import type { FastifyRequest } from "fastify";
 import type { HttpAccess } from "../../gate/http-access.js";
 import { originNotAllowed, type OriginCheck } from "../../gate/origins.js";
@@ -17,6 +26,8 @@ const REPEAT = "repeat the request with the same Idempotency-Key";
 export interface SessionRoutesOptions {
   readonly emitter: Emitter;
   readonly counts: Pick<Counts, "published" | "publishSeconds">;
+  /** At `debug` it tells of each request that publishes: never what. */
+  readonly log: Logger;
   readonly access: Pick<HttpAccess, "toPublish" | "toReadSession">;
   /** Whether the page that a request comes from may publish. */
   readonly mayPublish: OriginCheck;
@@ -34,7 +45,7 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
     { onRequest: [options.access.toPublish, refusePages(options.mayPublish)] },
     async (request, reply) => {
       const sessionId = sessionIdOf(request);
-      const { isSingle, events } = readEvents(request.body, options.counts);
+      const { isSingle, events } = readEvents(sessionId, request.body, options);
       const results = await publish(options, sessionId, events, request);
       return reply.code(202).send(isSingle ? results[0] : results);
     },
@@ -60,40 +71,43 @@ function refusePages(mayPublish: OriginCheck) {
     mayPublish(raw) ? Promise.resolve() : Promise.reject(originNotAllowed());
 }
 
-function readEvents(body: unknown, { published }: Pick<Counts, "published">) {
+function readEvents(
+  session: SessionId,
+  body: unknown,
+  { counts, log }: Pick<SessionRoutesOptions, "counts" | "log">,
+) {
   try {
     return eventsOf(body);
   } catch (error) {
     // Once for each request: how many of its events were none is not known.
-    published.add({ event: "unknown", via: "http", outcome: "invalid" });
+    const outcome = "invalid";
+    counts.published.add({ event: "unknown", via: "http", outcome });
+    log.debug({ session, events: Array.isArray(body) ? body.length : 1, outcome }, "published");
     throw error;
   }
 }
 
 function eventsOf(body: unknown): { isSingle: boolean; events: ClassroomEvent[] } {
-  if (!Array.isArray(body)) return { isSingle: true, events: [checked(body, "")] };
+  if (!Array.isArray(body)) return { isSingle: true, events: checked(() => [parseEvent(body)]) };
   if (body.length === 0 || body.length > MAX_BATCH_EVENTS) {
     const message = `must hold 1 to ${String(MAX_BATCH_EVENTS)} events`;
     throw new HttpProblem(400, "invalid_event", `the array ${message}`, {
       errors: [{ path: "", message }],
     });
   }
-  return {
-    isSingle: false,
-    events: body.map((event: unknown, index) => checked(event, `/${String(index)}`)),
-  };
+  return { isSingle: false, events: checked(() => parseEvents(body)) };
 }
 
-function checked(value: unknown, path: string): ClassroomEvent {
+function checked(parse: () => ClassroomEvent[]): ClassroomEvent[] {
   try {
-    return parseEvent(value, path);
+    return parse();
   } catch (error) {
     throw toProblem(error);
   }
 }
 
 async function publish(
-  { emitter, counts }: Pick<SessionRoutesOptions, "emitter" | "counts">,
+  { emitter, counts, log }: Pick<SessionRoutesOptions, "emitter" | "counts" | "log">,
   sessionId: SessionId,
   events: readonly ClassroomEvent[],
   request: FastifyRequest,
@@ -106,10 +120,32 @@ async function publish(
       ...(typeof traceparent === "string" ? { traceparent } : {}),
     });
     const counted = countPublished(counts, "http", events, publishing);
-    return await counts.publishSeconds.time(counted);
+    const results = await counts.publishSeconds.time(counted);
+    logPublished(log, sessionId, events, results);
+    return results;
   } catch (error) {
+    logPublished(log, sessionId, events, error);
     throw toProblem(error);
   }
+}
+
+/** Which audiences of which session something was published to, for whoever looks for what nobody heard. */
+function logPublished(
+  log: Logger,
+  session: SessionId,
+  events: readonly ClassroomEvent[],
+  result: unknown,
+): void {
+  if (!log.isLevelEnabled("debug")) return;
+  const roles = new Set(events.flatMap(({ event }) => EVENTS[event].audience));
+  const outcome = Array.isArray(result)
+    ? confirmedAs(result as PublishResult[])
+    : outcomeOf(result);
+  log.debug({ session, events: events.length, roles: [...roles], outcome }, "published");
+}
+
+function confirmedAs(results: readonly PublishResult[]): PublishOutcome {
+  return results.every(({ duplicate }) => duplicate) ? "duplicate" : "published";
 }
 
 function toProblem(error: unknown): unknown {
