@@ -3,11 +3,13 @@ import { Server as SocketServer } from "socket.io";
 import { Encoder } from "socket.io-parser";
 import { Emitter } from "@inthon/emitter";
 import type { Identity } from "./classroom/address.js";
+import { endsBecause } from "./classroom/connection-log.js";
 import { Classroom } from "./classroom/classroom.js";
 import type { ClassroomServer } from "./classroom/connection.js";
 import { Presence } from "./classroom/presence/presence.js";
 import { PresenceUpkeep } from "./classroom/presence/upkeep.js";
 import { TokenGate } from "./classroom/tokens/token-gate.js";
+import { whom } from "./classroom/whom.js";
 import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config/config.js";
 import { Drain } from "./edge/drain.js";
@@ -33,6 +35,7 @@ import { acceptEvents, decoderFor } from "./edge/engine-io/decoder.js";
 import { Arrivals, hasArrived } from "./edge/engine-io/arrivals.js";
 import { Intake } from "./edge/intake/intake.js";
 import { TolerantEngine } from "./edge/engine-io/engine.js";
+import { noteStrayRequests } from "./edge/engine-io/stray-requests.js";
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { UnreadRule } from "./edge/wire/unread.js";
 import { openCanary, openCluster, openMetrics, openVerifier } from "./open-parts.js";
@@ -73,8 +76,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const { broker, presence, lease } = cluster;
   const intake = new Intake(config.limits, refusals);
   const arrivals = new Arrivals(intake, config.limits.connectTimeoutMs);
-  const Decoder = decoderFor(() => {
-    refusals.note("unknown_namespace", {});
+  const Decoder = decoderFor((client) => {
+    endsBecause(client, "unknown_namespace");
+    refusals.note("unknown_namespace", whom(client));
   });
   const io: ClassroomServer = new SocketServer({
     adapter: cluster.adapter,
@@ -86,8 +90,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   shortenHandshakes(io);
   const unread: UnreadRule = {
     maxUnreadBytes: config.limits.maxUnreadBytes,
-    onSlowReader: ({ address, transport }) => {
-      refusals.note("slow_reader", { address, transport });
+    onSlowReader: (client) => {
+      refusals.note("slow_reader", whom(client));
     },
   };
   const plain = new PlainEngine({ heartbeatMs: config.pingIntervalMs, intake }, unread, addresses);
@@ -196,6 +200,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       return { teacherOnline, connections };
     },
   });
+  noteStrayRequests(engineIo, refusals, addresses);
   pollingRoutes(http, engineIo, gate);
   pageRoutes(http);
   routeUpgrades(http.server, { engineIo, plain }, gate);

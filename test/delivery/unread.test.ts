@@ -39,10 +39,16 @@ async function start(t: Test, env: Readonly<Record<string, string>> = {}): Promi
   t.teardown(() => server.stop());
   const emitter = await connect(server.url);
   t.teardown(() => emitter.close());
-  const cut = () =>
-    server.waitForLine((line) =>
-      line.includes('"slow_reader"') ? (JSON.parse(line) as Record<string, unknown>) : undefined,
+  const line = (msg: string) =>
+    server.waitForLine((text) =>
+      text.includes(`"msg":"${msg}"`) ? (JSON.parse(text) as Record<string, unknown>) : undefined,
     );
+  /** What the log says of the one who is cut, and of its end. */
+  const cut = async () => {
+    const [refused, ended] = await Promise.all([line("refused"), line("disconnected")]);
+    const isSame = refused["connection"] === ended["connection"];
+    return { ...refused, reason: ended["reason"], isSame };
+  };
   return { server, session: randomUUID(), emitter, cut };
 }
 
@@ -75,7 +81,9 @@ async function publishMuch({ emitter, session }: World, count = MUCH): Promise<v
   }
 }
 
-for (const [kind, transport, query] of [
+const SLOW = { code: "slow_reader", reason: "slow_reader", isSame: true };
+
+for (const [kind, protocol, query] of [
   ["Socket.IO", "websocket", "?EIO=4&transport=websocket"],
   ["plain", "plain", ""],
 ] as const) {
@@ -89,7 +97,7 @@ for (const [kind, transport, query] of [
       });
       const cut = world.cut();
       await publishMuch(world);
-      t.match(await cut, { code: "slow_reader", transport, address: CLIENT });
+      t.match(await cut, { ...SLOW, protocol, address: CLIENT });
       // Its client never reads so: the kernel answers what it writes to a connection that is gone.
       await eventually(() => {
         socket.ping();
@@ -114,7 +122,7 @@ for (const [kind, transport, query] of [
     t.not(socket.readyState, WebSocket.OPEN);
     socket.terminate();
     await closed;
-    if (cut) t.match(await cut, { code: "slow_reader", transport, address: CLIENT });
+    if (cut) t.match(await cut, { ...SLOW, protocol, address: CLIENT });
   });
 }
 
@@ -183,7 +191,7 @@ void t.test("polling that posts and never polls is cut", async (t) => {
   let posts = 0;
   while ((await polling.post(pings)) === 200 && posts < 100) posts++;
   t.ok(posts < 10, `after ${String(posts)} posts of 100 pings it was unknown`);
-  t.match(await cut, { code: "slow_reader", transport: "polling" });
+  t.match(await cut, { ...SLOW, protocol: "polling" });
 });
 
 void t.test("polling that is told much and never polls is cut", async (t) => {
@@ -191,7 +199,7 @@ void t.test("polling that is told much and never polls is cut", async (t) => {
   const polling = await poller(t, world);
   const cut = world.cut();
   await publishMuch(world);
-  t.match(await cut, { code: "slow_reader", transport: "polling" });
+  t.match(await cut, { ...SLOW, protocol: "polling" });
   t.equal(await polling.post('42["ping"]'), 400, "and unknown after that");
 });
 
@@ -212,7 +220,7 @@ void t.test("a client that polls again and leaves the last answer unread is cut"
   await publishMuch(world, 10);
   const cut = world.cut();
   await pollAndReadNothing();
-  t.match(await cut, { code: "slow_reader", transport: "polling" });
+  t.match(await cut, { ...SLOW, protocol: "polling" });
 });
 
 void t.test("who reads is not cut, however much is told", async (t) => {

@@ -7,9 +7,9 @@ import { startServer } from "../helpers/processes/server-process.js";
 import { refusalsIn } from "./refusals-in.js";
 
 const EIO = "?EIO=4&transport=websocket";
-/** Close codes, as payloads of close frames. */
-const TOO_LARGE = "\u0088\u0002\u0003\u00f1";
-const TOO_MANY = "\u0088\u0002\u0003\u00f0";
+/** Close frames: of 1009 and of 1008, which say why. */
+const TOO_LARGE = "\u0088\u000b\u0003\u00f1too_large";
+const TOO_MANY = "\u0088\u0013\u0003\u00f0too_many_messages";
 const MAX_CONNECT_FRAME_BYTES = 64 * 1024;
 const MAX_FRAME_BYTES = 4 * 1024;
 

@@ -10,7 +10,7 @@ const EIO = "?EIO=4&transport=websocket";
 /** Several of what the server reads at once. */
 const FLOOD_BYTES = 256 * 1024;
 /** Close code 1008, as the payload of a close frame. */
-const POLICY_VIOLATION = "\u0088\u0002\u0003\u00f0";
+const POLICY_VIOLATION = "\u0088\u0013\u0003\u00f0too_many_messages";
 /** Of the default rate. */
 const PER_S = 20;
 const BURST = 50;

@@ -10,12 +10,13 @@ import type { Logger } from "../telemetry/log.js";
 import { parseAddress, type Identity } from "./address.js";
 import type { Lane } from "./batch.js";
 import type { ClassroomSocket, ConnectionData } from "./connection.js";
-import { identify } from "./identify.js";
+import { AdmissionError, identify } from "./identify.js";
 import { LimitedWait } from "./limited-wait.js";
 import type { Presence } from "./presence/presence.js";
 import { makePid, prepareStart, resumeRequest, setPid, type Start } from "./resume/resume.js";
 import type { Claims } from "./tokens/claims.js";
 import type { TokenGate } from "./tokens/token-gate.js";
+import { noteNotAdmitted, whomOf } from "./whom.js";
 
 /** A client that gets no answer in this time is sent away, to try again. Below Socket.IO's own limit of 45 s. */
 const ADMISSION_TIMEOUT_MS = 15_000;
@@ -81,6 +82,7 @@ export class Admission {
         this.#enter(socket, undefined, since, next);
       } catch (error) {
         this.#count(socket, "refused");
+        if (error instanceof AdmissionError) noteNotAdmitted(this.#refusals, socket, error);
         throw error;
       }
       return;
@@ -120,9 +122,8 @@ export class Admission {
     const identity = identify({ url, auth, query }, claims);
     // Who says it in the URL has been told at the handshake. A `connect_error` would keep the stock client away for good.
     if (this.#isRoomFull(identity)) {
-      const { sessionId: session, role } = identity;
-      const { remoteAddress: address } = socket.conn;
-      this.#refusals.note("too_many_connections", { address, session, role });
+      const detail = { ...whomOf(socket), user: claims?.user, limit: "room" } as const;
+      this.#refusals.note("too_many_connections", detail);
       this.#count(socket, "refused");
       socket.conn.close();
       next();

@@ -3,6 +3,7 @@ import type { Room } from "../cluster/room.js";
 import type { Counts } from "../telemetry/counts.js";
 import { PROTOCOLS, type CloseReason, type EndReason, type Protocol } from "../telemetry/labels.js";
 import type { Logger } from "../telemetry/log.js";
+import type { RefusalDetail } from "../telemetry/refusals.js";
 import type { Identity } from "./address.js";
 import type { CatchUp } from "./resume/catch-ups.js";
 import type { ClassroomSocket } from "./connection.js";
@@ -15,7 +16,7 @@ export function endsBecause(connection: object, reason: EndReason): void {
 }
 
 /** Who ends a connection may know no more of it than the WebSocket, or the transport, on which it lies. */
-function knownReason(connection: object): EndReason | undefined {
+export function knownReason(connection: object): EndReason | undefined {
   const { transport, webSocket } = connection as {
     readonly transport?: { readonly socket?: object };
     readonly webSocket?: object;
@@ -35,6 +36,7 @@ const SOCKET_IO_REASONS: Readonly<Record<string, CloseReason>> = {
 
 /** What the line of a connection's end needs, and nothing but that: it is kept for each connection. */
 interface Stay {
+  readonly id: string;
   readonly who: Identity;
   readonly user: string | undefined;
   readonly room: Room;
@@ -46,7 +48,16 @@ interface Stay {
 
 const stay = Symbol("stay");
 
-type LoggedSocket = ClassroomSocket & { [stay]?: Stay };
+/** A connection of a socket: whoever refuses something to it may know no more of it than this. */
+interface LoggedConnection {
+  [stay]?: Stay;
+}
+
+/** What a line of the log says of a connection that has been let in, or `undefined` where it has not. */
+export function memberDetail(connection: object): RefusalDetail | undefined {
+  const stayed = (connection as LoggedConnection)[stay];
+  return stayed && nameOf(stayed.id, stayed.who, stayed.user);
+}
 
 /**
  * Counts each connection, and has a line for its start and its end: who, by what, why it ended, and between which offsets
@@ -64,7 +75,7 @@ export class ConnectionLog {
     this.#log = log;
     this.#counts = counts;
     this.#closing = closing;
-    const end = (socket: LoggedSocket, reason: string) => {
+    const end = (socket: ClassroomSocket, reason: string) => {
       this.#end(socket, reason);
     };
     this.#onDisconnect = function (reason) {
@@ -84,14 +95,16 @@ export class ConnectionLog {
     catchUp?: Readonly<CatchUp>,
   ): void {
     this.#countBegin(socket, who.role);
+    const { id } = socket;
     const { user } = socket.data;
     if (this.#log.isLevelEnabled("info")) {
       const { remoteAddress: address } = socket.conn;
-      const line = { ...nameOf(socket, who, user), address, protocol: protocolOf(socket), from };
+      const line = { ...nameOf(id, who, user), address, protocol: protocolOf(socket), from };
       this.#log.info(line, "connected");
     }
     const startedAtMs = Math.round(performance.now());
-    (socket as LoggedSocket)[stay] = { who, user, room, from, catchUp, startedAtMs };
+    const conn = socket.conn as LoggedConnection;
+    conn[stay] = { id, who, user, room, from, catchUp, startedAtMs };
     socket.on("disconnect", this.#onDisconnect);
   }
 
@@ -107,17 +120,17 @@ export class ConnectionLog {
     });
   }
 
-  #end(socket: LoggedSocket, why: string): void {
-    const stayed = socket[stay];
+  #end(socket: ClassroomSocket, why: string): void {
+    const stayed = (socket.conn as LoggedConnection)[stay];
     if (!stayed) return;
-    const { who, user, room, from, catchUp, startedAtMs } = stayed;
+    const { id, who, user, room, from, catchUp, startedAtMs } = stayed;
     const { role } = who;
     const protocol = protocolOf(socket);
     const reason = this.#reasonOf(socket, why);
     this.#counts.connections.add({ protocol, role }, -1);
     this.#counts.closed.add({ protocol, role, reason });
     const line = {
-      ...nameOf(socket, who, user),
+      ...nameOf(id, who, user),
       protocol,
       reason,
       ms: Math.round(performance.now()) - startedAtMs,
@@ -135,8 +148,8 @@ export class ConnectionLog {
   }
 }
 
-function nameOf({ id }: ClassroomSocket, { sessionId, role }: Identity, user?: string) {
-  return { connection: id, session: sessionId, role, user };
+function nameOf(connection: string, { sessionId, role }: Identity, user?: string) {
+  return { connection, session: sessionId, role, user };
 }
 
 /** By what it is connected just now: one that began by long polling may have come to a WebSocket. */

@@ -1,4 +1,4 @@
-import { parseRole, parseSessionId } from "@inthon/emitter/protocol";
+import { parseRole, parseSessionId, type Role, type SessionId } from "@inthon/emitter/protocol";
 import { parseAddress, type Identity } from "./address.js";
 import { permits, type Claims, type TokenErrorCode } from "./tokens/claims.js";
 
@@ -16,10 +16,13 @@ export const WRONG_TOKEN =
 export class AdmissionError extends Error {
   override readonly name = "AdmissionError";
   readonly data: { readonly code: AdmissionErrorCode };
+  /** What its token says, where it is good. For the log. */
+  readonly claims: Claims | undefined;
 
-  constructor(code: AdmissionErrorCode, message: string) {
+  constructor(code: AdmissionErrorCode, message: string, claims?: Claims) {
     super(message);
     this.data = { code };
+    this.claims = claims;
   }
 }
 
@@ -39,18 +42,30 @@ export interface Handshake {
 export function identify(handshake: Handshake, claims?: Claims): Identity {
   const address = parseAddress(handshake.url);
   // What only publishes is nobody here, so it need not be told what else is missing.
-  if (claims?.role === "publisher") throw new AdmissionError("forbidden", WRONG_TOKEN);
+  if (claims?.role === "publisher") throw new AdmissionError("forbidden", WRONG_TOKEN, claims);
   const identity =
     address?.kind === "session" ? address.identity : identityNamedIn(handshake, claims);
-  if (claims && !permits(claims, identity)) throw new AdmissionError("forbidden", WRONG_TOKEN);
+  if (claims && !permits(claims, identity))
+    throw new AdmissionError("forbidden", WRONG_TOKEN, claims);
   return identity;
+}
+
+/** What somebody asked for who was not let in, as far as it can be told. */
+export function askedFor({ url, auth, query }: Handshake): { session?: SessionId; role?: Role } {
+  const address = parseAddress(url);
+  if (address?.kind === "session") {
+    return { session: address.identity.sessionId, role: address.identity.role };
+  }
+  const session = parseSessionId(auth["session_id"] ?? query["session_id"]);
+  const role = parseRole(auth["role"] ?? query["role"]);
+  return { ...(session && { session }), ...(role && { role }) };
 }
 
 function identityNamedIn({ auth, query }: Handshake, claims: Claims | undefined): Identity {
   // A token for any session names none, and `*` is no session id.
   const sessionId = parseSessionId(auth["session_id"] ?? query["session_id"] ?? claims?.sessionId);
-  if (!sessionId) throw new AdmissionError("invalid_session_id", INVALID_SESSION_ID);
+  if (!sessionId) throw new AdmissionError("invalid_session_id", INVALID_SESSION_ID, claims);
   const role = parseRole(auth["role"] ?? query["role"] ?? claims?.role);
-  if (!role) throw new AdmissionError("invalid_role", INVALID_ROLE);
+  if (!role) throw new AdmissionError("invalid_role", INVALID_ROLE, claims);
   return { sessionId, role };
 }

@@ -51,7 +51,12 @@ export function routeUpgrades(
     socket.on("error", destroy);
     const isEngineIo = prepareQuery(request)["EIO"] !== undefined;
     const turnAway = (problem: HttpProblem) => {
-      noteRefusal(gate.refusals, problem, gate.addresses.of(request));
+      const protocol = isEngineIo ? "websocket" : "plain";
+      noteRefusal(gate.refusals, problem, {
+        request,
+        address: gate.addresses.of(request),
+        protocol,
+      });
       refuse(socket, problem);
     };
     const letIn = () => {

@@ -34,6 +34,7 @@ export const END_REASONS = [
   "token_expired",
   "too_many_messages",
   "too_large",
+  "unknown_namespace",
   "ping_timeout",
   "draining",
 ] as const;

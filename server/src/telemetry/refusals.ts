@@ -1,3 +1,5 @@
+import { boundedText } from "./bounded-text.js";
+import type { Protocol } from "./labels.js";
 import type { Logger } from "./log.js";
 import { Sampler } from "./sampler.js";
 
@@ -32,10 +34,48 @@ export const REFUSAL_CODES = [
   "token_unchecked",
   /** Its page is not one that may connect. */
   "origin_not_allowed",
+  /** There is nothing where it asked: no session or role has that address. */
+  "not_found",
+  /** It asked for a WebSocket's address without asking for a WebSocket. */
+  "upgrade_required",
+  /** What it named as its session is none. */
+  "invalid_session_id",
+  /** What it named as its role is none. */
+  "invalid_role",
+  /** What it sent is no request, of HTTP or of Engine.IO. */
+  "invalid_request",
   /** Something on the bus is not what this product writes. */
   "bad_bus_message",
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
+
+/** What was full for one connection more. */
+export type FullPlace = "replica" | "address" | "room" | "sockets";
+
+/** Whom a refusal met, and why. Never a token, a key, a payload or a query. */
+export interface RefusalDetail {
+  /** What the client was told, in the same words; of the bus, what is wrong with it. */
+  readonly why?: string | undefined;
+  readonly address?: string | undefined;
+  /** By what it came, or wanted to. */
+  readonly protocol?: Protocol | "http" | undefined;
+  /** As in the lines `connected` and `disconnected`. */
+  readonly connection?: string | undefined;
+  /** What it asked for. */
+  readonly session?: string | undefined;
+  readonly role?: string | undefined;
+  /** Who its token was issued to, and what for. */
+  readonly user?: string | undefined;
+  readonly token_session?: string | undefined;
+  readonly token_role?: string | undefined;
+  readonly origin?: string | undefined;
+  readonly path?: string | undefined;
+  readonly limit?: FullPlace | undefined;
+  /** Where on the bus. */
+  readonly channel?: string | undefined;
+  readonly room?: string | undefined;
+  readonly key?: string | undefined;
+}
 
 /** Counts refusals by code, and logs them: each one, or some of them under a flood. */
 export class Refusals {
@@ -52,11 +92,15 @@ export class Refusals {
     return this.#totals;
   }
 
-  /** @param detail - whom it met: address, session, role. Never a token, a key, a payload or a query. */
-  note(code: RefusalCode, detail: Readonly<Record<string, string | number | undefined>>): void {
+  note(code: RefusalCode, detail: RefusalDetail): void {
     this.#totals.set(code, (this.#totals.get(code) ?? 0) + 1);
     const untold = this.#sampler.admit(code);
     if (untold === undefined) return;
-    this.#log.info({ ...detail, code, ...(untold > 0 && { untold }) }, "refused");
+    this.#log.info({ ...bounded(detail), code, ...(untold > 0 && { untold }) }, "refused");
   }
+}
+
+function bounded(detail: RefusalDetail): RefusalDetail {
+  const texts = Object.entries(detail) as [string, string | undefined][];
+  return Object.fromEntries(texts.map(([name, text]) => [name, text && boundedText(text)]));
 }

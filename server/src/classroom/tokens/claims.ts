@@ -1,4 +1,5 @@
 import type { Role, SessionId } from "@inthon/emitter/protocol";
+import type { RefusalDetail } from "../../telemetry/refusals.js";
 import type { Identity } from "../address.js";
 
 /** What a token says of who holds it, once its signature has been checked. */
@@ -22,6 +23,12 @@ export function isForSession(claims: Claims, sessionId: unknown): boolean {
   return claims.sessionId === "*" || claims.sessionId === sessionId;
 }
 
+/** What a line of the log says of a token. */
+export function claimDetail(claims: Claims | undefined): RefusalDetail {
+  if (!claims) return {};
+  return { user: claims.user, token_session: claims.sessionId, token_role: claims.role };
+}
+
 export type TokenErrorCode =
   /** There is none, or it is not a token that this server trusts. */
   | "unauthorized"
@@ -38,10 +45,13 @@ export class TokenError extends Error {
   readonly code: TokenErrorCode;
   /** Whether the same token may do later. */
   readonly retryable: boolean;
+  /** What the token says, where it is good but for what it is used for, or when. For the log. */
+  readonly claims: Claims | undefined;
 
-  constructor(code: TokenErrorCode, message: string, cause?: unknown) {
+  constructor(code: TokenErrorCode, message: string, cause?: unknown, claims?: Claims) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
+    this.claims = claims;
     this.retryable = code === "unavailable";
   }
 }

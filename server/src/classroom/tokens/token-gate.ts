@@ -3,6 +3,7 @@ import type { Refusals } from "../../telemetry/refusals.js";
 import { endsBecause } from "../connection-log.js";
 import type { ClassroomSocket } from "../connection.js";
 import { AdmissionError } from "../identify.js";
+import { noteNotAdmitted, whomOf } from "../whom.js";
 import { TokenError, type Claims } from "./claims.js";
 import { Expiries } from "./expiries.js";
 
@@ -26,7 +27,7 @@ export class TokenGate {
     this.#refusals = refusals;
     this.#log = log;
     this.#expiries = new Expiries((socket) => {
-      refusals.note("token_expired", whom(socket));
+      // It ends in the ordinary way: that is a reason, and no refusal.
       endsBecause(socket.conn, "token_expired");
       tokens.expire(socket);
     });
@@ -55,15 +56,15 @@ export class TokenGate {
     const refusal = toAdmissionError(error);
     if (!refusal) {
       // That the keys of tokens cannot be had is logged where it is noticed.
-      if (error instanceof TokenError) this.#refusals.note("token_unchecked", whom(socket));
-      else this.#log.error({ err: error }, "a token was not checked");
+      if (error instanceof TokenError) {
+        this.#refusals.note("token_unchecked", { ...whomOf(socket), why: error.message });
+      } else {
+        this.#log.error({ err: error }, "a token was not checked");
+      }
       socket.conn.close();
       return undefined;
     }
-    const { code } = refusal.data;
-    if (code !== "invalid_session_id" && code !== "invalid_role") {
-      this.#refusals.note(code, whom(socket));
-    }
+    noteNotAdmitted(this.#refusals, socket, refusal);
     return refusal;
   }
 
@@ -75,10 +76,5 @@ export class TokenGate {
 function toAdmissionError(error: unknown): AdmissionError | undefined {
   if (error instanceof AdmissionError) return error;
   if (!(error instanceof TokenError) || error.code === "unavailable") return undefined;
-  return new AdmissionError(error.code, error.message);
-}
-
-/** Whom the log names. */
-function whom({ conn }: ClassroomSocket): { readonly address: string } {
-  return { address: conn.remoteAddress };
+  return new AdmissionError(error.code, error.message, error.claims);
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { Intake } from "../intake/intake.js";
 import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
 
@@ -10,6 +11,7 @@ export interface FrameLimit {
 interface ArrivingConnection {
   [arrival]?: Arrival | undefined;
   readonly remoteAddress?: string;
+  readonly request?: IncomingMessage;
   readonly transport: { readonly name: string; readonly intake?: FrameLimit };
   once(event: "upgrade", listener: (transport: ArrivingConnection["transport"]) => void): void;
   close(): void;
@@ -37,7 +39,7 @@ class Arrival implements Beating {
       return;
     }
     stopBeating(this);
-    this.#intake.refuse("connect_timeout", this.#connection.remoteAddress);
+    this.#intake.refuse("connect_timeout", this.#connection);
     this.#connection.close();
   }
 }

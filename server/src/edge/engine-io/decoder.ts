@@ -1,4 +1,5 @@
 import { Decoder, PacketType, type Packet } from "socket.io-parser";
+import type { Client } from "../../classroom/whom.js";
 import { isPingEvent } from "../../classroom/pings.js";
 
 /** The one namespace that there is (PROTOCOL.md, section 2). */
@@ -7,6 +8,14 @@ const NAMESPACE = "/";
 const MAX_STRANGERS = 5;
 /** What a client is sent back of the name of another one. Longer ones are not answered: no name of ours is cut. */
 const MAX_ECHO_BYTES = 64;
+
+/** The connection that begins in this turn: Socket.IO makes its decoder, and does not say whose it is. */
+let beginning: Client | undefined;
+
+/** To be called for a connection before Socket.IO is told of it. */
+export function beginsAs(connection: object): void {
+  beginning = connection as Client;
+}
 
 /**
  * Socket.IO's decoder throws where a client sends something that is not Socket.IO, and Socket.IO's server closes the
@@ -22,12 +31,17 @@ export class TolerantDecoder extends Decoder {
   #strangers = 0;
   /** Its client's. In the table of an event emitter it would take ten times as much. */
   #listener: ((packet: Packet) => void) | undefined;
-  readonly #onStranger: () => void;
+  /** Whose packets it decodes; a plain connection's client asks for no namespace. */
+  readonly #connection = beginning;
 
-  /** @param onStranger - told of a client that keeps asking for namespaces that there are not, and is sent away */
-  constructor(onStranger: () => void) {
+  constructor() {
     super();
-    this.#onStranger = onStranger;
+    beginning = undefined;
+  }
+
+  /** Told of a client that keeps asking for namespaces that there are not, and is sent away. */
+  protected onStranger(_connection: Client | undefined): void {
+    // Whoever makes decoders says what is to be done.
   }
 
   override on(_event: "decoded", listener: (packet: Packet) => void): this {
@@ -94,7 +108,7 @@ export class TolerantDecoder extends Decoder {
    */
   #mayBeTold(namespace: string): boolean {
     if (++this.#strangers < MAX_STRANGERS) return Buffer.byteLength(namespace) <= MAX_ECHO_BYTES;
-    this.#onStranger();
+    this.onStranger(this.#connection);
     throw new Error("the client asks for too many namespaces");
   }
 }
@@ -115,10 +129,10 @@ export function acceptEvents(socket: object): void {
 }
 
 /** A class of decoders for a Socket.IO server, which makes one for each client. */
-export function decoderFor(onStranger: () => void): new () => TolerantDecoder {
+export function decoderFor(onStranger: (client: Client) => void): new () => TolerantDecoder {
   return class extends TolerantDecoder {
-    constructor() {
-      super(onStranger);
+    protected override onStranger(connection: Client = {}): void {
+      onStranger(connection);
     }
   };
 }

@@ -5,7 +5,9 @@ import type { Duplex } from "node:stream";
 import { Server as EngineServer, type ServerOptions } from "engine.io";
 import type { WebSocket, WebSocketServer } from "ws";
 import { hasArrived, type Arrivals } from "./arrivals.js";
+import { beginsAs } from "./decoder.js";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./connection.js";
+import type { Client } from "../../classroom/whom.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { limitReading, type Intake } from "../intake/intake.js";
 import { WebSocketIntake } from "../intake/websocket-intake.js";
@@ -142,13 +144,14 @@ export class TolerantEngine extends EngineServer {
       }
       const connection = sid === undefined ? undefined : this.clients[sid];
       if (connection?.upgrading === true || connection?.upgraded === true) {
+        this.emit("connection_error", { req: request, message: HAS_ITS_WEBSOCKET });
         refuse(socket, new HttpProblem(400, "invalid_request", HAS_ITS_WEBSOCKET));
         return;
       }
       const seam = this as unknown as UpgradeSeam;
       seam.ws.handleUpgrade(request, socket, head, (webSocket) => {
-        const address = this.#addresses.of(request);
-        const intake = new WebSocketIntake(webSocket, socket, this.#intake, address);
+        const client = this.#clientOf(request, "websocket");
+        const intake = new WebSocketIntake(webSocket, socket, this.#intake, client);
         (request as RequestSeam).intake = intake;
         if (sid !== undefined || transport !== "websocket") {
           seam.onWebSocket(request, socket, webSocket);
@@ -171,9 +174,9 @@ export class TolerantEngine extends EngineServer {
     const [name, request] = args;
     const transport = super.createTransport(...args);
     const seam = transport as unknown as TransportSeam;
-    const address = this.#addresses.of(request);
+    const client = this.#clientOf(request, name);
     if (name === "polling") {
-      seam.intake = new PollingIntake(transport, this.#intake, address);
+      seam.intake = new PollingIntake(transport, this.#intake, client);
     } else {
       seam.intake = (request as RequestSeam).intake;
       seam.on = onWithoutHeaders;
@@ -182,12 +185,21 @@ export class TolerantEngine extends EngineServer {
     if (prepareQuery(request)["sid"] !== undefined) seam.mayProbe = true;
     if (seam.closeTimeout !== undefined) seam.closeTimeout = CLOSE_TIMEOUT_MS;
     seam.onPacket = onTolerablePacket;
-    this.#unread.watchTransport(transport as unknown as WaitingTransport, address);
+    this.#unread.watchTransport(transport as unknown as WaitingTransport, client);
     return transport;
+  }
+
+  /** Whose a request is: a connection's, or that of one which it is to begin. */
+  #clientOf(request: IncomingMessage, transport: string): Client {
+    const { sid } = prepareQuery(request);
+    const known = sid === undefined ? undefined : this.clients[sid];
+    if (known) return known;
+    return { remoteAddress: this.#addresses.of(request), transport: { name: transport }, request };
   }
 
   /** Takes from a new connection what Engine.IO gives to each and one can do for all. */
   #slim(connection: ConnectionSeam): void {
+    beginsAs(connection);
     // It ended while it began: nobody would stop its heartbeat.
     if (connection.readyState === "closed") return;
     if (this.#isClosed) {
@@ -195,6 +207,7 @@ export class TolerantEngine extends EngineServer {
       return;
     }
     connection.remoteAddress = this.#addresses.of(connection.request);
+    connection.transport.intake?.belongsTo(connection as Client);
     this.#unread.watch(connection as unknown as WaitingConnection);
     this.#arrivals.add(connection);
     connection.beat = ping;

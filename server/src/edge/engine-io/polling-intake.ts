@@ -1,4 +1,5 @@
 import { endsBecause } from "../../classroom/connection-log.js";
+import type { Client } from "../../classroom/whom.js";
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Allowance } from "../intake/allowance.js";
@@ -32,18 +33,23 @@ export class PollingIntake implements Waiting {
   readonly #transport: PollingSeam;
   readonly #intake: Intake;
   readonly #allowance: Allowance;
-  readonly #address: string | undefined;
+  #client: Client;
   #waiting: TransportRequest | undefined;
 
-  constructor(transport: EventEmitter, intake: Intake, address: string | undefined) {
+  constructor(transport: EventEmitter, intake: Intake, client: Client) {
     const seam = transport as PollingSeam;
     this.#transport = seam;
     this.#intake = intake;
     this.#allowance = new Allowance(intake.rate);
-    this.#address = address;
+    this.#client = client;
     seam.intake = this;
     seam.onRequest = onPollingRequest;
     seam.onData = onPollingData;
+  }
+
+  /** There is a connection: whoever is refused is known by it. */
+  belongsTo(client: Client): void {
+    this.#client = client;
   }
 
   /** Longer bodies end the connection from now on (413). */
@@ -72,11 +78,11 @@ export class PollingIntake implements Waiting {
     if (this.#waiting && !this.#waiting.destroyed) {
       const detail = "wait for the answer to one body before you send the next";
       refuse(request, new HttpProblem(429, "too_many_messages", detail));
-      this.#end("too_many_messages");
+      this.#end("too_many_messages", detail);
     } else if (Number(request.headers["content-length"]) > maxBytes) {
       const detail = `the body is longer than ${String(maxBytes)} bytes`;
       refuse(request, new HttpProblem(TOO_LARGE, "payload_too_large", detail));
-      this.#end("too_large");
+      this.#end("too_large", detail);
     } else if (this.#allowance.isReady(performance.now())) {
       this.#read(request);
     } else {
@@ -105,8 +111,8 @@ export class PollingIntake implements Waiting {
     prototypeOf(this.#transport).onRequest.call(this.#transport, request);
   }
 
-  #end(code: "too_large" | "too_many_messages"): void {
-    this.#intake.refuse(code, this.#address);
+  #end(code: "too_large" | "too_many_messages", why?: string): void {
+    this.#intake.refuse(code, this.#client, why);
     endsBecause(this.#transport, code);
     this.#transport.emit("error", new Error(code));
   }

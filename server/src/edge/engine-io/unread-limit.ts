@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import type { WebSocket } from "ws";
 import { endsBecause } from "../../classroom/connection-log.js";
+import type { Client } from "../../classroom/whom.js";
 import { unreadBytes, WRITE_BYTES, type UnreadRule } from "../wire/unread.js";
 
 // The seams are private parts, listed with the tests that pin them in test/dependencies/private-parts.md.
@@ -9,18 +10,18 @@ import { unreadBytes, WRITE_BYTES, type UnreadRule } from "../wire/unread.js";
 /** What the packets in a connection's `writeBuffer` take. Means nothing where that is empty. */
 const waitingBytes = Symbol("waitingBytes");
 /** Whose a transport is, for the log. On its WebSocket where it has one, which is all that is at hand where pings come. */
-const clientAddress = Symbol("clientAddress");
+const owner = Symbol("owner");
 /** The last answer to a poll. Its socket is not the connection's: behind a proxy others use it too, when it has been read. */
 const lastAnswer = Symbol("lastAnswer");
 
-interface Addressed {
-  [clientAddress]?: string | undefined;
+interface Owned {
+  [owner]?: Client;
 }
-type WebSocketSeam = WebSocket & Addressed & { readonly _socket: NetSocket };
+type WebSocketSeam = WebSocket & Owned & { readonly _socket: NetSocket };
 type SendPacket = (type: string, data?: unknown, options?: object, callback?: () => void) => void;
 
 /** A connection of Engine.IO, as far as what waits for it is concerned. */
-export interface WaitingConnection {
+export interface WaitingConnection extends Client {
   readyState: string;
   readonly writeBuffer: readonly unknown[];
   readonly transport: WaitingTransport;
@@ -32,7 +33,7 @@ export interface WaitingConnection {
 }
 
 /** A transport of Engine.IO: a WebSocket, or long polling. */
-export interface WaitingTransport extends Addressed {
+export interface WaitingTransport extends Owned {
   readonly name: string;
   readonly socket?: WebSocketSeam;
   /** Of long polling: the answer that a poll waits for. */
@@ -87,7 +88,7 @@ export class UnreadLimit {
       const unread = unreadSocket(this);
       if (unread) {
         // It polls again, by another socket, and has not read the answer to its last poll.
-        tell(this[clientAddress], this.name);
+        tell(this, this[owner]);
         unread.destroy();
         process.nextTick(() => {
           this.onError("the answer to a poll was not read");
@@ -98,9 +99,9 @@ export class UnreadLimit {
     };
     this.#onPing = function () {
       // `ws` has written the answer.
-      const { _socket: socket, [clientAddress]: address } = this as WebSocketSeam;
+      const { _socket: socket, [owner]: client } = this as WebSocketSeam;
       if (unreadBytes(socket) <= maxUnreadBytes) return;
-      tell(address, "websocket");
+      tell(this, client);
       this.terminate();
     };
   }
@@ -108,16 +109,18 @@ export class UnreadLimit {
   /**
    * To be called with each transport before it is used.
    *
-   * @param address - its client's
+   * @param client - whose it is, as far as that is known before there is a connection
    */
-  watchTransport(transport: WaitingTransport, address: string | undefined): void {
-    (transport.socket ?? transport)[clientAddress] = address;
+  watchTransport(transport: WaitingTransport, client: Client): void {
+    (transport.socket ?? transport)[owner] = client;
     if (transport.name === "polling") transport.write = this.#answerPoll;
     else transport.socket?.on("ping", this.#onPing);
   }
 
   /** To be called with each connection once it is open. */
   watch(connection: WaitingConnection): void {
+    const { transport } = connection;
+    (transport.socket ?? transport)[owner] = connection;
     connection.sendPacket = this.#sendPacket;
     connection.cut = this.#cutThis;
   }
@@ -127,8 +130,7 @@ export class UnreadLimit {
     if (readyState !== "open") return;
     // Takes nothing more. Whoever was writing to it need not expect that it ends under its hands.
     connection.readyState = "closing";
-    endsBecause(connection, "slow_reader");
-    this.#tell((transport.socket ?? transport)[clientAddress], transport.name);
+    this.#tell(connection, connection);
     process.nextTick(() => {
       connection.close(true);
       transport.socket?.terminate();
@@ -136,8 +138,10 @@ export class UnreadLimit {
     });
   }
 
-  #tell(address: string | undefined, transport: string): void {
-    this.#rule.onSlowReader({ address, transport });
+  /** @param part - of a connection, or all of it */
+  #tell(part: object, client: Client = {}): void {
+    endsBecause(part, "slow_reader");
+    this.#rule.onSlowReader(client);
   }
 }
 

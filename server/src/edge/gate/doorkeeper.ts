@@ -3,7 +3,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import { parseAddress, type Identity } from "../../classroom/address.js";
 import type { Logger } from "../../telemetry/log.js";
-import type { Refusals } from "../../telemetry/refusals.js";
+import type { FullPlace, Refusals } from "../../telemetry/refusals.js";
 import { guard } from "../guard.js";
 import { HttpProblem } from "../http/problems.js";
 import type { ClientAddresses } from "./client-addresses.js";
@@ -72,7 +72,8 @@ export class Doorkeeper {
         this.#sockets >= maxConnections + SPARE_SOCKETS ||
         isFull(owner?.sockets, maxConnectionsPerAddress, SPARE_SOCKETS)
       ) {
-        this.#refusals.note("too_many_connections", { address: socket.remoteAddress });
+        const { remoteAddress: address } = socket;
+        this.#refusals.note("too_many_connections", { address, limit: "sockets" });
         socket.destroy();
         return;
       }
@@ -134,6 +135,7 @@ export class Doorkeeper {
     if (this.#connections >= maxConnections) {
       return new HttpProblem(503, "too_many_connections", "this replica is full: come back later", {
         headers: FULL,
+        known: { limit: "replica" },
       });
     }
     const name = this.#addresses.ownerOf(request);
@@ -143,7 +145,7 @@ export class Doorkeeper {
       return new HttpProblem(429, "too_many_new_connections", detail, { headers: TOO_FAST });
     }
     if (isFull(owner?.connections, maxConnectionsPerAddress)) {
-      return tooMany("your address has as many connections as it may: come back later");
+      return tooMany("address", "your address has as many connections as it may: come back later");
     }
     return placeOf("connection", owner);
   }
@@ -185,12 +187,14 @@ export function findFullRoom(
 ): HttpProblem | undefined {
   const address = parseAddress(url);
   if (address?.kind !== "session" || !isRoomFull(address.identity)) return undefined;
-  return tooMany("this role in this session has as many connections as it may: come back later");
+  const detail = "this role in this session has as many connections as it may: come back later";
+  return tooMany("room", detail);
 }
 
 /** What somebody is told who comes back when others of his have gone. */
-function tooMany(detail: string): HttpProblem {
-  return new HttpProblem(429, "too_many_connections", detail, { headers: FULL });
+function tooMany(limit: FullPlace, detail: string): HttpProblem {
+  const known = { limit };
+  return new HttpProblem(429, "too_many_connections", detail, { headers: FULL, known });
 }
 
 function isFull(count: number | undefined, limit: number, spare = 0): boolean {

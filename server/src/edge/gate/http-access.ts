@@ -44,7 +44,9 @@ export function httpAccess({ publishKeys, verifier }: HttpAccessOptions): HttpAc
     const claims = await verifier.verify(token, TOKEN_ADVICE);
     const { session_id } = request.params as { readonly session_id?: unknown };
     const may = claims.role === "publisher" || memberMay(claims, request);
-    if (!may || !isForSession(claims, session_id)) throw new TokenError("forbidden", FORBIDDEN);
+    if (!may || !isForSession(claims, session_id)) {
+      throw new TokenError("forbidden", FORBIDDEN, undefined, claims);
+    }
   };
 
   const authorize = (memberMay: MemberMay): Authorize => {

@@ -46,6 +46,6 @@ export class SocketTokens {
     const claims = await this.#verifier.verify(carriedToken(request), PLAIN_ADVICE);
     const address = parseAddress(request.url ?? "");
     if (address?.kind === "session" && permits(claims, address.identity)) return claims;
-    throw new TokenError("forbidden", WRONG_TOKEN);
+    throw new TokenError("forbidden", WRONG_TOKEN, undefined, claims);
   }
 }

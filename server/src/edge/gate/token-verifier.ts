@@ -70,6 +70,15 @@ function toClaims(payload: JWTPayload): Claims {
   return { sessionId, role, user: sub, endsAtS: Math.ceil(exp) + CLOCK_TOLERANCE_S };
 }
 
+/** Its signature has been checked, its claims have not: they may be anything. */
+function claimsOfOld(payload: JWTPayload): Claims | undefined {
+  try {
+    return toClaims(payload);
+  } catch {
+    return undefined;
+  }
+}
+
 function badClaim(what: string): TokenError {
   return new TokenError("unauthorized", `the token lacks a claim: ${what}`);
 }
@@ -81,6 +90,7 @@ function toTokenError(error: unknown): TokenError {
       "token_expired",
       "the token has run out: come back with a fresh one",
       error,
+      claimsOfOld(error.payload),
     );
   }
   return new TokenError(

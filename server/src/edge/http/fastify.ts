@@ -8,7 +8,7 @@ import type { Doorkeeper } from "../gate/doorkeeper.js";
 import { checkOrigin, matchOrigins, originNotAllowed, type OriginCheck } from "../gate/origins.js";
 import { guard } from "../guard.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE, type ProblemCode } from "./problems.js";
-import { noteRefusal } from "./refused.js";
+import { noteRefusal, pathOf, protocolOf } from "./refused.js";
 import { closeOnClientError, createLimitedServer, type ServerLimits } from "./server.js";
 
 /** The longest request body, in bytes: sixteen of the longest events. */
@@ -114,19 +114,16 @@ function problemSender({ refusals, addresses }: HttpOptions): ErrorHandler {
     const { problem, headers } = refused;
     // That Redis is away is logged where it is noticed, once: not at each probe and each request that meets it.
     if (problem.status === 500)
-      request.log.error({ err: error, path: pathOf(request) }, problem.detail);
-    noteRefusal(refusals, refused, addresses.of(request.raw));
+      request.log.error({ err: error, path: pathOf(request.url) }, problem.detail);
+    const { raw } = request;
+    const whence = { request: raw, address: addresses.of(raw), protocol: protocolOf(raw) };
+    noteRefusal(refusals, refused, whence);
     return reply
       .code(problem.status)
       .headers(headers)
       .type(PROBLEM_CONTENT_TYPE)
       .send(JSON.stringify(problem));
   };
-}
-
-/** A URL without its query, which may hold a token. */
-function pathOf({ url }: { url: string }): string {
-  return url.split("?", 1)[0] ?? "";
 }
 
 function toProblem(error: FastifyError | HttpProblem): HttpProblem {

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { Fault } from "@inthon/emitter";
+import type { RefusalDetail } from "../../telemetry/refusals.js";
 import type { NotReadyCode } from "../../cluster/not-ready.js";
 
 /** An error as HTTP clients get it (RFC 9457). */
@@ -48,15 +49,23 @@ export class HttpProblem extends Error {
   override readonly name = "HttpProblem";
   readonly problem: Problem;
   readonly headers: Readonly<Record<string, string>>;
+  /** What the log is told besides, and the client is not. */
+  readonly known: RefusalDetail;
 
   constructor(
     status: number,
     code: ProblemCode,
     detail: string,
-    options: { errors?: readonly Fault[]; headers?: Record<string, string>; cause?: unknown } = {},
+    options: {
+      errors?: readonly Fault[];
+      headers?: Record<string, string>;
+      cause?: unknown;
+      known?: RefusalDetail;
+    } = {},
   ) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
     this.headers = options.headers ?? {};
+    this.known = options.known ?? {};
     this.problem = {
       type: "about:blank",
       title: STATUS_CODES[status] ?? "Error",

@@ -8,6 +8,7 @@ import {
   type Server,
 } from "node:http";
 import type { Socket } from "node:net";
+import { urlDetail } from "../../classroom/whom.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { endUnread, lastAnswer } from "./last-words.js";
@@ -22,6 +23,9 @@ const CHECK_INTERVAL_MS = 1_000;
  * answered; and Node.js takes as many as it has read, 2,000 and more, in one turn of the event loop.
  */
 const MAX_UNANSWERED = 8;
+
+/** Node.js's codes of what is wrong with a request: it came too slowly, or its parser (`HPE_`) does not take it. */
+const IS_REQUEST = /^(ERR_HTTP_REQUEST_TIMEOUT$|HPE_)/;
 
 /** The answers of each connection that have not been handed on, in the order of their requests. */
 const unanswered = new WeakMap<Socket, Set<Answer>>();
@@ -110,7 +114,8 @@ export function createLimitedServer(
   listener: RequestListener,
 ): Server {
   const refuse = (code: "slow_reader" | "too_many_messages", request: IncomingMessage) => {
-    refusals.note(code, { protocol: "http", address: addresses.of(request) });
+    const { url } = request;
+    refusals.note(code, { ...urlDetail(url), protocol: "http", address: addresses.of(request) });
   };
   const home: AnswersHome = {
     isDraining,
@@ -153,11 +158,16 @@ function takesItsTurn(socket: Socket, answer: Answer): boolean {
 /** What Node.js could not read, or not in time: answers if it still can, and closes the connection. */
 export function closeOnClientError(refusals: Refusals) {
   return (error: NodeJS.ErrnoException, socket: Socket): void => {
-    if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
-      refusals.note("request_timeout", { address: socket.remoteAddress });
+    const refused = problemOf(error.code);
+    const { code, detail: why } = refused.problem;
+    const { remoteAddress: address } = socket;
+    // Else the connection broke.
+    if (IS_REQUEST.test(error.code ?? "")) {
+      const refusal = code === "request_timeout" ? code : "invalid_request";
+      refusals.note(refusal, { protocol: "http", address, why });
     }
     if (socket.writable && error.code !== "ECONNRESET" && !isAnswering(socket)) {
-      socket.write(lastAnswer(problemOf(error.code)));
+      socket.write(lastAnswer(refused));
     }
     socket.destroy();
   };

@@ -1,4 +1,5 @@
 import type { WebSocketServer } from "ws";
+import { whom, type Client } from "../../classroom/whom.js";
 import type { RefusalCode, Refusals } from "../../telemetry/refusals.js";
 import type { MessageRate } from "./allowance.js";
 import { WaitingList } from "./waiting-list.js";
@@ -41,9 +42,13 @@ export class Intake {
     this.#refusals = refusals;
   }
 
-  /** To be told of each connection that is cut. */
-  refuse(code: RefusalCode, address: string | undefined): void {
-    this.#refusals.note(code, { address });
+  /**
+   * To be told of each connection that is cut.
+   *
+   * @param why - what the client is told, where it is told something
+   */
+  refuse(code: RefusalCode, client: Client, why?: string): void {
+    this.#refusals.note(code, { ...whom(client), why });
   }
 
   close(): void {

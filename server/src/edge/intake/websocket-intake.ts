@@ -1,4 +1,5 @@
 import { endsBecause } from "../../classroom/connection-log.js";
+import type { Client } from "../../classroom/whom.js";
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { Allowance } from "./allowance.js";
@@ -7,6 +8,8 @@ import type { Waiting } from "./waiting-list.js";
 
 /** RFC 6455, section 7.4.1: the client broke a rule. */
 const POLICY_VIOLATION = 1008;
+/** The same: a message is longer than it may be. */
+const TOO_BIG = 1009;
 /** Who is cut has this many waits to read why, before its connection is destroyed. */
 const WAITS_TO_READ_WHY = 4;
 
@@ -16,6 +19,8 @@ const REFUSALS = {
   WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: "too_large",
   WS_ERR_TOO_MANY_BUFFERED_PARTS: "too_many_messages",
 } as const;
+
+const CLOSE_CODES = { too_large: TOO_BIG, too_many_messages: POLICY_VIOLATION } as const;
 
 type Done = (error?: Error) => void;
 const intakeOf = Symbol("intake");
@@ -40,7 +45,7 @@ interface WebSocketSeam {
 export class WebSocketIntake implements Waiting {
   readonly #webSocket: WebSocket;
   readonly #socket: Duplex;
-  readonly #address: string | undefined;
+  #client: Client;
   readonly #intake: Intake;
   readonly #allowance: Allowance;
   /** Whether nothing is taken from what has been read; and who is to be told when that is over. */
@@ -51,17 +56,25 @@ export class WebSocketIntake implements Waiting {
   /** Whether nobody hears anything of it any more. */
   #hasEnded = false;
 
-  /** @param socket - what the WebSocket reads from */
-  constructor(webSocket: WebSocket, socket: Duplex, intake: Intake, address: string | undefined) {
+  /**
+   * @param socket - what the WebSocket reads from
+   * @param client - whose it is, as far as that is known before there is a connection
+   */
+  constructor(webSocket: WebSocket, socket: Duplex, intake: Intake, client: Client) {
     this.#webSocket = webSocket;
     this.#socket = socket;
-    this.#address = address;
+    this.#client = client;
     this.#intake = intake;
     this.#allowance = new Allowance(intake.rate);
     const receiver = this.#receiver;
     receiver[intakeOf] = this;
     receiver.emit = emit;
     receiver.startLoop = startLoop;
+  }
+
+  /** There is a connection: whoever is refused is known by it. */
+  belongsTo(client: Client): void {
+    this.#client = client;
   }
 
   /** Longer frames end the connection from now on (1009). */
@@ -108,7 +121,11 @@ export class WebSocketIntake implements Waiting {
   onError({ code }: { readonly code?: string }): void {
     const refusal = REFUSALS[code as keyof typeof REFUSALS] as
       (typeof REFUSALS)[keyof typeof REFUSALS] | undefined;
-    if (refusal) this.#refuse(refusal);
+    if (refusal) {
+      this.#refuse(refusal);
+      // As ws would, which does not say why.
+      this.#webSocket.close(CLOSE_CODES[refusal], refusal);
+    }
     if (this.#isCut) return;
     this.#isCut = true;
     this.#intake.waiting.add(this);
@@ -149,14 +166,14 @@ export class WebSocketIntake implements Waiting {
     this.#refuse("too_many_messages");
     this.#hold();
     this.#isCut = true;
-    this.#webSocket.close(POLICY_VIOLATION);
+    this.#webSocket.close(POLICY_VIOLATION, "too_many_messages");
     // What the client sends any more is not read, so neither would be its answer to this.
     this.#socket.end();
     this.#webSocket.emit("error", new Error("the client sends too many messages"));
   }
 
   #refuse(code: "too_large" | "too_many_messages"): void {
-    this.#intake.refuse(code, this.#address);
+    this.#intake.refuse(code, this.#client);
     endsBecause(this.#webSocket, code);
   }
 

@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import type { RawData, WebSocket } from "ws";
 import type { Batch } from "../../classroom/batch.js";
-import { endsBecause } from "../../classroom/connection-log.js";
+import { endsBecause, knownReason } from "../../classroom/connection-log.js";
 import { isPing } from "../../classroom/pings.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { plainFrames, plainFramesWithOffsets } from "../wire/event-encodings.js";
@@ -80,6 +80,7 @@ export class PlainConnection extends EventEmitter implements Beating {
     this.request = request;
     this.netSocket = request.socket;
     this.remoteAddress = home.addresses.of(request);
+    intake.belongsTo(this);
     this.#descriptor = descriptorOf(request.socket);
     this.#wantsOffsets = wantsOffsets;
     (socket as OwnedWebSocket)[owner] = this;
@@ -101,7 +102,7 @@ export class PlainConnection extends EventEmitter implements Beating {
         this.#close(NORMAL_CLOSURE);
         break;
       case "refused":
-        this.#close(POLICY_VIOLATION);
+        this.#close(POLICY_VIOLATION, frame.code);
         break;
       case "nothing":
         break;
@@ -125,7 +126,7 @@ export class PlainConnection extends EventEmitter implements Beating {
 
   /** The client is to come back with a fresh token. */
   expire(): void {
-    this.#close(TOKEN_EXPIRED);
+    this.#close(TOKEN_EXPIRED, "token_expired");
   }
 
   /** The client under its WebSocket, by which whoever reads from it knows the connection. */
@@ -158,8 +159,8 @@ export class PlainConnection extends EventEmitter implements Beating {
   /** Sends a client away that reads too slowly: it comes back, and resumes. */
   cut(): void {
     if (this.readyState !== "open") return;
-    this.#home.onSlowReader({ address: this.remoteAddress, transport: TRANSPORT.name });
     endsBecause(this, "slow_reader");
+    this.#home.onSlowReader(this);
     this.#close(TRY_AGAIN_LATER);
     setTimeout(() => {
       this.#socket.terminate();
@@ -187,9 +188,10 @@ export class PlainConnection extends EventEmitter implements Beating {
     return false;
   }
 
-  #close(code: number): void {
+  /** @param why - the reason's text in the close frame: a code of ours, else what is known */
+  #close(code: number, why: string = knownReason(this) ?? "unavailable"): void {
     if (this.readyState !== "open") return;
-    this.#socket.close(code);
+    this.#socket.close(code, why);
     // Not when the client has answered: what it holds here ends now, and is logged with what it has been told until now.
     this.onClosed();
   }

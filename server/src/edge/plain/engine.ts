@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { endsBecause } from "../../classroom/connection-log.js";
 import { chooseProtocol } from "../gate/carried-token.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { prepareQuery } from "../request-query.js";
@@ -49,12 +50,8 @@ export class PlainEngine extends EventEmitter {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const wantsOffsets = prepareQuery(request)["offset"] !== undefined;
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      const intake = new WebSocketIntake(
-        webSocket,
-        socket,
-        this.#intake,
-        this.#home.addresses.of(request),
-      );
+      const client = { remoteAddress: this.#home.addresses.of(request), request };
+      const intake = new WebSocketIntake(webSocket, socket, this.#intake, client);
       const options = { wantsOffsets, intake };
       const connection = new PlainConnection(webSocket, request, options, this.#home);
       this.#heartbeat.add(connection);
@@ -70,7 +67,10 @@ export class PlainEngine extends EventEmitter {
 
   close(): void {
     this.#heartbeat.close();
-    for (const connection of this.#home.connections) connection.close();
+    for (const connection of this.#home.connections) {
+      endsBecause(connection, "draining");
+      connection.close();
+    }
     this.#server.close();
   }
 }

@@ -4,7 +4,7 @@ export type PlainFrame =
   /** The server ends the conversation for good. */
   | { readonly kind: "goodbye" }
   /** The client is not admitted. */
-  | { readonly kind: "refused" }
+  | { readonly kind: "refused"; readonly code: string | undefined }
   | { readonly kind: "nothing" };
 
 // A broadcast hands every connection the same options object, so its frame is made once.
@@ -32,10 +32,16 @@ function makeFrame(packet: string): PlainFrame {
     case "2":
       return eventFrame(packet);
     case "4":
-      return { kind: "refused" };
+      return { kind: "refused", code: codeOf(packet) };
     default:
       return { kind: "nothing" };
   }
+}
+
+/** Of a CONNECT_ERROR: `data.code` of the error that admission has thrown. */
+function codeOf(packet: string): string | undefined {
+  const { data } = JSON.parse(packet.slice(1)) as { data?: { code?: string } };
+  return data?.code;
 }
 
 function eventFrame(packet: string): PlainFrame {

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Client } from "../../classroom/whom.js";
 
 /** Private in Node.js's types (test/dependencies/private-parts.md). */
 interface SocketSeam {
@@ -24,11 +25,5 @@ export function unreadBytes(socket: Socket): number {
 export interface UnreadRule {
   readonly maxUnreadBytes: number;
   /** Told of each connection that is cut. */
-  readonly onSlowReader: (reader: SlowReader) => void;
-}
-
-/** A connection that is cut, for the log. */
-export interface SlowReader {
-  readonly address: string | undefined;
-  readonly transport: string;
+  readonly onSlowReader: (reader: Client) => void;
 }
