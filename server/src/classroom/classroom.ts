@@ -175,7 +175,10 @@ export class Classroom implements RoomListener {
   }
 
   #disconnect(id: string): void {
-    this.#io.of("/").sockets.get(id)?.disconnect(true);
+    const socket = this.#io.of("/").sockets.get(id);
+    if (!socket) return;
+    endsBecause(socket.conn, "session_ended");
+    socket.disconnect(true);
   }
 
   /**

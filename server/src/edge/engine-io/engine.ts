@@ -7,6 +7,7 @@ import type { WebSocket, WebSocketServer } from "ws";
 import { hasArrived, type Arrivals } from "./arrivals.js";
 import { beginsAs } from "./decoder.js";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./connection.js";
+import { endsBecause } from "../../classroom/connection-log.js";
 import type { Client } from "../../classroom/whom.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { limitReading, type Intake } from "../intake/intake.js";
@@ -46,6 +47,7 @@ interface TransportSeam {
   /** Whether a ping of ours has not been answered: the answer is not counted against the client. */
   awaitsPong?: boolean;
   onPacket(this: TransportSeam, packet: EnginePacket): void;
+  doClose(this: TransportSeam, onClosed?: () => void): void;
   on(this: TransportSeam, event: string, listener: (...args: unknown[]) => void): TransportSeam;
   /** Whether the client may ping, which it does once: to probe a transport that it upgrades to. */
   mayProbe?: boolean;
@@ -120,6 +122,7 @@ export class TolerantEngine extends EngineServer {
   override close(): this {
     this.#isClosed = true;
     this.#heartbeat.close();
+    for (const connection of Object.values(this.clients)) endsBecause(connection, "draining");
     super.close();
     return this;
   }
@@ -180,6 +183,7 @@ export class TolerantEngine extends EngineServer {
     } else {
       seam.intake = (request as RequestSeam).intake;
       seam.on = onWithoutHeaders;
+      seam.doClose = closeSayingWhy;
       refuseRequests(transport);
     }
     if (prepareQuery(request)["sid"] !== undefined) seam.mayProbe = true;
@@ -250,6 +254,12 @@ function onWithoutHeaders(
 ): TransportSeam {
   if (event === "headers") return this;
   return (Object.getPrototypeOf(this) as TransportSeam).on.call(this, event, listener);
+}
+
+/** Engine.IO closes a WebSocket without a code. */
+function closeSayingWhy(this: TransportSeam, onClosed?: () => void): void {
+  if (this.intake instanceof WebSocketIntake) this.intake.sayWhy();
+  (Object.getPrototypeOf(this) as TransportSeam).doClose.call(this, onClosed);
 }
 
 /** Shared by all transports: a function for each would be memory for each. */

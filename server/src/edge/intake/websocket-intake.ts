@@ -1,15 +1,13 @@
-import { endsBecause } from "../../classroom/connection-log.js";
+import { endsBecause, knownReason } from "../../classroom/connection-log.js";
 import type { Client } from "../../classroom/whom.js";
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
+import type { EndReason } from "../../telemetry/labels.js";
+import { CLOSE_CODES } from "../wire/close-codes.js";
 import { Allowance } from "./allowance.js";
 import type { Intake } from "./intake.js";
 import type { Waiting } from "./waiting-list.js";
 
-/** RFC 6455, section 7.4.1: the client broke a rule. */
-const POLICY_VIOLATION = 1008;
-/** The same: a message is longer than it may be. */
-const TOO_BIG = 1009;
 /** Who is cut has this many waits to read why, before its connection is destroyed. */
 const WAITS_TO_READ_WHY = 4;
 
@@ -19,8 +17,6 @@ const REFUSALS = {
   WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: "too_large",
   WS_ERR_TOO_MANY_BUFFERED_PARTS: "too_many_messages",
 } as const;
-
-const CLOSE_CODES = { too_large: TOO_BIG, too_many_messages: POLICY_VIOLATION } as const;
 
 type Done = (error?: Error) => void;
 const intakeOf = Symbol("intake");
@@ -77,6 +73,12 @@ export class WebSocketIntake implements Waiting {
     this.#client = client;
   }
 
+  /** Ends the WebSocket, and says why where that is known. To be called before whoever ends it without a word. */
+  sayWhy(): void {
+    const why = knownReason(this.#client);
+    if (why) this.#close(why);
+  }
+
   /** Longer frames end the connection from now on (1009). */
   limitFrames(maxBytes: number): void {
     this.#receiver._maxPayload = maxBytes;
@@ -124,7 +126,7 @@ export class WebSocketIntake implements Waiting {
     if (refusal) {
       this.#refuse(refusal);
       // As ws would, which does not say why.
-      this.#webSocket.close(CLOSE_CODES[refusal], refusal);
+      this.#close(refusal);
     }
     if (this.#isCut) return;
     this.#isCut = true;
@@ -166,10 +168,14 @@ export class WebSocketIntake implements Waiting {
     this.#refuse("too_many_messages");
     this.#hold();
     this.#isCut = true;
-    this.#webSocket.close(POLICY_VIOLATION, "too_many_messages");
+    this.#close("too_many_messages");
     // What the client sends any more is not read, so neither would be its answer to this.
     this.#socket.end();
     this.#webSocket.emit("error", new Error("the client sends too many messages"));
+  }
+
+  #close(why: EndReason): void {
+    this.#webSocket.close(CLOSE_CODES[why], why);
   }
 
   #refuse(code: "too_large" | "too_many_messages"): void {

@@ -7,6 +7,7 @@ import type { Batch } from "../../classroom/batch.js";
 import { endsBecause, knownReason } from "../../classroom/connection-log.js";
 import { isPing } from "../../classroom/pings.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
+import { CLOSE_CODES } from "../wire/close-codes.js";
 import { plainFrames, plainFramesWithOffsets } from "../wire/event-encodings.js";
 import { plainFrame } from "./frame-of-packet.js";
 import type { WebSocketIntake } from "../intake/websocket-intake.js";
@@ -14,16 +15,10 @@ import { stopBeating, type Beating } from "../wire/heartbeat.js";
 import { FEW_BYTES, unreadBytes, WRITE_BYTES, type UnreadRule } from "../wire/unread.js";
 import { descriptorOf, writeNow } from "../wire/write-now.js";
 
-/** RFC 6455, section 7.4.1: the conversation is over. */
-const NORMAL_CLOSURE = 1000;
-/** RFC 6455: the client is not admitted. */
+/** RFC 6455, section 7.4.1: the client is not admitted. */
 const POLICY_VIOLATION = 1008;
 /** IANA's registry of close codes, "Service Restart": come back, to this replica or another. */
 const SERVICE_RESTART = 1012;
-/** IANA's registry of close codes, "Try Again Later": the client reads too slowly. */
-const TRY_AGAIN_LATER = 1013;
-/** PROTOCOL.md, section 8: its token has run out. */
-const TOKEN_EXPIRED = 4401;
 
 /** What a client that reads too slowly has to read that, before its connection is gone and its memory free. */
 const SLOW_CLOSE_TIMEOUT_MS = 2_000;
@@ -99,7 +94,7 @@ export class PlainConnection extends EventEmitter implements Beating {
         break;
       case "goodbye":
         endsBecause(this, "session_ended");
-        this.#close(NORMAL_CLOSURE);
+        this.#close(CLOSE_CODES.session_ended);
         break;
       case "refused":
         this.#close(POLICY_VIOLATION, frame.code);
@@ -126,7 +121,7 @@ export class PlainConnection extends EventEmitter implements Beating {
 
   /** The client is to come back with a fresh token. */
   expire(): void {
-    this.#close(TOKEN_EXPIRED, "token_expired");
+    this.#close(CLOSE_CODES.token_expired, "token_expired");
   }
 
   /** The client under its WebSocket, by which whoever reads from it knows the connection. */
@@ -161,7 +156,7 @@ export class PlainConnection extends EventEmitter implements Beating {
     if (this.readyState !== "open") return;
     endsBecause(this, "slow_reader");
     this.#home.onSlowReader(this);
-    this.#close(TRY_AGAIN_LATER);
+    this.#close(CLOSE_CODES.slow_reader);
     setTimeout(() => {
       this.#socket.terminate();
     }, SLOW_CLOSE_TIMEOUT_MS).unref();
