@@ -7,8 +7,8 @@ import type { Waiting } from "./waiting-list.js";
 
 /** RFC 6455, section 7.4.1: the client broke a rule. */
 const POLICY_VIOLATION = 1008;
-/** Who is cut has this many waits to read why, before its connection is destroyed. */
-const WAITS_TO_READ_WHY = 4;
+/** How long who is cut has to read why, before its connection is destroyed. */
+const READ_WHY_MS = 1_000;
 
 /** By the codes of ws's errors. Its other errors are of who does not speak the protocol. */
 const REFUSALS = {
@@ -47,7 +47,6 @@ export class WebSocketIntake implements Waiting {
   #isHolding = false;
   #held: Done | undefined;
   #isCut = false;
-  #waits = 0;
   /** Whether nobody hears anything of it any more. */
   #hasEnded = false;
 
@@ -74,19 +73,19 @@ export class WebSocketIntake implements Waiting {
     this.#allowance.giveBack();
   }
 
-  hasToWait(nowMs: number): boolean {
+  waitsUntil(nowMs: number): number | undefined {
     if (this.#socket.destroyed) {
       this.#forget();
     } else if (this.#isCut) {
-      if (++this.#waits < WAITS_TO_READ_WHY) return true;
       this.#webSocket.terminate();
       this.#forget();
     } else if (this.#allowance.isReady(nowMs)) {
+      this.#allowance.readOn(nowMs);
       this.#readOn();
     } else {
-      return true;
+      return this.#allowance.readyAtMs;
     }
-    return false;
+    return undefined;
   }
 
   /** @internal @returns whether the message that has come is to be heard */
@@ -111,7 +110,7 @@ export class WebSocketIntake implements Waiting {
     if (refusal) this.#refuse(refusal);
     if (this.#isCut) return;
     this.#isCut = true;
-    this.#intake.waiting.add(this);
+    this.#intake.waiting.add(this, performance.now() + READ_WHY_MS);
     // Behind ws, which lets it flow once more.
     setImmediate(() => {
       this.#webSocket.pause();
@@ -134,7 +133,7 @@ export class WebSocketIntake implements Waiting {
     if (this.#isHolding) return;
     this.#isHolding = true;
     this.#webSocket.pause();
-    this.#intake.waiting.add(this);
+    this.#intake.waiting.add(this, this.#allowance.readyAtMs);
   }
 
   #readOn(): void {
@@ -149,6 +148,7 @@ export class WebSocketIntake implements Waiting {
     this.#refuse("too_many_messages");
     this.#hold();
     this.#isCut = true;
+    this.#intake.waiting.add(this, performance.now() + READ_WHY_MS);
     this.#webSocket.close(POLICY_VIOLATION);
     // What the client sends any more is not read, so neither would be its answer to this.
     this.#socket.end();
