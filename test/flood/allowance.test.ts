@@ -1,23 +1,45 @@
+import fc from "fast-check";
 import t from "tap";
-import { Allowance } from "../../server/dist/edge/intake/allowance.js";
+import { Allowance, type MessageRate } from "../../server/dist/edge/intake/allowance.js";
 
 const RATE = { perS: 20, burst: 50 };
 /** One message's share of a second. */
 const SHARE_MS = 1_000 / RATE.perS;
 
-/** A client that sends, each time as soon as it is read again, and what became of it. */
-function sendFor(ms: number, allowance: Allowance, everyMs: number) {
-  const verdicts = new Map<string, number>();
-  let nowMs = 1_000_000;
-  const endMs = nowMs + ms;
-  for (; nowMs < endMs; nowMs += everyMs) {
-    // Nobody is read while it waits; it is looked at four times a second.
-    while (!allowance.isReady(nowMs)) nowMs += 250;
+/** How often it is looked at who waits; and how much later than that it may be. */
+const TICK_MS = 25;
+const LAG_MS = 10;
+const PATIENCE_MS = 10_000;
+const START_MS = 1_000_000;
+
+/** What becomes of a client whose messages come at these times, in milliseconds from its first: they are read when it is. */
+function meet(rate: MessageRate, times: Iterable<number>, lagMs = 0) {
+  const allowance = new Allowance(rate);
+  const verdicts = new Set<string>();
+  let nowMs = START_MS;
+  let longestWaitMs = 0;
+  for (const time of times) {
+    const arrivedMs = START_MS + time;
+    nowMs = Math.max(nowMs, arrivedMs);
+    if (!allowance.isReady(nowMs)) {
+      const dueMs = allowance.readyAtMs;
+      while (nowMs < dueMs) nowMs = (Math.floor(nowMs / TICK_MS) + 1) * TICK_MS;
+      nowMs += lagMs;
+      allowance.readOn(nowMs);
+    }
+    longestWaitMs = Math.max(longestWaitMs, nowMs - arrivedMs);
     const verdict = allowance.take(1, nowMs);
-    verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
-    if (verdict === "too many") return { verdicts, tookMs: nowMs - 1_000_000 };
+    verdicts.add(verdict);
+    if (verdict === "too many") return { verdicts, endedMs: nowMs - START_MS, longestWaitMs };
   }
-  return { verdicts, tookMs: ms };
+  return { verdicts, endedMs: undefined, longestWaitMs };
+}
+
+/** So many at once, again and again, at so many in a second, for so long. */
+function* bunches(size: number, perS: number, ms: number): Generator<number> {
+  for (let time = 0; time < ms; time += (size * 1_000) / perS) {
+    for (let i = 0; i < size; i++) yield time;
+  }
 }
 
 void t.test("a burst goes through at once, and what comes behind it waits its share", (t) => {
@@ -31,21 +53,58 @@ void t.test("a burst goes through at once, and what comes behind it waits its sh
 });
 
 void t.test("who keeps to the rate never waits, however long", (t) => {
-  const { verdicts } = sendFor(600_000, new Allowance(RATE), SHARE_MS);
-  t.strictSame([...verdicts.keys()], ["go on"]);
+  const { verdicts } = meet(RATE, bunches(1, RATE.perS, 600_000));
+  t.strictSame([...verdicts], ["go on"]);
   t.end();
 });
 
-void t.test("who is a little above it waits, and stays", (t) => {
-  const { verdicts } = sendFor(600_000, new Allowance(RATE), SHARE_MS * 0.95);
-  t.strictSame([...verdicts.keys()].sort(), ["go on", "wait"]);
+void t.test("who keeps below the rate is never sent away, whatever bunches it sends", (t) => {
+  const some = fc.record({
+    perS: fc.integer({ min: 1, max: 10_000 }),
+    burst: fc.integer({ min: 1, max: 200 }),
+    /** Of the rate, what it sends over a longer time; and of the time that a bunch is worth, how long it is at most. */
+    part: fc.double({ min: 0.01, max: 0.95, noNaN: true }),
+    bunchMs: fc.integer({ min: 0, max: 400 }),
+    lagMs: fc.integer({ min: 0, max: LAG_MS }),
+  });
+  fc.assert(
+    fc.property(some, ({ perS, burst, part, bunchMs, lagMs }) => {
+      const size = Math.max(1, Math.floor((bunchMs * perS) / 1_000));
+      const ms = Math.min(60_000, 40_000_000 / perS);
+      const { endedMs, longestWaitMs } = meet(
+        { perS, burst },
+        bunches(size, perS * part, ms),
+        lagMs,
+      );
+      const shareMs = (size * 1_000) / perS;
+      return endedMs === undefined && longestWaitMs <= shareMs + TICK_MS + lagMs + 1;
+    }),
+    { numRuns: 300 },
+  );
   t.end();
 });
 
-void t.test("who goes on and on is sent away after ten seconds", (t) => {
-  const { verdicts, tookMs } = sendFor(600_000, new Allowance(RATE), 0.1);
-  t.equal(verdicts.get("too many"), 1);
-  t.ok(tookMs > 10_000 && tookMs < 11_000, `${String(tookMs)} ms`);
+void t.test("who stays above the rate is sent away when our patience is over", (t) => {
+  const some = fc.record({
+    perS: fc.integer({ min: 1, max: 2_000 }),
+    burst: fc.integer({ min: 1, max: 200 }),
+    /** How many times the rate. */
+    times: fc.double({ min: 1.1, max: 50, noNaN: true }),
+    bunch: fc.integer({ min: 1, max: 20 }),
+    lagMs: fc.integer({ min: 0, max: LAG_MS }),
+  });
+  fc.assert(
+    fc.property(some, ({ perS, burst, times, bunch, lagMs }) => {
+      const shareMs = 1_000 / perS;
+      // Until the burst is used up, which a little above the rate takes long.
+      const burstMs = ((burst + 2 * bunch) * shareMs) / (times - 1);
+      const boundMs = burstMs + PATIENCE_MS + 2 * shareMs + TICK_MS + lagMs + 1;
+      const sent = bunches(bunch, perS * times, 2 * boundMs);
+      const { endedMs } = meet({ perS, burst }, sent, lagMs);
+      return endedMs !== undefined && endedMs > PATIENCE_MS && endedMs <= boundMs;
+    }),
+    { numRuns: 300 },
+  );
   t.end();
 });
 

@@ -1,14 +1,5 @@
 import { isReadable, type HistoryEntry, type RoomEvent } from "./ports.js";
 
-/** The events behind the last hole: the oldest may have gone while the others were read. */
-export function contiguousEnd(events: readonly HistoryEntry[]): readonly HistoryEntry[] {
-  const hole = events.findLastIndex(({ position }, i) => {
-    const before = events[i - 1]?.position;
-    return before !== undefined && position.n !== before.n + 1;
-  });
-  return events.slice(Math.max(hole, 0));
-}
-
 /** Whether the events follow each other, and the first one follows this number. */
 export function follow(events: readonly HistoryEntry[], n: number): boolean {
   return events.every(({ position }, i) => position.n === n + 1 + i);

@@ -157,8 +157,8 @@ export interface PresenceStore {
   settle(teacher: Teacher): Promise<void>;
   /** Their node goes, and they are to come back elsewhere: what is known of them lives until they have had their time. */
   handOver(teachers: readonly Teacher[]): Promise<void>;
-  /** The teachers that a node holds, or held when it died. */
-  heldBy(node: string): Promise<Teacher[]>;
+  /** The teachers that a node holds, or held when it died, in pieces; some may come twice. */
+  heldBy(node: string): AsyncIterable<readonly Teacher[]> | Iterable<readonly Teacher[]>;
   /** Those of a node's teachers that the store has forgotten. They are in {@link PresenceStore.heldBy} again. */
   forgotten(node: string, teachers: readonly Teacher[]): Promise<readonly Teacher[]>;
   /** Looks at sessions without changing anything. */

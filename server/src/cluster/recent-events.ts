@@ -39,6 +39,16 @@ export class RecentEvents {
     return this.#entries.slice(start, start + limit);
   }
 
+  /** Those up to this number. */
+  upTo(n: number): readonly HistoryEntry[] {
+    return this.#entries.filter(({ position }) => position.n <= n);
+  }
+
+  /** The place behind which the oldest is, at the most, where the newest has this number. */
+  oldestKept(newest: number): number {
+    return Math.max(newest - Math.ceil(CUT_AT * this.#limits.historyLimit), 0);
+  }
+
   /** @param entry - follows the newest */
   add(entry: HistoryEntry): void {
     this.#entries.push(entry);

@@ -10,10 +10,10 @@ import {
   type Postmark,
   type RoomEvent,
 } from "./ports.js";
-import { contiguousEnd, follow } from "./event-runs.js";
+import { follow } from "./event-runs.js";
 import { RecentEvents, type RoomLimits } from "./recent-events.js";
 import { pause } from "./retry.js";
-import { isInHistory } from "./standing.js";
+import { isInHistory, placeIn } from "./standing.js";
 
 /** What a room tells its holder, synchronously and in the room's order. */
 export interface RoomListener {
@@ -72,6 +72,7 @@ export class Room {
   #begun: number | undefined;
   /** How often the subscription broke. */
   #interruptions = 0;
+  readonly #limits: RoomLimits;
   /** Up to the position. */
   readonly #recent: RecentEvents;
   #backfilling: Backfill | undefined;
@@ -87,6 +88,7 @@ export class Room {
     this.name = name;
     this.#broker = broker;
     this.#listener = listener;
+    this.#limits = options;
     this.#recent = new RecentEvents(options);
     this.#log = options.log;
     this.#counts = options.counts;
@@ -368,10 +370,14 @@ export class Room {
    */
   async #backfill(): Promise<boolean> {
     const wanted = () => this.#firstReached();
-    let older: readonly HistoryEntry[] = [];
-    let from: Position = { epoch: 0, n: 0 };
+    // A history may be longer than what is remembered of it, by the limits of others or by nobody's.
+    const older = new RecentEvents(this.#limits);
+    let from = placeIn(
+      { head: this.position, ends: this.#ends },
+      this.#recent.oldestKept(this.position.n),
+    );
     const losses = this.#losses;
-    while ((older.at(-1)?.position.n ?? 0) < wanted()) {
+    while (from.n < wanted()) {
       const reached = this.position;
       const since = performance.now();
       const page = await this.#broker.read(this.name, from, READ_PAGE);
@@ -381,10 +387,14 @@ export class Room {
       const { events } = page;
       const last = events.at(-1);
       if (!last) return true;
-      older = contiguousEnd([...older, ...events]);
-      from = last.position;
+      for (const event of events) {
+        // The oldest may have gone while the others were read.
+        if (event.position.n !== from.n + 1) older.clear();
+        older.add(event);
+        from = event.position;
+      }
     }
-    const missing = older.filter(({ position }) => position.n <= wanted());
+    const missing = older.upTo(wanted());
     const last = missing.at(-1)?.position;
     if (last?.n !== wanted() || !this.#hasReached(last)) return true;
     this.#recent.putBefore(missing);

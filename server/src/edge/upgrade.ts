@@ -14,6 +14,7 @@ import { goingAway } from "./http/closing.js";
 import { noteRefusal } from "./http/refused.js";
 import { refuse } from "./http/last-words.js";
 import { HttpProblem, NOTHING_HERE } from "./http/problems.js";
+import { inOriginForm } from "./http/requests.js";
 import { prepareQuery } from "./request-query.js";
 
 /** Takes over a connection that asked to become a WebSocket. */
@@ -49,6 +50,7 @@ export function routeUpgrades(
   const come = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A connection that breaks before it is handed over has nobody else to listen.
     socket.on("error", destroy);
+    request.url = inOriginForm(request.url ?? "/");
     const isEngineIo = prepareQuery(request)["EIO"] !== undefined;
     const turnAway = (problem: HttpProblem) => {
       const protocol = isEngineIo ? "websocket" : "plain";

@@ -11,6 +11,8 @@
 --- Earlier epochs to remember: one for each time that Redis came back while the history was in use. What is older than
 --- they are cannot be told from what was lost, and is not read any more.
 local MAX_ENDS = 64
+--- More than the longest text of all of them. Whatever is longer is somebody else's, and is taken for none.
+local MAX_EPOCHS_BYTES = 4096
 
 --- What tells this incarnation of Redis from those before: its replication id changes when the process begins anew, and
 --- when a replica is promoted. '' for a replica, which has that of its primary.
@@ -25,8 +27,8 @@ end
 
 --- @return incarnation, epoch and ends as the key has them; nil where there is no such key
 local function epochsOf(key)
-  local text = redis.call('GET', key)
-  if not text then
+  local text = redis.call('GETRANGE', key, 0, MAX_EPOCHS_BYTES)
+  if text == '' or #text > MAX_EPOCHS_BYTES then
     return nil, nil, ''
   end
   local incarnation, epoch, ends = string.match(text, '^(%x*) (%d+)(.*)$')

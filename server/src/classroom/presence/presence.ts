@@ -10,6 +10,8 @@ import type { Logger } from "../../telemetry/log.js";
 
 /** Changes that a sweep or a check has under way at once. */
 const BATCH = 50;
+/** Teachers of nobody that are being taken out at once: somebody else may have put any number into Redis. */
+const MAX_ABANDONING = 1_000;
 /** Where Redis does not answer in this time, what it knows of the teachers may end before they are back. */
 const HAND_OVER_TIMEOUT_MS = 1_000;
 
@@ -47,6 +49,7 @@ export class Presence {
   /** Of those, the ones that have left while this node drains. */
   readonly #handedOver = new Set<string>();
   #isDraining = false;
+  #abandoning = 0;
 
   constructor(store: PresenceStore, publisher: Publisher, lease: Lease, options: PresenceOptions) {
     this.#store = store;
@@ -107,7 +110,16 @@ export class Presence {
 
   /** Takes out a teacher that nobody claims any more. */
   abandon(teacher: Teacher): void {
-    this.#inBackground(teacher.sessionId, () => this.#takeOut(teacher));
+    // They will be found again.
+    if (this.#abandoning >= MAX_ABANDONING) return;
+    this.#abandoning++;
+    this.#inBackground(
+      teacher.sessionId,
+      () => this.#takeOut(teacher),
+      () => {
+        this.#abandoning--;
+      },
+    );
   }
 
   /**
@@ -142,15 +154,19 @@ export class Presence {
 
   /** Takes out the teachers of a dead node. Any number of nodes may do so at once, and any of them may die of it. */
   async sweep(node: string): Promise<void> {
-    const teachers = await this.#store.heldBy(node);
-    for (let i = 0; i < teachers.length; i += BATCH) {
-      const batch = teachers.slice(i, i + BATCH);
-      await Promise.all(
-        batch.map((teacher) => this.#enqueue(teacher.sessionId, () => this.#takeOut(teacher))),
-      );
+    const owing = new Set<SessionId>();
+    const takeOut = async (teacher: Teacher) => {
+      const { sessionId } = teacher;
+      await this.#enqueue(sessionId, () => this.#takeOut(teacher));
+      if (this.#owed.has(sessionId)) owing.add(sessionId);
+    };
+    for await (const teachers of this.#store.heldBy(node)) {
+      for (let i = 0; i < teachers.length; i += BATCH) {
+        await Promise.all(teachers.slice(i, i + BATCH).map(takeOut));
+      }
     }
     // Until then the dead node stays known, for whoever sweeps it where this one dies as well.
-    for (const { sessionId } of teachers) {
+    for (const sessionId of owing) {
       for (let owed = this.#owed.get(sessionId); owed; owed = this.#owed.get(sessionId)) {
         await owed.told;
       }
@@ -262,11 +278,17 @@ export class Presence {
     if (results[0]?.duplicate === false) this.#counts.presenceChanges++;
   }
 
-  #inBackground(sessionId: SessionId, task: () => Promise<void>): void {
-    this.#enqueue(sessionId, task).catch((error: unknown) => {
-      if (this.#closing.signal.aborted) return;
-      this.#log.error({ err: error, session: sessionId }, "presence could not be changed");
-    });
+  #inBackground(
+    sessionId: SessionId,
+    task: () => Promise<void>,
+    onEnd: () => void = () => undefined,
+  ): void {
+    this.#enqueue(sessionId, task)
+      .catch((error: unknown) => {
+        if (this.#closing.signal.aborted) return;
+        this.#log.error({ err: error, session: sessionId }, "presence could not be changed");
+      })
+      .finally(onEnd);
   }
 
   #enqueue(sessionId: SessionId, task: () => Promise<void>): Promise<void> {

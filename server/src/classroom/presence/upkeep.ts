@@ -107,8 +107,10 @@ export class PresenceUpkeep {
   async #dropUnheld(): Promise<void> {
     if (this.#turn % CHECK_TURNS !== 0) return;
     const { held } = this.#presence;
-    for (const teacher of await this.#store.heldBy(this.#lease.node)) {
-      if (!held.has(teacher.socketId)) this.#presence.abandon(teacher);
+    for await (const teachers of this.#store.heldBy(this.#lease.node)) {
+      for (const teacher of teachers) {
+        if (!held.has(teacher.socketId)) this.#presence.abandon(teacher);
+      }
     }
   }
 

@@ -27,11 +27,15 @@ import {
 } from "../ports.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { readHistoryReply } from "./incoming/history-reply.js";
+import { MAX_MESSAGE_BYTES } from "./incoming/messages.js";
 import type { RedisLinks } from "./links.js";
 import { loadScript, runScript } from "./scripts/script.js";
 import type { RoomSubscriptions } from "./room-subscriptions.js";
 
-const HISTORY = loadScript("history.lua", STANDING_LUA);
+const HISTORY = loadScript(
+  "history.lua",
+  `local MAX_ENTRY_BYTES = ${String(MAX_MESSAGE_BYTES)}\n${STANDING_LUA}`,
+);
 const KEEP = loadScript("keep.lua");
 
 /** {@link Broker} on one Redis: Pub/Sub to carry, a stream for each room to remember. */

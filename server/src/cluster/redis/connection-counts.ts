@@ -11,7 +11,15 @@ import { NODES_KEY, type NodeLease } from "./node-lease.js";
 import type { ConnectionCounts } from "../ports.js";
 import { within } from "../retry.js";
 import type { Refusals } from "../../telemetry/refusals.js";
+import { readNames } from "./incoming/lists.js";
 import { parseCount, readOr } from "./incoming/values.js";
+import { loadScript, runScript } from "./scripts/script.js";
+
+const COUNTS = loadScript("counts.lua");
+/** Of more nodes than any cluster has, those that have renewed their lease last are asked for. */
+const MAX_NODES = 4_096;
+/** So many at once: each that is under way takes memory. */
+const NODES_AT_ONCE = 256;
 
 function countsKey(node: string): string {
   return `inthon:node:{${node}}:connections`;
@@ -49,19 +57,24 @@ export class RedisConnectionCounts implements ConnectionCounts {
   }
 
   async read(sessionId: SessionId): Promise<Record<Role, number>> {
-    const nodes = await this.#commands.zRange(NODES_KEY, 0, -1);
+    const { texts: nodes } = await readNames(this.#commands, NODES_KEY, MAX_NODES);
     const rooms = ROLES.map((role) => roomName(sessionId, role));
-    const counts = await Promise.all(
-      nodes.map((node) => {
-        const key = countsKey(node);
-        return readOr<(string | null)[]>(this.#commands.hmGet(key, rooms), [], () => {
-          this.#refusals.note("bad_bus_message", { key, why: "somebody else uses the key" });
-        });
-      }),
-    );
-    const sum = (index: number) =>
-      counts.reduce((total, ofNode) => total + parseCount(ofNode[index]), 0);
-    return { teacher: sum(0), student: sum(1) };
+    const sums = { teacher: 0, student: 0 };
+    for (let i = 0; i < nodes.length; i += NODES_AT_ONCE) {
+      const batch = nodes.slice(i, i + NODES_AT_ONCE);
+      for (const counts of await Promise.all(batch.map((node) => this.#countsOf(node, rooms)))) {
+        ROLES.forEach((role, at) => (sums[role] += parseCount(counts[at])));
+      }
+    }
+    return sums;
+  }
+
+  async #countsOf(node: string, rooms: RoomName[]): Promise<readonly unknown[]> {
+    const key = countsKey(node);
+    const reply = await readOr(runScript(this.#commands, COUNTS, [key], rooms), [], () => {
+      this.#refusals.note("bad_bus_message", { key, why: "somebody else uses the key" });
+    });
+    return Array.isArray(reply) ? (reply as readonly unknown[]) : [];
   }
 
   /** Tells everything, as the cluster knows nothing under the node's new name. */

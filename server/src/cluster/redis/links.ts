@@ -33,6 +33,8 @@ import { loadScript, runScript } from "./scripts/script.js";
 const PROOF = loadScript("proof.lua", MAY_PUBLISH_LUA);
 /** Longer than any link may take to prove itself. */
 const PROOF_TTL_MS = 300_000;
+/** More than any number of a proof. */
+const MAX_PROOF_BYTES = 16;
 /** Causes that are logged of one outage. */
 const MAX_TOLD = 5;
 
@@ -94,7 +96,7 @@ export class RedisLinks {
   open(): void {
     this.channels
       .subscribe(roomChannel(this.#room), (message) => {
-        this.#expected.get(message.toString())?.();
+        if (message.length <= MAX_PROOF_BYTES) this.#expected.get(message.toString())?.();
       })
       .catch(() => undefined);
     this.commands.open();

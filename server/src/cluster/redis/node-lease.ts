@@ -4,6 +4,7 @@ import type { RedisClient } from "@inthon/emitter";
 import type { Logger } from "../../telemetry/log.js";
 import { RENEWALS, type LeaseListener } from "../ports.js";
 import { within } from "../retry.js";
+import { NAMES_LUA } from "./incoming/lists.js";
 import { loadScript, runScript } from "./scripts/script.js";
 
 /**
@@ -22,7 +23,7 @@ export const LEAVING_KEY = "inthon:leaving:{inthon:nodes}";
 /** The longest time that HANDOVER_MS allows, and a drain before it. */
 const MAX_HANDOVER_MS = 3 * 600_000;
 
-const RENEW = loadScript("renew.lua");
+const RENEW = loadScript("renew.lua", NAMES_LUA);
 const LEAVE = loadScript("leave.lua");
 
 /** {@link LeaseListener}, for those who have something to renew with the lease. */

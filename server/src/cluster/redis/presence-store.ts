@@ -15,10 +15,19 @@ import type {
   Teacher,
 } from "../ports.js";
 import type { Refusals } from "../../telemetry/refusals.js";
+import { NAMES_LUA, readNames, readPieces, toTexts } from "./incoming/lists.js";
 import { parseVersion, readOr } from "./incoming/values.js";
 import { loadScript, runScript } from "./scripts/script.js";
 
 const PRESENCE = loadScript("presence.lua");
+const VIEW = loadScript("view.lua", NAMES_LUA);
+
+/** Of a session whose teachers are more than any has, so many are looked at. */
+const MAX_TEACHERS = 256;
+/** Nodes that go at once. Of those that are more, nobody takes the place of a teacher: it is swept in its time. */
+const MAX_LEAVING = 512;
+/** One more than a version has, counted from 0: what is longer is seen to be none. */
+const MAX_VERSION_DIGITS = 16;
 
 /**
  * At most as long as the set. Where it runs out, nothing is lost but a number: the next one is made of the time, and so
@@ -101,14 +110,20 @@ export class RedisPresenceStore implements PresenceStore {
     );
   }
 
-  async heldBy(node: string): Promise<Teacher[]> {
+  async *heldBy(node: string): AsyncGenerator<readonly Teacher[]> {
     const key = heldKey(node);
-    const entries = await this.#readOr(key, this.#commands.sMembers(key), []);
-    return entries.flatMap((entry) => {
-      const cut = entry.indexOf("/");
-      const sessionId = parseSessionId(entry.slice(0, cut));
-      return sessionId ? [{ node, sessionId, socketId: entry.slice(cut + 1) }] : [];
-    });
+    const pieces = readPieces(this.#commands, key);
+    for (;;) {
+      const piece = await this.#readOr(key, pieces.next(), undefined);
+      if (piece === undefined || piece.done === true) return;
+      const { texts, bad } = piece.value;
+      if (bad > 0) this.#noteBad(key);
+      yield texts.flatMap((entry) => {
+        const cut = entry.indexOf("/");
+        const sessionId = parseSessionId(entry.slice(0, cut));
+        return sessionId ? [{ node, sessionId, socketId: entry.slice(cut + 1) }] : [];
+      });
+    }
   }
 
   async forgotten(node: string, teachers: readonly Teacher[]): Promise<readonly Teacher[]> {
@@ -121,7 +136,7 @@ export class RedisPresenceStore implements PresenceStore {
   }
 
   async view(node: string, sessionIds: readonly SessionId[]): Promise<readonly PresenceView[]> {
-    const sessions = await Promise.all(sessionIds.map((sessionId) => this.#read(sessionId)));
+    const sessions = await this.#look(sessionIds);
     // After the sets: a node is in the list before it puts anybody into a set.
     const nodes = [...new Set(sessions.flatMap(({ teachers }) => teachers.map((t) => t.node)))];
     const [[own, ...scores], ends, isClaimed] = await Promise.all([
@@ -181,19 +196,25 @@ export class RedisPresenceStore implements PresenceStore {
     ]);
   }
 
-  async #read(sessionId: SessionId) {
-    const set = teachersKey(sessionId);
-    const [members, announced] = await Promise.all([
-      this.#readOr(set, this.#commands.sMembers(set), []),
-      this.#announced(sessionId),
+  async #look(sessionIds: readonly SessionId[]) {
+    const keys = sessionIds.flatMap((sessionId) => [
+      teachersKey(sessionId),
+      announcedKey(roomName(sessionId, "student")),
     ]);
-    const teachers = members.map((member) => toTeacher(sessionId, member));
-    return { sessionId, teachers, announced: parseVersion(announced) };
+    const reply = await runScript(this.#commands, VIEW, keys, [String(MAX_TEACHERS)]);
+    const found = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
+    return sessionIds.map((sessionId, i) => {
+      const [version, ...rest] = Array.isArray(found[i]) ? (found[i] as readonly unknown[]) : [];
+      const { texts, bad } = toTexts(rest);
+      if (bad > 0) this.#noteBad(teachersKey(sessionId));
+      const teachers = texts.map((member) => toTeacher(sessionId, member));
+      return { sessionId, teachers, announced: parseVersion(version) };
+    });
   }
 
   #announced(sessionId: SessionId): Promise<string | null> {
     const key = announcedKey(roomName(sessionId, "student"));
-    return this.#readOr(key, this.#commands.get(key), null);
+    return this.#readOr(key, this.#commands.getRange(key, 0, MAX_VERSION_DIGITS), null);
   }
 
   #areClaimed(teachers: readonly Teacher[]): Promise<number[]> {
@@ -207,8 +228,12 @@ export class RedisPresenceStore implements PresenceStore {
 
   #readOr<T>(key: string, reading: Promise<T>, otherwise: T): Promise<T> {
     return readOr(reading, otherwise, () => {
-      this.#refusals.note("bad_bus_message", { key, why: "somebody else uses the key" });
+      this.#noteBad(key);
     });
+  }
+
+  #noteBad(key: string): void {
+    this.#refusals.note("bad_bus_message", { key, why: "somebody else uses the key" });
   }
 
   /** When nodes that go in order are dead. */
@@ -216,8 +241,9 @@ export class RedisPresenceStore implements PresenceStore {
     return this.#readOr(LEAVING_KEY, this.#commands.zmScore(LEAVING_KEY, nodes), []);
   }
 
-  #leavingNodes(): Promise<string[]> {
-    return this.#readOr(LEAVING_KEY, this.#commands.zRange(LEAVING_KEY, 0, -1), []);
+  async #leavingNodes(): Promise<readonly string[]> {
+    const reading = readNames(this.#commands, LEAVING_KEY, MAX_LEAVING);
+    return (await this.#readOr(LEAVING_KEY, reading, { texts: [], bad: 0 })).texts;
   }
 
   async #run(

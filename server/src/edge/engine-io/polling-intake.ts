@@ -61,15 +61,19 @@ export class PollingIntake implements Waiting {
     this.#allowance.giveBack();
   }
 
-  hasToWait(nowMs: number): boolean {
+  waitsUntil(nowMs: number): number | undefined {
     const request = this.#waiting;
-    if (!request || request.destroyed) return false;
+    if (!request || request.destroyed) return undefined;
     const isOpen = this.#transport.readyState === "open";
-    if (isOpen && !this.#allowance.isReady(nowMs)) return true;
+    if (isOpen && !this.#allowance.isReady(nowMs)) return this.#allowance.readyAtMs;
     this.#waiting = undefined;
-    if (isOpen) this.#read(request);
-    else refuse(request, new HttpProblem(400, "invalid_request", "this connection has ended"));
-    return false;
+    if (isOpen) {
+      this.#allowance.readOn(nowMs);
+      this.#read(request);
+    } else {
+      refuse(request, new HttpProblem(400, "invalid_request", "this connection has ended"));
+    }
+    return undefined;
   }
 
   /** @internal A body is about to come. */
@@ -87,7 +91,7 @@ export class PollingIntake implements Waiting {
       this.#read(request);
     } else {
       this.#waiting = request;
-      this.#intake.waiting.add(this);
+      this.#intake.waiting.add(this, this.#allowance.readyAtMs);
     }
   }
 

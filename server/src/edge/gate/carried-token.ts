@@ -17,11 +17,9 @@ export function carriedToken(request: IncomingMessage): string | undefined {
   return bearerToken(headers) ?? subprotocolToken(headers) ?? prepareQuery(request)["token"];
 }
 
-/** The subprotocol that a plain WebSocket is answered with: never its token. */
+/** The subprotocol that a plain WebSocket is answered with: the one there is. Whatever else is offered may be a token. */
 export function chooseProtocol(offered: ReadonlySet<string>): string | false {
-  if (offered.has(BEARER)) return BEARER;
-  const [first = false] = offered;
-  return first;
+  return offered.has(BEARER) && BEARER;
 }
 
 function subprotocolToken(headers: IncomingHttpHeaders): string | undefined {

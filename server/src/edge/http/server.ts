@@ -13,6 +13,7 @@ import type { ClientAddresses } from "../gate/client-addresses.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { endUnread, lastAnswer } from "./last-words.js";
 import { HttpProblem } from "./problems.js";
+import { ClassroomRequest, inOriginForm } from "./requests.js";
 
 /** Longer than load balancers keep a connection without requests (60 s and less): they close it, not we. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
@@ -127,6 +128,7 @@ export function createLimitedServer(
   };
   return createServer(
     {
+      IncomingMessage: ClassroomRequest,
       ServerResponse: Answer,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       // Node.js does not start where the headers may take longer than the whole.
@@ -137,6 +139,7 @@ export function createLimitedServer(
     (request, response) => {
       const { socket } = request;
       if (socket.destroyed) return;
+      request.url = inOriginForm(request.url ?? "/");
       response.home = home;
       if (takesItsTurn(socket, response)) {
         listener(request, response);

@@ -1,20 +1,20 @@
 /** Somebody who is not read for a while. */
 export interface Waiting {
-  /** Called when it has waited. @returns whether it has to wait again */
-  hasToWait(nowMs: number): boolean;
+  /** Called when that is over. @returns until when it has to wait once more, or `undefined` where it has not */
+  waitsUntil(nowMs: number): number | undefined;
 }
 
-/** How long each waits before it is looked at again. */
-export const WAIT_MS = 250;
+/** Nobody waits longer than it has to by more than this. */
 const TICK_MS = 25;
 
-/** Those who wait, looked at in the order in which they came: with one timer for all, and none while nobody waits. */
+/** Those who wait: with one timer for all, a comparison for each, and none while nobody waits. */
 export class WaitingList {
   readonly #dueMs = new Map<Waiting, number>();
   #timer: NodeJS.Timeout | undefined;
 
-  add(member: Waiting): void {
-    this.#dueMs.set(member, performance.now() + WAIT_MS);
+  /** @param untilMs - by `performance.now()`; in place of what it was before, if it waits already */
+  add(member: Waiting, untilMs: number): void {
+    this.#dueMs.set(member, untilMs);
     this.#timer ??= setInterval(() => {
       this.#look();
     }, TICK_MS).unref();
@@ -29,10 +29,11 @@ export class WaitingList {
   #look(): void {
     const nowMs = performance.now();
     for (const [member, dueMs] of this.#dueMs) {
-      // All wait for the same time: who came later is due later.
-      if (dueMs > nowMs) break;
+      if (dueMs > nowMs) continue;
       this.#dueMs.delete(member);
-      if (member.hasToWait(nowMs)) this.#dueMs.set(member, nowMs + WAIT_MS);
+      const untilMs = member.waitsUntil(nowMs);
+      // Never again in this look, as it is later than now.
+      if (untilMs !== undefined) this.#dueMs.set(member, Math.max(untilMs, nowMs + 1));
     }
     if (this.#dueMs.size === 0) this.close();
   }

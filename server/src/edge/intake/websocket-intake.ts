@@ -8,8 +8,8 @@ import { Allowance } from "./allowance.js";
 import type { Intake } from "./intake.js";
 import type { Waiting } from "./waiting-list.js";
 
-/** Who is cut has this many waits to read why, before its connection is destroyed. */
-const WAITS_TO_READ_WHY = 4;
+/** How long who is cut has to read why, before its connection is destroyed. */
+const READ_WHY_MS = 1_000;
 
 /** By the codes of ws's errors. Its other errors are of who does not speak the protocol. */
 const REFUSALS = {
@@ -48,7 +48,6 @@ export class WebSocketIntake implements Waiting {
   #isHolding = false;
   #held: Done | undefined;
   #isCut = false;
-  #waits = 0;
   /** Whether nobody hears anything of it any more. */
   #hasEnded = false;
 
@@ -89,19 +88,19 @@ export class WebSocketIntake implements Waiting {
     this.#allowance.giveBack();
   }
 
-  hasToWait(nowMs: number): boolean {
+  waitsUntil(nowMs: number): number | undefined {
     if (this.#socket.destroyed) {
       this.#forget();
     } else if (this.#isCut) {
-      if (++this.#waits < WAITS_TO_READ_WHY) return true;
       this.#webSocket.terminate();
       this.#forget();
     } else if (this.#allowance.isReady(nowMs)) {
+      this.#allowance.readOn(nowMs);
       this.#readOn();
     } else {
-      return true;
+      return this.#allowance.readyAtMs;
     }
-    return false;
+    return undefined;
   }
 
   /** @internal @returns whether the message that has come is to be heard */
@@ -130,7 +129,7 @@ export class WebSocketIntake implements Waiting {
     }
     if (this.#isCut) return;
     this.#isCut = true;
-    this.#intake.waiting.add(this);
+    this.#intake.waiting.add(this, performance.now() + READ_WHY_MS);
     // Behind ws, which lets it flow once more.
     setImmediate(() => {
       this.#webSocket.pause();
@@ -153,7 +152,7 @@ export class WebSocketIntake implements Waiting {
     if (this.#isHolding) return;
     this.#isHolding = true;
     this.#webSocket.pause();
-    this.#intake.waiting.add(this);
+    this.#intake.waiting.add(this, this.#allowance.readyAtMs);
   }
 
   #readOn(): void {
@@ -168,6 +167,7 @@ export class WebSocketIntake implements Waiting {
     this.#refuse("too_many_messages");
     this.#hold();
     this.#isCut = true;
+    this.#intake.waiting.add(this, performance.now() + READ_WHY_MS);
     this.#close("too_many_messages");
     // What the client sends any more is not read, so neither would be its answer to this.
     this.#socket.end();

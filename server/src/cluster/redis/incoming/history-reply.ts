@@ -3,6 +3,9 @@ import { formatOffset, parseOffset, type Position } from "@inthon/emitter/protoc
 import type { HistoryEntry, HistoryPage } from "../../ports.js";
 import { isInHistory } from "../../standing.js";
 
+/** Earlier epochs that a history remembers, the newest ones: `standing.lua` has it too. */
+const MAX_ENDS = 64;
+
 /**
  * What `history.lua` answers, checked.
  *
@@ -16,7 +19,8 @@ export function readHistoryReply(reply: unknown, onBad: (why: string) => void): 
   const [newest, ended, found] = asList(reply);
   const head = parseOffset(newest);
   if (!head) throw new Error("the key of a history holds something else");
-  const ends = (typeof ended === "string" ? ended : "").split(" ").flatMap((text) => {
+  const texts = (typeof ended === "string" ? ended : "").split(" ").slice(-MAX_ENDS);
+  const ends = texts.flatMap((text) => {
     const end = parseOffset(text.replace(":", "-"));
     if (!end && text !== "") onBad("the end of an epoch that is no place");
     return end ?? [];

@@ -3,8 +3,8 @@ import { formatOffset, isEventName, parseOffset } from "@inthon/emitter/protocol
 import type { RoomEvent } from "../../ports.js";
 import { decodeMessagePack } from "./message-pack.js";
 
-/** An event, and what is around it. */
-const MAX_MESSAGE_BYTES = MAX_EVENT_BYTES + 4_096;
+/** An event, and what is around it: in a message, and in an entry of a history. */
+export const MAX_MESSAGE_BYTES = MAX_EVENT_BYTES + 4_096;
 
 /** Socket.IO's type of a packet that is an event. Others would disconnect clients, or answer in their name. */
 const EVENT_PACKET = 2;

@@ -3,7 +3,10 @@
 -- Atomic, so that the head, the epochs and the events belong together, and two replicas that begin a history agree on its
 -- epoch. A history that is behind what somebody has seen stays as it is, and tells.
 --
--- In front of this text comes `standing.lua` of the emitter.
+-- In front of this text come `standing.lua` of the emitter, and what never changes:
+--   MAX_ENTRY_BYTES  what an entry may have, names and values of its fields together
+--
+-- Whoever may write to Redis can make an entry as long as Redis takes: the process that reads is told its place alone.
 --
 -- KEYS[1]  history stream of the room
 -- KEYS[2]  its epochs (see `standing.lua`)
@@ -18,11 +21,27 @@
 -- ARGV[4]  how long the history lives at least from now on, in milliseconds; '' to change nothing
 --
 -- Returns  { position of the newest event, or '<epoch>-0', '0-0' where there is no history; ends of earlier epochs,
---            ' <epoch>:<n>' for each; entries as XRANGE gives them }
+--            ' <epoch>:<n>' for each; entries as XRANGE gives them, without fields where these are too long }
 local history, epochsKey, log, older, once, announced, heavy = unpack(KEYS)
 local from, limit, maxBytes, ttl = unpack(ARGV)
 --- Entries that are read in one go: what is too much is thrown away.
 local STEP = 32
+--- Names and values of an entry: `event`, and `version`.
+local MAX_TEXTS = 4
+
+--- @return the entry, or its place alone; and its bytes
+local function bounded(entry)
+  local bytes = 0
+  if #entry[2] <= MAX_TEXTS then
+    for _, text in ipairs(entry[2]) do
+      bytes = bytes + #text
+    end
+    if bytes <= MAX_ENTRY_BYTES then
+      return entry, bytes
+    end
+  end
+  return { entry[1], {} }, 0
+end
 
 local incarnation, known, ends = epochsOf(epochsKey)
 local epoch, n = newestPlaceOf(history)
@@ -63,10 +82,9 @@ if from ~= '' then
     local count = math.min(STEP, limit - #events)
     local part = redis.call('XRANGE', history, '(' .. from, '+', 'COUNT', count)
     isMore = #part == count and #events + count < limit
-    for _, entry in ipairs(part) do
-      for _, text in ipairs(entry[2]) do
-        bytes = bytes + #text
-      end
+    for _, found in ipairs(part) do
+      local entry, more = bounded(found)
+      bytes = bytes + more
       if bytes > maxBytes and #events > 0 then
         isMore = false
         break

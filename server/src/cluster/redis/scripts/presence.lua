@@ -26,6 +26,8 @@
 --
 -- Returns  { the version; in how many milliseconds it may be told }
 local MAX_VERSION = 2 ^ 52
+--- No session has so many teachers. Where somebody has made it so, nobody takes the place of another.
+local MAX_LOOKED_THROUGH = 10000
 local set, key, windowKey, operation, member = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
 local windowMs = tonumber(ARGV[6])
 
@@ -65,7 +67,10 @@ local function findPlace()
   for i = 7, #ARGV do
     isLeaving[ARGV[i]] = true
   end
-  for _, other in ipairs(#ARGV < 7 and {} or redis.call('SMEMBERS', set)) do
+  if #ARGV < 7 or redis.call('SCARD', set) > MAX_LOOKED_THROUGH then
+    return nil
+  end
+  for _, other in ipairs(redis.call('SMEMBERS', set)) do
     if other ~= member and isLeaving[string.match(other, '^(.*)/') or ''] then
       return other
     end

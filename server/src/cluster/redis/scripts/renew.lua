@@ -12,6 +12,8 @@
 -- ARGV[5]  dead nodes to tell at most of each of the two
 -- ARGV[6]  how long the members of a node that went can be believed at most, in milliseconds
 --
+-- In front of this text comes MAX_NAME_BYTES: no name of a node is longer.
+--
 -- Returns  { 1 where the node holds its lease, else 0; dead nodes; the incarnation, or '' where Redis does not say }
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -20,6 +22,19 @@ local deadline = now - tonumber(ARGV[2])
 -- Somebody else's, and in the way of all: as if the list had been lost, every node claims anew what it holds.
 if redis.call('TYPE', KEYS[1]).ok ~= 'zset' then
   redis.call('DEL', KEYS[1])
+end
+
+--- @return the names of nodes; others are taken out, as nobody could be told of them
+local function nodesIn(key, ...)
+  local nodes = {}
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', key, ...)) do
+    if #name <= MAX_NAME_BYTES then
+      nodes[#nodes + 1] = name
+    else
+      redis.call('ZREM', key, name)
+    end
+  end
+  return nodes
 end
 
 local held = 0
@@ -39,8 +54,7 @@ local later = '(' .. string.format('%.0f', now)
 for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], later, '+inf', 'LIMIT', 0, ARGV[5])) do
   redis.call('ZADD', KEYS[1], string.format('%.0f', now), node)
 end
-local dead = redis.call(
-  'ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', deadline), 'LIMIT', 0, ARGV[5])
+local dead = nodesIn(KEYS[1], '-inf', string.format('%.0f', deadline), 'LIMIT', 0, ARGV[5])
 -- Of those that went in order, the ones whose members have had their time. One that still lives has not gone yet.
 if redis.call('EXISTS', KEYS[2]) == 1 and redis.call('TYPE', KEYS[2]).ok == 'zset' then
   -- A time that is further away than any was given by another clock.
@@ -48,8 +62,7 @@ if redis.call('EXISTS', KEYS[2]) == 1 and redis.call('TYPE', KEYS[2]).ok == 'zse
   for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. latest, '+inf', 'LIMIT', 0, ARGV[5])) do
     redis.call('ZADD', KEYS[2], latest, node)
   end
-  local gone = redis.call(
-    'ZRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[5])
+  local gone = nodesIn(KEYS[2], '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[5])
   for _, node in ipairs(gone) do
     if not redis.call('ZSCORE', KEYS[1], node) then
       dead[#dead + 1] = node
