@@ -185,6 +185,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   sessionRoutes(http, {
     emitter,
     counts,
+    bodies: intake.bodies,
     access,
     // A key, or a token, is something that other pages do not have.
     mayPublish: (config.publishKeys ?? verifier) ? () => true : checkPublishingPage(allowedOrigins),

@@ -5,7 +5,9 @@ import type { Counts } from "../../../telemetry/counts.js";
 import type { FastifyRequest } from "fastify";
 import type { HttpAccess } from "../../gate/http-access.js";
 import { originNotAllowed, type OriginCheck } from "../../gate/origins.js";
+import type { Bodies } from "../../intake/bodies.js";
 import type { Http } from "../fastify.js";
+import { readJsonBodies } from "../json-bodies.js";
 import { HttpProblem } from "../problems.js";
 import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
 
@@ -17,6 +19,7 @@ const REPEAT = "repeat the request with the same Idempotency-Key";
 export interface SessionRoutesOptions {
   readonly emitter: Emitter;
   readonly counts: Pick<Counts, "published" | "publishSeconds">;
+  readonly bodies: Bodies;
   readonly access: Pick<HttpAccess, "toPublish" | "toReadSession">;
   /** Whether the page that a request comes from may publish. */
   readonly mayPublish: OriginCheck;
@@ -28,17 +31,21 @@ export interface SessionRoutesOptions {
 
 /** `POST /sessions/:session_id/events` and `GET /sessions/:session_id`. */
 export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
-  http.post<{ Params: SessionParams }>(
-    "/sessions/:session_id/events",
-    // Before the body is read: a stranger costs nothing.
-    { onRequest: [options.access.toPublish, refusePages(options.mayPublish)] },
-    async (request, reply) => {
-      const sessionId = sessionIdOf(request);
-      const { isSingle, events } = readEvents(request.body, options.counts);
-      const results = await publish(options, sessionId, events, request);
-      return reply.code(202).send(isSingle ? results[0] : results);
-    },
-  );
+  void http.register((scope, _options, done) => {
+    readJsonBodies(scope, options.bodies);
+    scope.post<{ Params: SessionParams }>(
+      "/sessions/:session_id/events",
+      // Before the body is read: a stranger costs nothing.
+      { onRequest: [options.access.toPublish, refusePages(options.mayPublish)] },
+      async (request, reply) => {
+        const sessionId = sessionIdOf(request);
+        const { isSingle, events } = readEvents(request.body, options.counts);
+        const results = await publish(options, sessionId, events, request);
+        return reply.code(202).send(isSingle ? results[0] : results);
+      },
+    );
+    done();
+  });
 
   http.get<{ Params: SessionParams }>(
     "/sessions/:session_id",
