@@ -25,6 +25,7 @@ async function openUnread(t: Test, env: Readonly<Record<string, string>> = {}, n
     env: {
       HISTORY_PAGE_BYTES: String(PAGE_BYTES),
       HISTORY_MAX_BYTES: String(2 * PAGE_BYTES),
+      MAX_ANSWERS_BYTES: String(16 * PAGE_BYTES),
       ...env,
     },
   });
@@ -54,6 +55,18 @@ void t.test("an answer that nobody reads is let go of in its time", async (t) =>
   t.equal((await fetch(`${server.url}/healthz`)).status, 200);
 });
 
+void t.test("answers of all connections that nobody reads do not pile up", async (t) => {
+  const { server, ask } = await openUnread(t, { MAX_ANSWERS_BYTES: String(2 * PAGE_BYTES) });
+  const [first, second] = [await ask(1), await ask(1)];
+  await ask(1);
+  // Half a minute is too long for what takes so much.
+  await eventually(() => Promise.resolve(refusalCodes(server).has("slow_reader")));
+  const cut = Promise.race([first, second].map((client) => client.ended()));
+  for (const { socket } of [first, second]) socket.resume();
+  await cut;
+  t.equal((await fetch(`${server.url}/healthz`)).status, 200);
+});
+
 void t.test("a connection's requests are done one after the other", async (t) => {
   const { server, ask } = await openUnread(t);
   const client = await ask(1);
@@ -79,6 +92,7 @@ void t.test(
     const limits = {
       headersTimeoutMs: 500,
       requestTimeoutMs: 500,
+      maxAnswersBytes: 2 ** 24,
       requestsPerS: 9,
       requestsBurst: 9,
     };

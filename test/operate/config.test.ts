@@ -66,6 +66,7 @@ const BAD_VALUES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   HEADERS_TIMEOUT_MS: ["-1", "300001", "1.5"],
   REQUESTS_PER_S: ["0", "1000001", "1.5"],
   REQUESTS_BURST: ["0", "1000001", "1.5"],
+  MAX_ANSWERS_BYTES: ["2097151", "1073741825", "1.5"],
   MAX_BODIES_BYTES: ["2097151", "1073741825", "1.5"],
   REQUEST_TIMEOUT_MS: ["-1", "300001", "1.5"],
   MAX_CONNECTIONS: ["-1", "10000001", "1.5"],

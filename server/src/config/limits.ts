@@ -28,6 +28,8 @@ export interface Limits {
   readonly requestsBurst: number;
   /** Bytes of all bodies that this replica has begun to read, and has not answered. */
   readonly maxBodiesBytes: number;
+  /** Bytes of all answers over HTTP that wait for their clients. */
+  readonly maxAnswersBytes: number;
   /** Connections of this replica. */
   readonly maxConnections: number;
   /** Connections of one address to this replica, where it is known whose address it is; 0 for any number. */
@@ -57,6 +59,7 @@ export const LIMIT_READERS = {
   REQUESTS_PER_S: wholeNumber(500, 1, 1_000_000),
   REQUESTS_BURST: wholeNumber(1_000, 1, 1_000_000),
   MAX_BODIES_BYTES: wholeNumber(33_554_432, 2_097_152, 1_073_741_824),
+  MAX_ANSWERS_BYTES: wholeNumber(33_554_432, 2_097_152, 1_073_741_824),
   MAX_CONNECTIONS: wholeNumber(20_000, 1, 10_000_000),
   MAX_CONNECTIONS_PER_ADDRESS: wholeNumber(1_000, 0, 10_000_000),
   MAX_CONNECTIONS_PER_ROOM: wholeNumber(0, 0, 10_000_000),
@@ -81,6 +84,7 @@ export function toLimits(read: (variable: keyof typeof LIMIT_READERS) => number)
     requestsPerS: read("REQUESTS_PER_S"),
     requestsBurst: read("REQUESTS_BURST"),
     maxBodiesBytes: read("MAX_BODIES_BYTES"),
+    maxAnswersBytes: read("MAX_ANSWERS_BYTES"),
     maxConnections: read("MAX_CONNECTIONS"),
     maxConnectionsPerAddress: read("MAX_CONNECTIONS_PER_ADDRESS"),
     maxConnectionsPerRoom: read("MAX_CONNECTIONS_PER_ROOM"),

@@ -14,7 +14,36 @@ export interface AnswersHome {
   isDraining(): boolean;
   /** How long an answer may wait for its client, in ms. */
   readonly timeoutMs: number;
+  /** Those that wait for their clients, oldest first. */
+  readonly unread: UnreadAnswers;
   onSlowReader(request: IncomingMessage): void;
+}
+
+/** The answers of all connections that wait for their clients: their bytes together have a limit, and the oldest goes first. */
+export class UnreadAnswers {
+  readonly #maxBytes: number;
+  readonly #bytesOf = new Map<Answer, number>();
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  add(answer: Answer): void {
+    this.delete(answer);
+    this.#bytesOf.set(answer, answer.writableLength);
+    this.#bytes += answer.writableLength;
+    for (const oldest of this.#bytesOf.keys()) {
+      if (this.#bytes <= this.#maxBytes) return;
+      this.delete(oldest);
+      oldest.giveUp();
+    }
+  }
+
+  delete(answer: Answer): void {
+    this.#bytes -= this.#bytesOf.get(answer) ?? 0;
+    this.#bytesOf.delete(answer);
+  }
 }
 
 /**
@@ -55,25 +84,36 @@ export class Answer<
   /** Called by Node.js when the answer has been handed on. */
   override detachSocket(socket: Socket): void {
     super.detachSocket(socket);
-    clearTimeout(this.#giveUp);
+    this.#isOver();
     conversationOn(socket)?.answered(this);
     if (!this.req.complete) endUnread(socket);
+  }
+
+  /** Cuts the connection of a client that does not read this. */
+  giveUp(): void {
+    const { socket } = this.req;
+    if (socket.destroyed) return;
+    this.home?.onSlowReader(this.req);
+    socket.destroy();
   }
 
   /** It is the only one that waits: the next request of its connection is done when this one has been read. */
   #waitForReader(): void {
     const { home } = this;
-    const { socket } = this.req;
-    if (!home || this.#giveUp || socket.destroyed) return;
-    const cut = () => {
-      if (socket.destroyed) return;
-      home.onSlowReader(this.req);
-      socket.destroy();
+    if (!home || this.#giveUp || this.req.socket.destroyed) return;
+    const giveUp = () => {
+      this.giveUp();
     };
-    this.#giveUp = setTimeout(cut, home.timeoutMs).unref();
+    this.#giveUp = setTimeout(giveUp, home.timeoutMs).unref();
     // Whoever is gone leaves nothing behind.
     this.once("close", () => {
-      clearTimeout(this.#giveUp);
+      this.#isOver();
     });
+    home.unread.add(this);
+  }
+
+  #isOver(): void {
+    clearTimeout(this.#giveUp);
+    this.home?.unread.delete(this);
   }
 }

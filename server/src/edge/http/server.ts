@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { WaitingList } from "../intake/waiting-list.js";
-import { Answer, type AnswersHome } from "./answer.js";
+import { Answer, UnreadAnswers, type AnswersHome } from "./answer.js";
 import { Conversation, conversationOn } from "./conversation.js";
 import { lastAnswer } from "./last-words.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problems.js";
@@ -18,6 +18,8 @@ export interface ServerLimits {
   readonly headersTimeoutMs: number;
   /** How long a whole request may take to come, and its answer to be read. */
   readonly requestTimeoutMs: number;
+  /** Bytes of all answers that wait for their clients. */
+  readonly maxAnswersBytes: number;
   /** Requests of one connection in a second, over a longer time. */
   readonly requestsPerS: number;
   /** Requests of one connection at once. */
@@ -43,6 +45,7 @@ export function createLimitedServer(
   const home: AnswersHome = {
     isDraining,
     timeoutMs: requestTimeoutMs,
+    unread: new UnreadAnswers(limits.maxAnswersBytes),
     onSlowReader: (request) => {
       refuse("slow_reader", request);
     },
