@@ -27,6 +27,7 @@ import { SocketTokens } from "./edge/gate/socket-tokens.js";
 import { PlainEngine } from "./edge/plain/engine.js";
 import { healthRoutes } from "./edge/http/routes/health.js";
 import { historyRoutes } from "./edge/http/routes/history.js";
+import { Readings } from "./edge/http/routes/readings.js";
 import { pageRoutes } from "./edge/http/routes/pages.js";
 import { pollingRoutes } from "./edge/engine-io/polling.js";
 import { shortenHandshakes } from "./edge/engine-io/prototypes.js";
@@ -183,6 +184,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const access = httpAccess({ publishKeys: config.publishKeys, verifier });
   historyRoutes(http, broker, {
     authorize: access.toReadHistory,
+    readings: new Readings(addresses, refusals),
     pageBytes: config.limits.historyPageBytes,
     historyReadSeconds: counts.historyReadSeconds,
   });
@@ -190,6 +192,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     emitter,
     counts,
     log,
+    bodies: intake.bodies,
     access,
     // A key, or a token, is something that other pages do not have.
     mayPublish: (config.publishKeys ?? verifier) ? () => true : checkPublishingPage(allowedOrigins),

@@ -4,6 +4,7 @@ import type { Counts } from "../telemetry/counts.js";
 import { PROTOCOLS, type CloseReason, type EndReason, type Protocol } from "../telemetry/labels.js";
 import type { Logger } from "../telemetry/log.js";
 import type { RefusalDetail } from "../telemetry/refusals.js";
+import { Sampler } from "../telemetry/sampler.js";
 import type { Identity } from "./address.js";
 import type { CatchUp } from "./resume/catch-ups.js";
 import type { ClassroomSocket } from "./connection.js";
@@ -58,15 +59,18 @@ export function memberDetail(connection: object): RefusalDetail | undefined {
   const stayed = (connection as LoggedConnection)[stay];
   return stayed && nameOf(stayed.id, stayed.who, stayed.user);
 }
+/** More than come and go in a second where all goes well, a class of a thousand that comes back included. */
+const FLOOD = { linesPerWindow: 2_000, windowMs: 1_000 };
 
 /**
- * Counts each connection, and has a line for its start and its end: who, by what, why it ended, and between which offsets
+ * Counts each connection, and has a line for its start and its end, but under a flood: who, by what, why it ended, and between which offsets
  * it was told all there was. That costs nothing for each event, and answers "why did this student hear nothing?".
  */
 export class ConnectionLog {
   readonly #log: Logger;
   readonly #counts: Counts;
   readonly #closing: AbortSignal;
+  readonly #sampler = new Sampler(FLOOD);
   /** One for all: a function for each connection would be memory for each. */
   readonly #onDisconnect: (this: ClassroomSocket, reason: string) => void;
 
@@ -100,7 +104,7 @@ export class ConnectionLog {
     if (this.#log.isLevelEnabled("info")) {
       const { remoteAddress: address } = socket.conn;
       const line = { ...nameOf(id, who, user), address, protocol: protocolOf(socket), from };
-      this.#log.info(line, "connected");
+      this.#tell("connected", "connected", line);
     }
     const startedAtMs = Math.round(performance.now());
     const conn = socket.conn as LoggedConnection;
@@ -137,7 +141,14 @@ export class ConnectionLog {
       from,
       to: formatOffset(catchUp?.isBehind === true ? catchUp.place : room.position),
     };
-    this.#log.info(line, "disconnected");
+    this.#tell(`disconnected ${reason}`, "disconnected", line);
+  }
+
+  /** @param kind - of which so many are told; the next line of the same kind has the number of those that were not */
+  #tell(kind: string, message: string, line: object): void {
+    const untold = this.#sampler.admit(kind);
+    if (untold === undefined) return;
+    this.#log.info(untold > 0 ? { ...line, untold } : line, message);
   }
 
   #reasonOf(socket: ClassroomSocket, reason: string): CloseReason {

@@ -22,6 +22,14 @@ export interface Limits {
   readonly headersTimeoutMs: number;
   /** How long a whole request may take to come. */
   readonly requestTimeoutMs: number;
+  /** Requests of one connection in a second, over a longer time. */
+  readonly requestsPerS: number;
+  /** Requests of one connection at once. */
+  readonly requestsBurst: number;
+  /** Bytes of all bodies that this replica has begun to read, and has not answered. */
+  readonly maxBodiesBytes: number;
+  /** Bytes of all answers over HTTP that wait for their clients. */
+  readonly maxAnswersBytes: number;
   /** Connections of this replica. */
   readonly maxConnections: number;
   /** Connections of one address to this replica, where it is known whose address it is; 0 for any number. */
@@ -48,6 +56,10 @@ export const LIMIT_READERS = {
   CONNECT_TIMEOUT_MS: wholeNumber(10_000, 100, 300_000),
   HEADERS_TIMEOUT_MS: wholeNumber(10_000, 100, 300_000),
   REQUEST_TIMEOUT_MS: wholeNumber(30_000, 100, 300_000),
+  REQUESTS_PER_S: wholeNumber(500, 1, 1_000_000),
+  REQUESTS_BURST: wholeNumber(1_000, 1, 1_000_000),
+  MAX_BODIES_BYTES: wholeNumber(33_554_432, 2_097_152, 1_073_741_824),
+  MAX_ANSWERS_BYTES: wholeNumber(33_554_432, 2_097_152, 1_073_741_824),
   MAX_CONNECTIONS: wholeNumber(20_000, 1, 10_000_000),
   MAX_CONNECTIONS_PER_ADDRESS: wholeNumber(1_000, 0, 10_000_000),
   MAX_CONNECTIONS_PER_ROOM: wholeNumber(0, 0, 10_000_000),
@@ -69,6 +81,10 @@ export function toLimits(read: (variable: keyof typeof LIMIT_READERS) => number)
     connectTimeoutMs: read("CONNECT_TIMEOUT_MS"),
     headersTimeoutMs: read("HEADERS_TIMEOUT_MS"),
     requestTimeoutMs: read("REQUEST_TIMEOUT_MS"),
+    requestsPerS: read("REQUESTS_PER_S"),
+    requestsBurst: read("REQUESTS_BURST"),
+    maxBodiesBytes: read("MAX_BODIES_BYTES"),
+    maxAnswersBytes: read("MAX_ANSWERS_BYTES"),
     maxConnections: read("MAX_CONNECTIONS"),
     maxConnectionsPerAddress: read("MAX_CONNECTIONS_PER_ADDRESS"),
     maxConnectionsPerRoom: read("MAX_CONNECTIONS_PER_ROOM"),

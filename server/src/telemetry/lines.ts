@@ -2,17 +2,26 @@ import type { Writable } from "node:stream";
 
 /** So many characters are written before the turn is over. */
 const MAX_WAITING = 64 * 1024;
+/** So many bytes may wait for whoever reads the log. */
+const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 
 /**
  * Writes the lines of one turn of the event loop at once: a class that comes back makes hundreds, and each would be a
  * system call in which nobody is served. They are written before the process exits, too; who kills it loses those of the turn.
+ *
+ * Where nobody reads them, what comes later is left out until all that waits has been read.
  */
 export class GatheredLines {
   readonly #out: Writable;
+  readonly #onRead: (untold: number) => void;
   #waiting = "";
+  #isStuck = false;
+  #untold = 0;
 
-  constructor(out: Writable) {
+  /** @param onRead - called when lines are written again, with the number of those that were left out */
+  constructor(out: Writable, onRead: (untold: number) => void) {
     this.#out = out;
+    this.#onRead = onRead;
     process.on("exit", () => {
       this.flush();
     });
@@ -20,6 +29,10 @@ export class GatheredLines {
 
   /** Called by pino. */
   write(line: string): void {
+    if (this.#isStuck) {
+      this.#untold++;
+      return;
+    }
     if (this.#waiting === "") {
       setImmediate(() => {
         this.flush();
@@ -34,5 +47,13 @@ export class GatheredLines {
     const lines = this.#waiting;
     this.#waiting = "";
     this.#out.write(lines);
+    if (this.#isStuck || this.#out.writableLength <= MAX_UNREAD_BYTES) return;
+    this.#isStuck = true;
+    this.#out.once("drain", () => {
+      this.#isStuck = false;
+      const untold = this.#untold;
+      this.#untold = 0;
+      if (untold > 0) this.#onRead(untold);
+    });
   }
 }

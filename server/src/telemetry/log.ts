@@ -6,12 +6,15 @@ export type { Logger } from "pino";
 
 /** Of pino's levels. */
 const WARN = 40;
+/** In characters. */
+const MAX_FIELD_LENGTH = 256;
 /** What goes wrong for many goes wrong for all of them at once, and again at each attempt. */
 const TROUBLES = { linesPerWindow: 3, windowMs: 10_000 };
 
 /**
  * The process's log: one JSON object a line on standard output, with the node in each. The same warning or error is
- * logged three times in ten seconds at most; the next line says how many were left out, as `untold`.
+ * logged three times in ten seconds at most; the next line says how many were left out, as `untold`. A
+ * field is cut where it is long, and where nobody reads the log, lines are left out and counted.
  *
  * @param level - one of pino's levels
  */
@@ -19,7 +22,9 @@ export function createLogger(level: string, nodeId: string): Logger {
   // Whoever read the log may be gone. That must neither end the process nor keep it from ending, which pino's own
   // writer does: on a broken pipe it tries for ever.
   process.stdout.on("error", () => undefined);
-  const lines = new GatheredLines(process.stdout);
+  const lines = new GatheredLines(process.stdout, (untold) => {
+    log.warn({ untold }, "nobody read this log for a while: lines were left out");
+  });
   const sampler = new Sampler(TROUBLES);
   const hooks = {
     logMethod(this: Logger, args: Parameters<LogFn>, method: LogFn, levelOfLine: number) {
@@ -30,7 +35,22 @@ export function createLogger(level: string, nodeId: string): Logger {
       if (levelOfLine >= WARN) lines.flush();
     },
   };
-  return pino({ level, base: { node: nodeId }, hooks }, lines);
+  const log = pino({ level, base: { node: nodeId }, hooks, formatters: { log: cutLong } }, lines);
+  return log;
+}
+
+/** What a stranger says of itself, such as its name, may be in a line: that it is long must not make the log long. */
+function cutLong(fields: Record<string, unknown>): Record<string, unknown> {
+  if (!Object.values(fields).some(isLong)) return fields;
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, cut(value)]));
+}
+
+function isLong(value: unknown): value is string {
+  return typeof value === "string" && value.length > MAX_FIELD_LENGTH;
+}
+
+function cut(value: unknown): unknown {
+  return isLong(value) ? `${value.slice(0, MAX_FIELD_LENGTH)}…` : value;
 }
 
 /** The line without what differs each time. */

@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Allowance } from "../intake/allowance.js";
 import type { Intake } from "../intake/intake.js";
 import type { Waiting } from "../intake/waiting-list.js";
+import { overloaded } from "../intake/bodies.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE } from "../http/problems.js";
 
 /** Between the packets of a body. */
@@ -110,6 +111,12 @@ export class PollingIntake implements Waiting {
         if (res.statusCode !== TOO_LARGE) return;
         request.destroy();
         this.#end("too_large");
+      });
+    }
+    if (res && request.method === "POST") {
+      this.#intake.bodies.follow(request, res, () => {
+        refuse(request, overloaded());
+        res.once("finish", () => request.destroy());
       });
     }
     prototypeOf(this.#transport).onRequest.call(this.#transport, request);

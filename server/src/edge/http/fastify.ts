@@ -11,9 +11,6 @@ import { HttpProblem, PROBLEM_CONTENT_TYPE, type ProblemCode } from "./problems.
 import { noteRefusal, pathOf, protocolOf } from "./refused.js";
 import { closeOnClientError, createLimitedServer, type ServerLimits } from "./server.js";
 
-/** The longest request body, in bytes: sixteen of the longest events. */
-export const MAX_BODY_BYTES = 1024 * 1024;
-
 /** Fastify, as every route here uses it. */
 export type Http = ReturnType<typeof createHttp>;
 
@@ -43,7 +40,6 @@ export function createHttp(log: Logger, options: HttpOptions) {
       {},
       { level: log.isLevelEnabled("warn") ? "warn" : log.level },
     ) as FastifyBaseLogger,
-    bodyLimit: MAX_BODY_BYTES,
     // What is under way while the server closes is finished, and what comes is refused: by hooks (`closing.ts`).
     forceCloseConnections: false,
     return503OnClosing: false,
@@ -57,8 +53,11 @@ export function createHttp(log: Logger, options: HttpOptions) {
   http.setNotFoundHandler(() => {
     throw notFound();
   });
-  // Fastify's own parser for it: events are JSON.
-  http.removeContentTypeParser("text/plain");
+  // Where nothing is done with a body, none is read: not what somebody sends to a path that there is not, either.
+  http.removeAllContentTypeParsers();
+  http.addContentTypeParser("*", (_request, _payload, parsed) => {
+    parsed(null);
+  });
   refuseOrigins(http, checkOrigin(allowedOrigins));
   void http.register(cors, corsOptions(allowedOrigins));
   void http.register(helmet, {
@@ -102,7 +101,6 @@ function notFound(): HttpProblem {
 }
 
 const FASTIFY_PROBLEMS: Readonly<Record<number, [ProblemCode, string]>> = {
-  413: ["payload_too_large", `the body is longer than ${String(MAX_BODY_BYTES)} bytes`],
   415: ["unsupported_media_type", "send JSON, with Content-Type: application/json"],
 };
 

@@ -32,6 +32,7 @@ export type ProblemCode =
   | "unsupported_media_type"
   | "upgrade_required"
   | "request_timeout"
+  | "overloaded"
   | "too_many_connections"
   | "too_many_new_connections"
   | NotReadyCode

@@ -2,6 +2,7 @@ import type { WebSocketServer } from "ws";
 import { whom, type Client } from "../../classroom/whom.js";
 import type { RefusalCode, Refusals } from "../../telemetry/refusals.js";
 import type { MessageRate } from "./allowance.js";
+import { Bodies } from "./bodies.js";
 import { WaitingList } from "./waiting-list.js";
 
 /** A message may come in as many fragments. No client that is known sends more than one. */
@@ -24,6 +25,7 @@ export interface IntakeLimits {
   readonly messagesBurst: number;
   readonly maxConnectFrameBytes: number;
   readonly maxFrameBytes: number;
+  readonly maxBodiesBytes: number;
 }
 
 /** What is to be known of limits where the bytes of clients come in: one for all connections. */
@@ -33,12 +35,14 @@ export class Intake {
   readonly maxConnectFrameBytes: number;
   readonly maxFrameBytes: number;
   readonly waiting = new WaitingList();
+  readonly bodies: Bodies;
   readonly #refusals: Refusals;
 
   constructor(limits: IntakeLimits, refusals: Refusals) {
     this.rate = { perS: limits.messagesPerS, burst: limits.messagesBurst };
     this.maxConnectFrameBytes = limits.maxConnectFrameBytes;
     this.maxFrameBytes = limits.maxFrameBytes;
+    this.bodies = new Bodies(limits.maxBodiesBytes);
     this.#refusals = refusals;
   }
 

@@ -6,24 +6,34 @@ import {
   type Offset,
   type Position,
   type Role,
-  type RoomName,
   type SessionId,
 } from "@inthon/emitter/protocol";
 import type { Distribution } from "../../../telemetry/distribution.js";
-import { isReadable, type Broker, type PageLimit, type RoomEvent } from "../../../cluster/ports.js";
+import {
+  isReadable,
+  type Broker,
+  type HistoryPage,
+  type PageLimit,
+  type RoomEvent,
+} from "../../../cluster/ports.js";
 import { untilDoneWithin } from "../../../cluster/retry.js";
 import { isInHistory } from "../../../cluster/standing.js";
 import type { Authorize } from "../../gate/http-access.js";
 import type { Http } from "../fastify.js";
 import { HttpProblem } from "../problems.js";
+import type { Readings } from "./readings.js";
 import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1_000;
 /** What a reader waits for Redis, to answer or to be back. */
 const READ_TIMEOUT_MS = 3_000;
+/** A page is put together from so many bytes at once. */
+const PIECE_BYTES = 128 * 1024;
 /** Before every event of every epoch. */
 const THE_BEGINNING: Position = { epoch: 0, n: 0 };
+/** What somebody gets who has gone. */
+const NOTHING: HistoryPage = { head: THE_BEGINNING, ends: [], events: [] };
 
 interface HistoryQuery {
   role?: string;
@@ -45,13 +55,18 @@ interface HistoryAnswer {
 /**
  * `GET /sessions/:session_id/events?role=&after=&limit=` reads what a role was told.
  *
- * @param options - `authorize`: lets through who may read it; `pageBytes`: of events in one answer; `historyReadSeconds`: what
+ * @param options - `authorize`: lets through who may read it; `readings`: how many do at the same time; `pageBytes`: of events in one answer; `historyReadSeconds`: what
  *   reading took
  */
 export function historyRoutes(
   http: Http,
   broker: Broker,
-  options: { authorize: Authorize; pageBytes: number; historyReadSeconds: Distribution },
+  options: {
+    authorize: Authorize;
+    readings: Readings;
+    pageBytes: number;
+    historyReadSeconds: Distribution;
+  },
 ): void {
   http.get<{ Params: SessionParams; Querystring: HistoryQuery }>(
     "/sessions/:session_id/events",
@@ -61,9 +76,13 @@ export function historyRoutes(
       const { role, after, limit } = readQuery(request.query);
       const room = roomName(sessionId, role);
       try {
-        const { head, isComplete, events } = await untilDoneWithin(READ_TIMEOUT_MS, () =>
-          options.historyReadSeconds.time(
-            readAfter(broker, room, after, { events: limit, bytes: options.pageBytes }),
+        const { socket } = request.raw;
+        const look: Look = (from, most) =>
+          socket.destroyed ? Promise.resolve(NOTHING) : broker.look(room, from, most);
+        const most = { events: limit, bytes: options.pageBytes };
+        const { head, isComplete, events } = await options.readings.among(request, (inTurn) =>
+          untilDoneWithin(READ_TIMEOUT_MS, () =>
+            inTurn(() => options.historyReadSeconds.time(readAfter(look, after, most))),
           ),
         );
         return {
@@ -74,33 +93,54 @@ export function historyRoutes(
           events: events.map(({ offset, event }) => ({ offset, event })),
         };
       } catch (cause) {
-        throw unavailable(cause);
+        throw cause instanceof HttpProblem ? cause : unavailable(cause);
       }
     },
   );
 }
 
+/** Looks at a room's history, for somebody who is still there. */
+type Look = (after: Position, limit: PageLimit) => Promise<HistoryPage>;
+
 /** What comes after a position; where the history does not reach back to it, all that there is. */
-async function readAfter(
-  broker: Broker,
-  room: RoomName,
-  after: Position | undefined,
-  limit: PageLimit,
-) {
+async function readAfter(look: Look, after: Position | undefined, limit: PageLimit) {
   // Who has seen nothing, of a history that there was not yet, begins at the beginning.
   const isBeginning = !after || (after.epoch === 0 && after.n === 0);
-  let page = await broker.look(room, after ?? THE_BEGINNING, limit);
+  let page = await look(after ?? THE_BEGINNING, pieceOf(limit));
   const isReachable = isBeginning || isInHistory(page, after);
-  if (!isReachable) page = await broker.look(room, THE_BEGINNING, limit);
+  if (!isReachable) page = await look(THE_BEGINNING, pieceOf(limit));
   const from = isReachable && after ? after : THE_BEGINNING;
   const first = page.events[0]?.position.n ?? page.head.n + 1;
-  // Who reads on from the last event of an answer needs one.
-  for (let last = page.events.at(-1); last && !page.events.some(isReadable);) {
-    page = await broker.look(room, last.position, limit);
+  const events = page.events.filter(isReadable);
+  let left = less(limit, page);
+  for (let last = page.events.at(-1); last && last.position.n < page.head.n;) {
+    // Who reads on from the last event of an answer needs one.
+    if ((left.events <= 0 || left.bytes <= 0) && events.length > 0) break;
+    const next = await look(last.position, pieceOf(left));
+    // What has been forgotten meanwhile is missed by whoever reads on, who is told so.
+    if (next.events[0]?.position.n !== last.position.n + 1) break;
+    // One event is in it in any case: it may be too much.
+    const isTooMuch = events.length > 0 && bytesOf(next) > left.bytes;
+    if (isTooMuch) break;
+    page = next;
+    events.push(...page.events.filter(isReadable));
+    left = less(left, page);
     last = page.events.at(-1);
   }
-  const events = page.events.filter(isReadable);
   return { head: page.head, events, isComplete: isReachable && first === from.n + 1 };
+}
+
+/** What Redis is asked for in one go: whatever else it is asked for waits until that has come. */
+function pieceOf({ events, bytes }: PageLimit): PageLimit {
+  return { events: Math.max(events, 1), bytes: Math.max(Math.min(bytes, PIECE_BYTES), 1) };
+}
+
+function less({ events, bytes }: PageLimit, page: HistoryPage): PageLimit {
+  return { events: events - page.events.length, bytes: bytes - bytesOf(page) };
+}
+
+function bytesOf({ events }: HistoryPage): number {
+  return events.reduce((sum, entry) => sum + (isReadable(entry) ? entry.bytes : 0), 0);
 }
 
 function readQuery(query: HistoryQuery): {

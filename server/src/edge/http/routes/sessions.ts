@@ -14,7 +14,9 @@ import type { Logger } from "../../../telemetry/log.js";
 import type { FastifyRequest } from "fastify";
 import type { HttpAccess } from "../../gate/http-access.js";
 import { originNotAllowed, type OriginCheck } from "../../gate/origins.js";
+import type { Bodies } from "../../intake/bodies.js";
 import type { Http } from "../fastify.js";
+import { readJsonBodies } from "../json-bodies.js";
 import { HttpProblem } from "../problems.js";
 import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
 
@@ -28,6 +30,7 @@ export interface SessionRoutesOptions {
   readonly counts: Pick<Counts, "published" | "publishSeconds">;
   /** At `debug` it tells of each request that publishes: never what. */
   readonly log: Logger;
+  readonly bodies: Bodies;
   readonly access: Pick<HttpAccess, "toPublish" | "toReadSession">;
   /** Whether the page that a request comes from may publish. */
   readonly mayPublish: OriginCheck;
@@ -39,17 +42,21 @@ export interface SessionRoutesOptions {
 
 /** `POST /sessions/:session_id/events` and `GET /sessions/:session_id`. */
 export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
-  http.post<{ Params: SessionParams }>(
-    "/sessions/:session_id/events",
-    // Before the body is read: a stranger costs nothing.
-    { onRequest: [options.access.toPublish, refusePages(options.mayPublish)] },
-    async (request, reply) => {
-      const sessionId = sessionIdOf(request);
-      const { isSingle, events } = readEvents(sessionId, request.body, options);
-      const results = await publish(options, sessionId, events, request);
-      return reply.code(202).send(isSingle ? results[0] : results);
-    },
-  );
+  void http.register((scope, _options, done) => {
+    readJsonBodies(scope, options.bodies);
+    scope.post<{ Params: SessionParams }>(
+      "/sessions/:session_id/events",
+      // Before the body is read: a stranger costs nothing.
+      { onRequest: [options.access.toPublish, refusePages(options.mayPublish)] },
+      async (request, reply) => {
+        const sessionId = sessionIdOf(request);
+        const { isSingle, events } = readEvents(sessionId, request.body, options);
+        const results = await publish(options, sessionId, events, request);
+        return reply.code(202).send(isSingle ? results[0] : results);
+      },
+    );
+    done();
+  });
 
   http.get<{ Params: SessionParams }>(
     "/sessions/:session_id",

@@ -1,0 +1,82 @@
+import type { FastifyRequest } from "fastify";
+import type { Refusals } from "../../../telemetry/refusals.js";
+import type { ClientAddresses } from "../../gate/client-addresses.js";
+import { HttpProblem } from "../problems.js";
+import { RETRY_AFTER } from "./session-id.js";
+
+/** Histories that are read at the same time: each has one bounded piece under way to Redis, which others wait behind. */
+const MAX_UNDER_WAY = 4;
+/** And those that wait for their turn, together with them. */
+const MAX_OF_ALL = 128;
+/** Of these, those of one address, or where it is not known whose that is, of one connection. */
+const MAX_OF_ONE = 16;
+
+/** Reads when it is its turn. */
+export type InTurn = <T>(read: () => Promise<T>) => Promise<T>;
+
+/** Lets few read histories at the same time, so that what else Redis is asked for does not wait behind them. */
+export class Readings {
+  readonly #addresses: ClientAddresses;
+  readonly #refusals: Refusals;
+  readonly #ofOne = new Map<unknown, number>();
+  readonly #waiting: (() => void)[] = [];
+  #underWay = 0;
+  #all = 0;
+
+  constructor(addresses: ClientAddresses, refusals: Refusals) {
+    this.#addresses = addresses;
+    this.#refusals = refusals;
+  }
+
+  /**
+   * @param work - reads in turns, each of which begins nothing where its client has gone by then, or the work is done
+   * @throws HttpProblem 429 or 503 where too many read already
+   */
+  async among<T>({ raw }: FastifyRequest, work: (inTurn: InTurn) => Promise<T>): Promise<T> {
+    const { socket } = raw;
+    const one = this.#addresses.ownerOf(raw) ?? socket;
+    const before = this.#ofOne.get(one) ?? 0;
+    if (before >= MAX_OF_ONE) throw this.#refuse(raw, 429, "of this address");
+    if (this.#all >= MAX_OF_ALL) throw this.#refuse(raw, 503, "here");
+    this.#ofOne.set(one, before + 1);
+    this.#all++;
+    let isDone = false;
+    try {
+      return await work((read) => this.#inTurn(() => isDone || socket.destroyed, read));
+    } finally {
+      isDone = true;
+      this.#all--;
+      const after = (this.#ofOne.get(one) ?? 1) - 1;
+      if (after > 0) this.#ofOne.set(one, after);
+      else this.#ofOne.delete(one);
+    }
+  }
+
+  async #inTurn<T>(isForNobody: () => boolean, read: () => Promise<T>): Promise<T> {
+    if (this.#underWay < MAX_UNDER_WAY) this.#underWay++;
+    // Whoever is done hands on its place.
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      if (isForNobody()) throw new Error("nobody waits for this history");
+      return await read();
+    } finally {
+      this.#handOn();
+    }
+  }
+
+  #handOn(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#underWay--;
+  }
+
+  #refuse(raw: FastifyRequest["raw"], status: 429 | 503, where: string): HttpProblem {
+    this.#refusals.note("too_many_messages", {
+      protocol: "http",
+      address: this.#addresses.of(raw),
+    });
+    const code = status === 429 ? "too_many_messages" : "overloaded";
+    const detail = `as many histories are read ${where} as may be at the same time: try again in a second`;
+    return new HttpProblem(status, code, detail, { headers: RETRY_AFTER });
+  }
+}

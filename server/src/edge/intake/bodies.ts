@@ -1,0 +1,80 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { HttpProblem } from "../http/problems.js";
+
+/** What a piece of a body takes besides its bytes: whoever sends single bytes makes as many objects. */
+const BYTES_OF_A_PIECE = 128;
+
+interface Body {
+  bytes: number;
+  readonly onGiveUp: () => void;
+}
+
+/**
+ * The bodies that this replica has begun to read and has not answered, whosever they are: their bytes together have a limit.
+ * Where it is reached, whoever takes longest to send his is given up, so that slow ones keep nobody else out.
+ */
+export class Bodies {
+  readonly #maxBytes: number;
+  /** Those that have not come whole, oldest first. */
+  readonly #coming = new Set<Body>();
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** For tests and metrics: bytes of all, as they are counted. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * To be called where a body is read, in the turn in which that begins. A client that has asked whether it may send it
+   * is told to.
+   *
+   * @param onGiveUp - refuses the rest of it; called once at most
+   */
+  follow(request: IncomingMessage, response: ServerResponse, onGiveUp: () => void): void {
+    const body: Body = { bytes: 0, onGiveUp };
+    this.#coming.add(body);
+    if (isAsking(request)) response.writeContinue();
+    const count = (piece: Buffer | string) => {
+      if (this.#coming.has(body)) this.#grow(body, Buffer.byteLength(piece) + BYTES_OF_A_PIECE);
+    };
+    request.on("data", count);
+    request.once("end", () => {
+      this.#coming.delete(body);
+    });
+    response.once("close", () => {
+      request.off("data", count);
+      this.#coming.delete(body);
+      this.#release(body);
+    });
+  }
+
+  #grow(body: Body, bytes: number): void {
+    body.bytes += bytes;
+    this.#bytes += bytes;
+    for (const slowest of this.#coming) {
+      if (this.#bytes <= this.#maxBytes) return;
+      this.#coming.delete(slowest);
+      this.#release(slowest);
+      slowest.onGiveUp();
+    }
+  }
+
+  #release(body: Body): void {
+    this.#bytes -= body.bytes;
+    body.bytes = 0;
+  }
+}
+
+function isAsking({ headers }: IncomingMessage): boolean {
+  return headers.expect?.toLowerCase() === "100-continue";
+}
+
+/** What a client is told of which this replica has no room for more. */
+export function overloaded(): HttpProblem {
+  const detail = "this replica reads as many bodies as it may: try again, and send it at once";
+  return new HttpProblem(503, "overloaded", detail, { headers: { "retry-after": "1" } });
+}

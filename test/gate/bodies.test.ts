@@ -1,0 +1,106 @@
+import { randomUUID } from "node:crypto";
+import t from "tap";
+import { connect } from "@inthon/emitter";
+import { RawBytes, requestHead } from "../helpers/clients/raw-bytes.js";
+import { startServer } from "../helpers/processes/server-process.js";
+
+const KEY = "a-publish-key";
+const EVENTS = `/sessions/${randomUUID()}/events`;
+const POLLING = `/ws/session/${randomUUID()}/student/?EIO=4&transport=polling`;
+const JSON_BODY = ["Content-Type: application/json"];
+const AUTHORIZED = [`Authorization: Bearer ${KEY}`, ...JSON_BODY];
+const EVENT = '{"event":"important","note":"[[[[[[[[[[[[{{{{{{,,,,","capture_url":null}';
+const CONTINUE = "HTTP/1.1 100 Continue";
+
+void t.test("a body that nothing is done with is not waited for", async (t) => {
+  const server = await startServer({ env: { AUTH: "off" } });
+  t.teardown(() => server.stop());
+  const unread: readonly (readonly [method: string, path: string])[] = [
+    ["POST", "/nowhere"],
+    ["POST", "/"],
+    ["POST", "/healthz"],
+    ["PUT", EVENTS],
+    ["POST", "/socket.io/socket.io.js"],
+    ["DELETE", "/sessions/a"],
+  ];
+  for (const [method, path] of unread) {
+    const client = await RawBytes.open(server.url);
+    client.send(requestHead(method, path, [...JSON_BODY, "Content-Length: 1000000"]), "[");
+    await client.ended();
+    t.match(client.received, /^HTTP\/1.1 404 .*"code":"not_found"/s, `${method} ${path}`);
+  }
+});
+
+void t.test("who asks before it sends a body is told to where one is read", async (t) => {
+  const server = await startServer({ env: { PUBLISH_KEYS: KEY } });
+  t.teardown(() => server.stop());
+  const asking = ["Expect: 100-continue", `Content-Length: ${String(EVENT.length)}`];
+  const refused: Readonly<Record<string, string>> = {
+    401: requestHead("POST", EVENTS, [...JSON_BODY, ...asking]),
+    404: requestHead("POST", "/nowhere", [...JSON_BODY, ...asking]),
+    415: requestHead("POST", EVENTS, [AUTHORIZED[0] ?? "", "Content-Type: text/plain", ...asking]),
+    400: requestHead("POST", `${POLLING}&sid=x`, asking),
+  };
+  for (const [status, head] of Object.entries(refused)) {
+    const client = await RawBytes.open(server.url);
+    client.send(head);
+    await client.ended();
+    t.match(client.received, new RegExp(`^HTTP/1.1 ${status}`), status);
+    t.notMatch(client.received, CONTINUE);
+  }
+  const client = await RawBytes.open(server.url);
+  t.teardown(() => client.socket.destroy());
+  client.send(requestHead("POST", EVENTS, [...AUTHORIZED, ...asking]));
+  await client.until(CONTINUE);
+  client.send(EVENT);
+  t.match(await client.until('"duplicate":false'), "HTTP/1.1 202");
+});
+
+void t.test("all bodies together have a limit, which keeps out the slowest", async (t) => {
+  const env = { AUTH: "off", MAX_BODIES_BYTES: String(2 * 1024 * 1024) };
+  const server = await startServer({ env });
+  t.teardown(() => server.stop());
+  const slow: RawBytes[] = [];
+  for (let i = 0; i < 4; i++) {
+    const client = await RawBytes.open(server.url);
+    t.teardown(() => client.socket.destroy());
+    client.send(requestHead("POST", EVENTS, [...JSON_BODY, "Content-Length: 1000000"]));
+    client.send(" ".repeat(900_000));
+    slow.push(client);
+  }
+  const [first, second] = slow;
+  await Promise.all([first?.ended(), second?.ended()]);
+  t.match(first?.received, /^HTTP\/1.1 503 .*retry-after: 1.*"code":"overloaded"/s);
+  t.match(second?.received, "HTTP/1.1 503");
+  const emitter = await connect(server.url);
+  t.teardown(() => emitter.close());
+  await emitter.emit("a", "important", { note: "x".repeat(60_000), capture_url: null });
+  t.equal(slow[3]?.received, "", "and who came later goes on");
+});
+
+void t.test("single bytes are counted for what they take", async (t) => {
+  const env = { AUTH: "off", MAX_BODIES_BYTES: String(2 * 1024 * 1024) };
+  const server = await startServer({ env });
+  t.teardown(() => server.stop());
+  const client = await RawBytes.open(server.url);
+  t.teardown(() => client.socket.destroy());
+  client.send(requestHead("POST", EVENTS, [...JSON_BODY, "Transfer-Encoding: chunked"]));
+  client.send("1\r\n \r\n".repeat(20_000));
+  await client.ended();
+  t.match(client.received, /^HTTP\/1.1 503 .*"code":"overloaded"/s);
+});
+
+void t.test("what parses slowly is not parsed, whatever stands in its texts", async (t) => {
+  const server = await startServer({ env: { AUTH: "off" } });
+  t.teardown(() => server.stop());
+  const post = async (body: string) => {
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${server.url}${EVENTS}`, { method: "POST", headers, body });
+    const { errors } = (await answer.json()) as { errors?: readonly { path: string }[] };
+    return [answer.status, errors?.[0]?.path];
+  };
+  t.strictSame(await post(EVENT), [202, undefined]);
+  t.strictSame(await post(`[${EVENT},${"[".repeat(500_000)}`), [400, "/1"]);
+  t.strictSame(await post(`[${EVENT},{"a":[${"0,".repeat(200_000)}0]}]`), [400, "/1"]);
+  t.strictSame(await post(`{"a":${"[".repeat(500_000)}`), [400, ""]);
+});

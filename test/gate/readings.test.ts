@@ -1,0 +1,77 @@
+import { randomUUID } from "node:crypto";
+import t, { type Test } from "tap";
+import { connect } from "@inthon/emitter";
+import { RawBytes, requestHead } from "../helpers/clients/raw-bytes.js";
+import { eventually } from "../helpers/eventually.js";
+import { startServer } from "../helpers/processes/server-process.js";
+import { startRedis } from "../helpers/processes/redis-server.js";
+import { refusalCodes } from "./helpers/refusal-log.js";
+
+const NOTE = "x".repeat(4_000);
+const NOTES = 500;
+const CLIENTS = 20;
+
+interface Page {
+  readonly complete: boolean;
+  readonly events: readonly { readonly offset: string }[];
+}
+
+async function openFat(t: Test, kind: "memory" | "Redis", env = {}) {
+  const redis = kind === "Redis" ? await startRedis() : undefined;
+  if (redis) t.teardown(() => redis.stop());
+  const server = await startServer({ env: { ...(redis && { REDIS_URL: redis.url }), ...env } });
+  t.teardown(() => server.stop());
+  const session = randomUUID();
+  const emitter = await connect(server.url);
+  t.teardown(() => emitter.close());
+  const offsets: string[] = [];
+  for (let i = 0; i < NOTES; i++) {
+    const told = await emitter.emit(session, "important", { note: NOTE, capture_url: null });
+    offsets.push(told.offsets.student ?? "");
+  }
+  return { redis, server, emitter, offsets, path: `/sessions/${session}/events?role=student` };
+}
+
+for (const kind of ["memory", "Redis"] as const) {
+  void t.test(`${kind}: a page that is put together from pieces is whole`, async (t) => {
+    const { server, offsets, path } = await openFat(t, kind);
+    const read: string[] = [];
+    for (let after = ""; read.length < NOTES;) {
+      const answer = await fetch(`${server.url}${path}&limit=1000${after}`);
+      const text = await answer.text();
+      const { events, complete } = JSON.parse(text) as Page;
+      t.ok(complete);
+      t.ok(text.length > 900_000 || read.length + events.length === NOTES, "and full");
+      t.ok(text.length < 1_200_000);
+      read.push(...events.map(({ offset }) => offset));
+      after = `&after=${read.at(-1) ?? ""}`;
+    }
+    t.strictSame(read, offsets);
+    const few = await fetch(`${server.url}${path}&limit=150`);
+    const { events } = (await few.json()) as Page;
+    t.equal(events.length, 150);
+  });
+}
+
+void t.test("those who read very much hold up nobody who publishes", async (t) => {
+  const { redis, server, emitter, path } = await openFat(t, "Redis", { TRUST_PROXY: "false" });
+  const request = requestHead("GET", `${path}&limit=1000`, []).repeat(8);
+  const clients: RawBytes[] = [];
+  for (let i = 0; i < CLIENTS; i++) {
+    const client = await RawBytes.open(server.url);
+    t.teardown(() => client.socket.destroy());
+    clients.push(client);
+  }
+  // While it does not answer, all come together.
+  redis?.pause();
+  for (const client of clients) client.send(request);
+  await eventually(() => Promise.resolve(refusalCodes(server).has("too_many_messages")));
+  redis?.resume();
+  await emitter.emit("other", "important", { note: "", capture_url: null });
+  const refused = () => clients.filter(({ received }) => received.startsWith("HTTP/1.1 429"));
+  await eventually(() => Promise.resolve(refused().length > 0));
+  t.match(refused()[0]?.received, /retry-after: 1.*"code":"too_many_messages"/s);
+  t.equal((await fetch(`${server.url}/readyz`)).status, 200);
+  for (const { socket } of clients) socket.destroy();
+  await eventually(async () => (await fetch(`${server.url}${path}`)).status === 200);
+});
