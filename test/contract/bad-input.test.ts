@@ -155,17 +155,17 @@ void t.test("a session id that is none is not found", async (t) => {
 });
 
 void t.test("with publish keys, only their holders publish", async (t) => {
-  const guarded = await startServer({ env: { PUBLISH_KEYS: "first-key, second-key" } });
+  const guarded = await startServer({ env: { PUBLISH_KEYS: "first-key-of-two, second-key-of-two" } });
   t.teardown(() => guarded.stop());
   const wrong = [
     "",
     "Bearer",
     "Bearer first",
-    "Bearer first-key,second-key",
-    "Bearer FIRST-KEY",
-    "first-key",
+    "Bearer first-key-of-two,second-key-of-two",
+    "Bearer FIRST-KEY-OF-TWO",
+    "first-key-of-two",
   ];
-  for (const authorization of [undefined, ...wrong, "Basic first-key", "Bearer first-key x"]) {
+  for (const authorization of [undefined, ...wrong, "Basic first-key-of-two", "Bearer first-key-of-two x"]) {
     for (const body of [EVENT, "{"]) {
       const headers = { ...JSON_TYPE, ...(authorization === undefined ? {} : { authorization }) };
       const answer = await post(guarded.url, { body, headers });
@@ -177,7 +177,7 @@ void t.test("with publish keys, only their holders publish", async (t) => {
       t.equal(answer.challenge, "Bearer");
     }
   }
-  for (const authorization of ["Bearer first-key", "bearer second-key"]) {
+  for (const authorization of ["Bearer first-key-of-two", "bearer second-key-of-two"]) {
     const { status } = await post(guarded.url, {
       body: EVENT,
       headers: { ...JSON_TYPE, authorization },

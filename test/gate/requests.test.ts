@@ -6,7 +6,7 @@ import { openFiles } from "../helpers/open-files.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { refusalCodes } from "./helpers/refusal-log.js";
 
-const KEY = "a-publish-key";
+const KEY = "a-key-of-a-service";
 const SESSION = `/ws/session/${randomUUID()}/student/`;
 const POLLING = `${SESSION}?EIO=4&transport=polling`;
 const EVENTS = `/sessions/${randomUUID()}/events`;

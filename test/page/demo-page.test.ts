@@ -275,7 +275,7 @@ t.test("what the server refuses is shown beside the field's form, with the path"
 });
 
 t.test("a server with publish keys is given one, which the tab keeps", async (t) => {
-  const server = await startServer({ env: { PUBLISH_KEYS: "let-me-in" } });
+  const server = await startServer({ env: { PUBLISH_KEYS: "let-me-in-let-me-in" } });
   t.teardown(async () => server.stop());
   const desk = openDesk(t, { url: server.url });
   const tab = await desk.open(randomUUID());
@@ -284,7 +284,7 @@ t.test("a server with publish keys is given one, which the tab keeps", async (t)
   await student.send("feedback");
   await reads(student.root.locator('[data-composer="feedback"] output'), "401: ");
   await picture(tab.page, "publish-key");
-  await key.fill("let-me-in");
+  await key.fill("let-me-in-let-me-in");
   await key.press("Enter");
   await tab.view("teacher").event("feedback").waitFor();
   await tab.page.reload();

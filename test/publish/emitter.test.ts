@@ -54,15 +54,15 @@ void t.test("a Redis history holds no more than it may, and all of it expires", 
 });
 
 void t.test("a server with publish keys is only open to who has one", async (t) => {
-  const server = await startServer({ env: { PUBLISH_KEYS: "first-key,second-key" } });
+  const server = await startServer({ env: { PUBLISH_KEYS: "first-key-of-two,second-key-of-two" } });
   t.teardown(() => server.stop());
-  for (const key of [undefined, "first", "first-key,second-key", "FIRST-KEY"]) {
+  for (const key of [undefined, "first", "first-key-of-two,second-key-of-two", "FIRST-KEY-OF-TWO"]) {
     const emitter = await connect(server.url, key === undefined ? {} : { key });
     const failure = await failureOf(emitter.emit(randomUUID(), "session_ended"));
     t.match(failure, { code: "unauthorized", retryable: false }, String(key));
     await emitter.close();
   }
-  for (const key of ["first-key", "second-key"]) {
+  for (const key of ["first-key-of-two", "second-key-of-two"]) {
     const emitter = await connect(`${server.url}/`, { key });
     t.match(await emitter.emit(randomUUID(), "session_ended"), { duplicate: false });
     await emitter.close();

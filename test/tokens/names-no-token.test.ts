@@ -80,7 +80,7 @@ void t.test(
     const { env } = await withSecret();
     for (const [expected, settings] of [
       [1, {}],
-      [1, { AUTH: "off", PUBLISH_KEYS: "key" }],
+      [1, { AUTH: "off", PUBLISH_KEYS: "a-key-of-a-service" }],
       [0, env],
     ] as const) {
       const server = await startServer({ env: { ...settings } });

@@ -1,4 +1,6 @@
-import { createPublicKey, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import { formOf, notASecret } from "./key-forms.js";
+import { readPublicKey } from "./public-key.js";
 import type { Reader } from "./readers.js";
 
 /** How it is known who may come in. */
@@ -34,12 +36,7 @@ export const AUTH_READERS = {
     throw new Error("must be off, or unset");
   },
   NODE_ENV: (text) => text,
-  JWT_SECRET: (text) => {
-    if (text === undefined) return undefined;
-    const secret = new TextEncoder().encode(text);
-    if (secret.length >= MIN_SECRET_BYTES) return secret;
-    throw new Error(`must be at least ${MIN_SECRET_BYTES} bytes: make one by openssl rand -hex 32`);
-  },
+  JWT_SECRET: (text) => (text === undefined ? undefined : readSecret(text)),
   JWT_PUBLIC_KEY: (text) => {
     if (text === undefined) return undefined;
     const key = readPublicKey(text);
@@ -82,15 +79,18 @@ export function toAuth(variables: AuthVariables): AuthConfig | Contradiction {
   };
 }
 
-function readPublicKey(text: string): KeyObject {
-  // Where a variable can hold but one line, lines are told apart by \n.
-  const pem = text.replaceAll("\\n", "\n").trim();
-  try {
-    if (pem.startsWith("-----BEGIN PUBLIC KEY-----")) return createPublicKey(pem);
-  } catch {
-    // What OpenSSL says of it helps nobody.
+/** What whoever signs has to have as well, byte for byte. */
+function readSecret(text: string): Uint8Array {
+  const form = formOf(text);
+  if (form !== undefined) throw new Error(notASecret(form));
+  if (text !== text.trim()) {
+    throw new Error(
+      "begins or ends with white space, such as the end of a file's last line: take that away, as those who sign tokens may not have it",
+    );
   }
-  throw new Error("must be a public key as PEM (SPKI), beginning with -----BEGIN PUBLIC KEY-----");
+  const secret = new TextEncoder().encode(text);
+  if (secret.length >= MIN_SECRET_BYTES) return secret;
+  throw new Error(`must be at least ${MIN_SECRET_BYTES} bytes: make one by openssl rand -hex 32`);
 }
 
 function algorithmsOf({ asymmetricKeyType: type, asymmetricKeyDetails }: KeyObject): string[] {

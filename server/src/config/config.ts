@@ -7,7 +7,8 @@ import { CANARY_READERS, toCanary, type CanaryConfig } from "./canary.js";
 import { DRAIN_READERS, toDrain, type DrainConfig } from "./drain.js";
 import { LIMIT_READERS, toLimits, type Limits } from "./limits.js";
 import { readOrigins } from "./origins.js";
-import { list, wholeNumber, type Reader } from "./readers.js";
+import { readPublishKeys } from "./publish-keys.js";
+import { wholeNumber, type Reader } from "./readers.js";
 import { readTrustProxy, type TrustProxy } from "./trust-proxy.js";
 import { readRedisUrl, type ClusterConfig } from "./redis-url.js";
 
@@ -92,13 +93,7 @@ const READERS = {
   PING_TIMEOUT_MS: wholeNumber(10_000, 100, 300_000),
   LEASE_MS: wholeNumber(10_000, 1_000, 300_000),
   TEACHER_OFFLINE_GRACE_MS: wholeNumber(0, 0, 600_000),
-  PUBLISH_KEYS: (text) => {
-    const keys = list(text);
-    if (keys?.some((key) => !/^[\x21-\x7e]{1,256}$/.test(key))) {
-      throw new Error("must be keys of 1 to 256 visible ASCII characters, separated by commas");
-    }
-    return keys;
-  },
+  PUBLISH_KEYS: readPublishKeys,
   ALLOWED_ORIGINS: readOrigins,
   TRUST_PROXY: readTrustProxy,
   ...AUTH_READERS,
@@ -113,14 +108,31 @@ type Variable = keyof typeof READERS;
 export const ENVIRONMENT_VARIABLES = Object.keys(READERS) as readonly Variable[];
 
 /**
+ * An empty one is a secret that was not found, by Docker Compose for one: to take it for unset would open what it was to
+ * close, or give each replica a classroom of its own.
+ */
+const NEVER_EMPTY: ReadonlySet<Variable> = new Set<Variable>([
+  "JWT_SECRET",
+  "JWT_PUBLIC_KEY",
+  "JWKS_URL",
+  "PUBLISH_KEYS",
+  "ALLOWED_ORIGINS",
+  "TRUST_PROXY",
+  "REDIS_URL",
+]);
+
+/**
  * Reads the environment, once.
  *
  * @throws ConfigError naming the first bad variable
  */
 export function loadConfig(environment: Environment): Config {
   const read = <Name extends Variable>(name: Name): ReturnType<(typeof READERS)[Name]> => {
-    // An empty variable is how a manifest says "not set".
+    // An empty variable is how a manifest says "not set", except of what would then let in anyone.
     const text = environment[name] === "" ? undefined : environment[name];
+    if (text !== environment[name] && NEVER_EMPTY.has(name)) {
+      throw new ConfigError(name, "is set, but empty: give it a value, or unset it");
+    }
     try {
       return READERS[name](text) as ReturnType<(typeof READERS)[Name]>;
     } catch (error) {

@@ -166,7 +166,7 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: "a body without end after a 401",
-    env: { PUBLISH_KEYS: "a-key" },
+    env: { PUBLISH_KEYS: "a-key-of-a-service" },
     run: (target) =>
       always(4, async () => {
         const socket = await post(

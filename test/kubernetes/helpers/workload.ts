@@ -17,7 +17,7 @@ export const POD_NAME = `${SERVER}-6d4cf56db6-x2x7k`;
 export const OPERATORS_SECRET: Variables = {
   REDIS_URL: "rediss://redis.example:6379",
   JWT_SECRET: "a-secret-of-at-least-32-characters",
-  PUBLISH_KEYS: "one,another",
+  PUBLISH_KEYS: "the-key-of-a-service,the-key-of-another",
 };
 
 export type Variables = Readonly<Record<string, string>>;
