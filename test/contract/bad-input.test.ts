@@ -155,7 +155,9 @@ void t.test("a session id that is none is not found", async (t) => {
 });
 
 void t.test("with publish keys, only their holders publish", async (t) => {
-  const guarded = await startServer({ env: { PUBLISH_KEYS: "first-key-of-two, second-key-of-two" } });
+  const guarded = await startServer({
+    env: { PUBLISH_KEYS: "first-key-of-two, second-key-of-two" },
+  });
   t.teardown(() => guarded.stop());
   const wrong = [
     "",
@@ -165,7 +167,12 @@ void t.test("with publish keys, only their holders publish", async (t) => {
     "Bearer FIRST-KEY-OF-TWO",
     "first-key-of-two",
   ];
-  for (const authorization of [undefined, ...wrong, "Basic first-key-of-two", "Bearer first-key-of-two x"]) {
+  for (const authorization of [
+    undefined,
+    ...wrong,
+    "Basic first-key-of-two",
+    "Bearer first-key-of-two x",
+  ]) {
     for (const body of [EVENT, "{"]) {
       const headers = { ...JSON_TYPE, ...(authorization === undefined ? {} : { authorization }) };
       const answer = await post(guarded.url, { body, headers });

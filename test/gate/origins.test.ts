@@ -165,7 +165,10 @@ void t.test("with keys a page that has one publishes", async (t) => {
   const server = await startServer({ env: { PUBLISH_KEYS: "a-key-of-a-service" } });
   t.teardown(() => server.stop());
   const origin = "https://teacher.example";
-  t.equal((await publish(server, { origin, authorization: "Bearer a-key-of-a-service" })).status, 202);
+  t.equal(
+    (await publish(server, { origin, authorization: "Bearer a-key-of-a-service" })).status,
+    202,
+  );
   t.equal((await publish(server, { origin })).status, 401);
 });
 

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import t from "tap";
 import { connect } from "@inthon/emitter";
 import { post } from "../helpers/processes/environments.js";
-import { authorization, byHttp } from "./helpers/doors.js";
+import { authorization, byHttp, DOORS } from "./helpers/doors.js";
 import { nowS, sign, withSecret } from "./helpers/issuers.js";
 import { startWatched, STORES } from "./helpers/traces.js";
 
@@ -42,10 +42,43 @@ const MATRIX: readonly (readonly [who: string, claims: object | undefined, answe
   ["whose token has run out", { role: "publisher", exp: 1 }, [401, 401, 401, 401, 401]],
 ];
 
+void t.test("who sends a wrong key, or no token, is told what is missing", async (t) => {
+  const { signing, env } = await withSecret();
+  const withBoth = await startWatched(t, "memory", { ...env, PUBLISH_KEYS: PUBLISH_KEY });
+  const withKeys = await startWatched(t, "memory", { PUBLISH_KEYS: PUBLISH_KEY });
+  const token = await sign(signing, { session_id: "*", role: "publisher" });
+  const cases = [
+    [withBoth, "a-wrong-key-of-mine", /neither one of the server's publish keys nor a right token/],
+    [withBoth, `Bearer ${PUBLISH_KEY}`, /begins with "Bearer", which belongs there once/],
+    [withBoth, `Bearer ${token}`, /begins with "Bearer", which belongs there once/],
+    [withBoth, `${token} x`, /holds a blank/],
+    [withKeys, "a-wrong-key-of-mine", /none of the server's publish keys/],
+    [withKeys, `Bearer ${PUBLISH_KEY}`, /begins with "Bearer", which belongs there once/],
+    [withKeys, undefined, /send one of the server's publish keys/],
+  ] as const;
+  for (const [app, sent, text] of cases) {
+    const headers = authorization({ token: sent });
+    const answer = await byHttp(`${app.url}/sessions/lecture-1`, { headers });
+    t.match(answer, { status: 401, code: "unauthorized", text });
+    if (sent !== undefined) t.notMatch(answer.text + answer.headers, sent, "it is not repeated");
+  }
+  const visitor = { url: withBoth.url, session: "lecture-1", role: "student" } as const;
+  for (const [sent, text] of [
+    [`Bearer ${token}`, /begins with "Bearer"/],
+    [`${token}\n`, /end of a line/],
+  ] as const) {
+    const answer = await DOORS["Socket.IO by WebSocket"]?.({ ...visitor, token: sent });
+    t.match(answer, { code: "unauthorized", text });
+  }
+});
+
 for (const store of STORES) {
   void t.test(`what may be asked over HTTP, in ${store}`, async (t) => {
     const { signing, env } = await withSecret();
-    const app = await startWatched(t, store, { ...env, PUBLISH_KEYS: `another,${PUBLISH_KEY}` });
+    const app = await startWatched(t, store, {
+      ...env,
+      PUBLISH_KEYS: `the-key-of-another,${PUBLISH_KEY}`,
+    });
     const { url } = app;
 
     for (const [who, claims, expected] of MATRIX) {

@@ -39,19 +39,36 @@ async function rows({ signing, forged }: Issuer, session: string): Promise<Row[]
   const right = await make({});
   const [head = "", , signature = ""] = right.split(".");
   const [, strangersPayload = ""] = (await make({ sub: "somebody else" })).split(".");
-  const wrongForm = /form or signature|another algorithm/;
+  const wrongForm = /signature is wrong|takes (HS256|RS256|ES256)|is no token|neither one of/;
   const forgeries = Object.entries(forged).map(async ([what, forge]): Promise<Row> => [
     what,
     await forge(good),
     "unauthorized",
-    /another algorithm|form or signature|no key of this server/,
+    /another algorithm: this server takes|signature is wrong|no key of this server/,
   ]);
   return [
     ["none", undefined, "unauthorized", /a token is needed: send it/],
-    ["run out", await make({ exp: nowS() - 60 }), "token_expired", /fresh one/],
-    ["not valid yet", await make({ nbf: nowS() + 60 }), "unauthorized", /not valid yet/],
+    [
+      "run out",
+      await make({ exp: nowS() - 600 }),
+      "token_expired",
+      /ran out 6\d\d s ago.*fresh one/,
+    ],
+    [
+      "not valid yet",
+      await make({ nbf: nowS() + 600 }),
+      "unauthorized",
+      /not valid yet, for another (5\d\d|600) s.*clocks/,
+    ],
     ["without an end", await make({ exp: undefined }), "unauthorized", /\(exp\)/],
-    ["with an end that is no time", await make({ exp: "never" }), "unauthorized", /exp/],
+    [
+      "with an end that is no time",
+      await make({ exp: "never" }),
+      "unauthorized",
+      /exp must be a number/,
+    ],
+    ["of milliseconds", await make({ exp: Date.now() }), "unauthorized", /exp is in seconds/],
+    ["of a user that is no text", await make({ sub: 7 }), "unauthorized", /is wrong: its sub/],
     ["of another key", await sign(strangersKey(signing), good), "unauthorized", wrongForm],
     ["with other claims", `${head}.${strangersPayload}.${signature}`, "unauthorized", wrongForm],
     ["unsigned (alg: none)", unsigned({ alg: "none" }, good), "unauthorized", wrongForm],
@@ -76,7 +93,12 @@ async function rows({ signing, forged }: Issuer, session: string): Promise<Row[]
     ["for another role", await make({ role: "admin" }), "unauthorized", /its role must be/],
     ["for no session", await make({ session_id: "a b" }), "unauthorized", /its session_id must be/],
     ["for a list of sessions", await make({ session_id: [session] }), "unauthorized", /session_id/],
-    ["of a user without end", await make({ sub: "u".repeat(256) }), "unauthorized", /its sub/],
+    [
+      "of a user without end",
+      await make({ sub: "u".repeat(256) }),
+      "unauthorized",
+      /is wrong: its sub/,
+    ],
     ...(await Promise.all(forgeries)),
   ];
 }

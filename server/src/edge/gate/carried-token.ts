@@ -4,9 +4,9 @@ import { prepareQuery } from "../request-query.js";
 /** The subprotocol in front of a token, where a browser can set no header; the one that is answered. */
 const BEARER = "bearer";
 
-/** The token in an `Authorization` header. */
+/** What stands behind `Bearer` in an `Authorization` header: a token, as far as its sender knows. */
 export function bearerToken({ authorization }: IncomingHttpHeaders): string | undefined {
-  return /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
+  return /^Bearer +(\S.*)$/i.exec(authorization ?? "")?.[1];
 }
 
 /**

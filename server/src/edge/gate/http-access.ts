@@ -3,6 +3,7 @@ import type { FastifyRequest } from "fastify";
 import { parseRole } from "@inthon/emitter/protocol";
 import { isForSession, TokenError, type Claims } from "../../classroom/tokens/claims.js";
 import { bearerToken } from "./carried-token.js";
+import { BEARER_TWICE, BEGINS_WITH_BEARER } from "./token-faults.js";
 import { tokenProblem } from "./token-problem.js";
 import type { TokenVerifier } from "./token-verifier.js";
 
@@ -28,6 +29,10 @@ export interface HttpAccessOptions {
 /** Whether a request is about what a member of the session with these claims may know. */
 type MemberMay = (claims: Claims, request: FastifyRequest) => boolean;
 
+const NO_KEY =
+  "this is none of the server's publish keys: send one as it is, Authorization: Bearer <key>";
+const NEITHER =
+  "this is neither one of the server's publish keys nor a right token (JWT, three parts with dots between them): send one of them, Authorization: Bearer <key or token>";
 const KEY_ADVICE = "send one of the server's publish keys: Authorization: Bearer <key>";
 const TOKEN_ADVICE = "send it, or a publish key: Authorization: Bearer <token>";
 const FORBIDDEN =
@@ -40,7 +45,13 @@ export function httpAccess({ publishKeys, verifier }: HttpAccessOptions): HttpAc
   const check = async (request: FastifyRequest, memberMay: MemberMay): Promise<void> => {
     const token = bearerToken(request.headers);
     if (token !== undefined && isOneOf(digests, token)) return;
-    if (!verifier) throw new TokenError("unauthorized", KEY_ADVICE);
+    if (token !== undefined && BEGINS_WITH_BEARER.test(token)) {
+      throw new TokenError("unauthorized", BEARER_TWICE);
+    }
+    if (!verifier) throw new TokenError("unauthorized", token === undefined ? KEY_ADVICE : NO_KEY);
+    if (digests.length > 0 && token !== undefined && token.split(".").length !== 3) {
+      throw new TokenError("unauthorized", NEITHER);
+    }
     const claims = await verifier.verify(token, TOKEN_ADVICE);
     const { session_id } = request.params as { readonly session_id?: unknown };
     const may = claims.role === "publisher" || memberMay(claims, request);

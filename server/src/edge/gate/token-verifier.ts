@@ -1,7 +1,8 @@
 import type { KeyObject } from "node:crypto";
-import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose";
+import { jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose";
 import { parseRole, parseSessionId } from "@inthon/emitter/protocol";
 import { TokenError, type Claims } from "../../classroom/tokens/claims.js";
+import { BEARER_TWICE, BEGINS_WITH_BEARER, HAS_BLANKS, toTokenError } from "./token-faults.js";
 
 /** No claims of ours need more. What is longer is not looked at. */
 export const MAX_TOKEN_LENGTH = 8_192;
@@ -9,6 +10,8 @@ export const MAX_TOKEN_LENGTH = 8_192;
 export const CLOCK_TOLERANCE_S = 3;
 /** OpenID Connect, section 2: longer names of users there are not. */
 const MAX_USER_LENGTH = 255;
+/** Nobody means a token to be good for longer: it was made of milliseconds. */
+const MAX_AHEAD_S = 10 * 366 * 86_400;
 
 /** What tokens are checked with. */
 export interface TrustedKeys {
@@ -43,6 +46,10 @@ export class TokenVerifier {
       const detail = `a token is a text of at most ${String(MAX_TOKEN_LENGTH)} characters`;
       throw new TokenError("unauthorized", detail);
     }
+    if (/\s/.test(token)) {
+      const isTwice = BEGINS_WITH_BEARER.test(token);
+      throw new TokenError("unauthorized", isTwice ? BEARER_TWICE : HAS_BLANKS);
+    }
     const { algorithms, find } = this.#keys;
     let payload: JWTPayload;
     try {
@@ -52,7 +59,7 @@ export class TokenVerifier {
         requiredClaims: ["exp"],
       }));
     } catch (error) {
-      throw toTokenError(error);
+      throw toTokenError(error, algorithms, claimsOfOld);
     }
     return toClaims(payload);
   }
@@ -60,6 +67,9 @@ export class TokenVerifier {
 
 function toClaims(payload: JWTPayload): Claims {
   const { session_id, sub, exp = 0 } = payload;
+  if (exp - Date.now() / 1_000 > MAX_AHEAD_S) {
+    throw badClaim("its exp is more than ten years ahead: exp is in seconds since 1970");
+  }
   const sessionId = session_id === "*" ? "*" : parseSessionId(session_id);
   if (!sessionId) throw badClaim('its session_id must be the session\'s, or "*" for any');
   const role = payload["role"] === "publisher" ? "publisher" : parseRole(payload["role"]);
@@ -80,39 +90,5 @@ function claimsOfOld(payload: JWTPayload): Claims | undefined {
 }
 
 function badClaim(what: string): TokenError {
-  return new TokenError("unauthorized", `the token lacks a claim: ${what}`);
-}
-
-function toTokenError(error: unknown): TokenError {
-  if (error instanceof TokenError) return error;
-  if (error instanceof errors.JWTExpired) {
-    return new TokenError(
-      "token_expired",
-      "the token has run out: come back with a fresh one",
-      error,
-      claimsOfOld(error.payload),
-    );
-  }
-  return new TokenError(
-    "unauthorized",
-    `${problemOf(error)}: use one that this server trusts`,
-    error,
-  );
-}
-
-function problemOf(error: unknown): string {
-  if (error instanceof errors.JWTClaimValidationFailed) {
-    if (error.claim === "nbf" && error.reason === "check_failed")
-      return "the token is not valid yet";
-    if (error.claim === "exp") return "the token has no time at which it runs out (exp)";
-    return "a claim of the token is malformed";
-  }
-  if (
-    error instanceof errors.JWKSNoMatchingKey ||
-    error instanceof errors.JWKSMultipleMatchingKeys
-  ) {
-    return "no key of this server's is the one that the token names (kid)";
-  }
-  if (error instanceof errors.JOSEAlgNotAllowed) return "the token is signed by another algorithm";
-  return "the token's form or signature is wrong";
+  return new TokenError("unauthorized", `a claim of the token is wrong: ${what}`);
 }
