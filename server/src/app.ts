@@ -24,6 +24,7 @@ import { httpAccess } from "./edge/gate/http-access.js";
 import { checkOrigin, checkPublishingPage } from "./edge/gate/origins.js";
 import { Turnstile } from "./edge/gate/turnstile.js";
 import { SocketTokens } from "./edge/gate/socket-tokens.js";
+import { TokenVerifier } from "./edge/gate/token-verifier.js";
 import { PlainEngine } from "./edge/plain/engine.js";
 import { healthRoutes } from "./edge/http/routes/health.js";
 import { historyRoutes } from "./edge/http/routes/history.js";
@@ -38,7 +39,7 @@ import { TolerantEngine } from "./edge/engine-io/engine.js";
 import { noteStrayRequests } from "./edge/engine-io/stray-requests.js";
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { UnreadRule } from "./edge/wire/unread.js";
-import { openCanary, openCluster, openMetrics, openVerifier } from "./open-parts.js";
+import { openCanary, openCluster, openKeys, openMetrics } from "./open-parts.js";
 import { Counts } from "./telemetry/counts.js";
 import type { Logger } from "./telemetry/log.js";
 import { Refusals } from "./telemetry/refusals.js";
@@ -115,7 +116,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     counts,
     log,
   });
-  const verifier = openVerifier(config, log);
+  const keys = openKeys(config, log, closing.signal);
+  const verifier = keys && new TokenVerifier(keys);
   const tokens = verifier && new SocketTokens(verifier);
   const tokenGate =
     tokens &&
@@ -178,6 +180,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   refuseWhenClosing(http, closing.signal);
   const check = () => {
     cluster.check();
+    keys?.check();
   };
   healthRoutes(http, { nodeId, check, isDraining });
   const access = httpAccess({ publishKeys: config.publishKeys, verifier });

@@ -2,8 +2,8 @@ import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js"
 import { SignJWT } from "jose";
 import type { Emitter } from "@inthon/emitter";
 import type { Config } from "./config/config.js";
-import { remoteKeys } from "./edge/gate/remote-keys.js";
-import { oneKey, TokenVerifier } from "./edge/gate/token-verifier.js";
+import { remoteKeys } from "./edge/gate/keys/remote-keys.js";
+import { oneKey, type TrustedKeys } from "./edge/gate/token-verifier.js";
 import { Canary } from "./telemetry/canary.js";
 import type { Counts } from "./telemetry/counts.js";
 import type { Logger } from "./telemetry/log.js";
@@ -13,17 +13,21 @@ import type { Refusals } from "./telemetry/refusals.js";
 
 // The parts of which the configuration says which kind they are.
 
-/** `undefined` where anyone may come in. */
-export function openVerifier({ auth }: Config, log: Logger): TokenVerifier | undefined {
+/** What tokens are checked with; `undefined` where anyone may come in. */
+export function openKeys(
+  { auth }: Config,
+  log: Logger,
+  closing: AbortSignal,
+): TrustedKeys | undefined {
   switch (auth.kind) {
     case "off":
       return undefined;
     case "secret":
-      return new TokenVerifier(oneKey(auth.secret, auth.algorithms));
+      return oneKey(auth.secret, auth.algorithms);
     case "public-key":
-      return new TokenVerifier(oneKey(auth.key, auth.algorithms));
+      return oneKey(auth.key, auth.algorithms);
     case "jwks":
-      return new TokenVerifier(remoteKeys(auth.url, auth.algorithms, log));
+      return remoteKeys(auth.url, auth.algorithms, log, closing);
   }
 }
 

@@ -1,7 +1,8 @@
 import type { RedisState } from "@inthon/emitter";
 
 /** Why this replica is of no use for now, for programs; where publishing says why it fails, it says the same. */
-export type NotReadyCode = "unavailable" | RedisState | "redis_denies_access" | "redis_refuses";
+export type NotReadyCode =
+  "unavailable" | RedisState | "redis_denies_access" | "redis_refuses" | "keys_unavailable";
 
 const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
   unavailable: "Redis cannot be reached: see that it runs, and that REDIS_URL leads to it",
@@ -16,6 +17,8 @@ const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
     "Redis denies the user of REDIS_URL what publishing needs: see to its password, and the README for its keys, channels and commands",
   redis_refuses:
     "Redis refuses what publishing needs, though its user may: see that it is Redis 7, and that nothing else uses keys below history:, session: and inthon:",
+  keys_unavailable:
+    "the keys of JWKS_URL have not been had yet, so nobody can come in: see that it leads to a set of public keys, and the log for why",
 };
 
 /** Why a replica cannot serve. The message says what an operator can do and shows no internals; the cause is for the log. */

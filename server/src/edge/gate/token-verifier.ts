@@ -18,11 +18,13 @@ export interface TrustedKeys {
   /** What they may be signed by: follows from the kind of key, never from the token. */
   readonly algorithms: readonly string[];
   readonly find: JWTVerifyGetKey;
+  /** @throws NotReady where no token can be checked */
+  check(): void;
 }
 
 /** One key for all tokens. */
 export function oneKey(key: Uint8Array | KeyObject, algorithms: readonly string[]): TrustedKeys {
-  return { algorithms, find: () => Promise.resolve(key) };
+  return { algorithms, find: () => Promise.resolve(key), check: () => undefined };
 }
 
 /** Tells what a token says, if it may be believed. */
