@@ -1,14 +1,18 @@
 import { EmitterError } from "./errors.js";
 import { Emitter } from "./emitter.js";
 import { HttpPublisher } from "./http/http-publisher.js";
+import { checkKey, type Key } from "./http/key.js";
 import { connectRedis, refuseDatabase } from "./redis/connect-redis.js";
 import type { RedisCommands } from "./redis/publish-script.js";
 import { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 
 /** How to connect. */
 export interface ConnectOptions {
-  /** `http://` and `https://` only: a publish key of the server, or a token with the role `publisher`. */
-  readonly key?: string;
+  /**
+   * `http://` and `https://` only: a publish key of the server, or a token with the role `publisher`. A function is asked for
+   * it at each attempt, within the time of the call, so that a token can be renewed; where it fails, it is asked again.
+   */
+  readonly key?: Key;
   /** Redis only: newest events kept for each room. Default 1,000; use the server's `HISTORY_LIMIT`. */
   readonly historyLimit?: number;
   /** Redis only: bytes of events kept for each room. Default 4,194,304; use the server's `HISTORY_MAX_BYTES`. */
@@ -55,7 +59,9 @@ export async function connect(
       wholeNumber("historyTtlS", options.historyTtlS, DEFAULT_HISTORY_LIMITS.historyTtlMs / 1_000) *
       1_000,
   };
+  checkKey(options.key);
   if (typeof target !== "string" && !(target instanceof URL)) {
+    refuseKey(options);
     await refuseDatabase(target, options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS);
     return new Emitter(new RedisPublisher(target, limits, () => Promise.resolve()));
   }
@@ -63,9 +69,11 @@ export async function connect(
   switch (url.protocol) {
     case "http:":
     case "https:":
+      refuseParts(url);
       return new Emitter(new HttpPublisher(url, options.key));
     case "redis:":
     case "rediss:": {
+      refuseKey(options);
       const { onError } = options;
       const { commands, clock, close } = await connectRedis(url, {
         connectTimeoutMs: wholeNumber(
@@ -83,6 +91,26 @@ export async function connect(
         "invalid_option",
         "the target must begin with redis://, rediss://, http:// or https://",
       );
+  }
+}
+
+function refuseKey({ key }: ConnectOptions): void {
+  if (key === undefined) return;
+  const message =
+    "key is for http:// and https:// only: a user and password of Redis are in its URL";
+  throw new EmitterError("invalid_option", message);
+}
+
+/** A path is where the server is, behind a proxy; the rest has no meaning, and `fetch` takes no password in a URL. */
+function refuseParts({ username, password, search, hash }: URL): void {
+  if (username !== "" || password !== "") {
+    throw new EmitterError(
+      "invalid_option",
+      "the target holds a user or a password: give the key as { key }",
+    );
+  }
+  if (search !== "" || hash !== "") {
+    throw new EmitterError("invalid_option", "the target must end behind its host, port and path");
   }
 }
 

@@ -12,6 +12,7 @@ export {
   type Fault,
   type RedisState,
 } from "./errors.js";
+export type { Key } from "./http/key.js";
 export { isEvent, MAX_EVENT_BYTES, parseEvent, parseEvents } from "./parse-event.js";
 export { MAX_IDEMPOTENCY_KEYS } from "./idempotency-keys.js";
 export { isReadOnly, isReply, type RedisClient } from "./redis/client.js";

@@ -1,16 +1,17 @@
 import { EmitterError, parseRedisState, type Fault } from "../errors.js";
+import { currentKey, type Key } from "./key.js";
 import type { Publication, Publisher, PublishResult } from "../publisher.js";
 
 /** Publishes through a replica's HTTP API: for services without a way to Redis, and for a server without Redis. */
 export class HttpPublisher implements Publisher {
   readonly #base: URL;
-  readonly #key: string | undefined;
+  readonly #key: Key | undefined;
 
   /**
    * @param base - where the server is, for example `http://replica:3000`; a path in it is kept
-   * @param key - publish key, or a token with the role `publisher`, sent as a bearer token
+   * @param key - publish key, or a token with the role `publisher`, sent as a bearer token; a function is asked at each attempt
    */
-  constructor(base: URL, key: string | undefined) {
+  constructor(base: URL, key: Key | undefined) {
     this.#base = new URL(base.href.endsWith("/") ? base.href : `${base.href}/`);
     this.#key = key;
   }
@@ -34,6 +35,7 @@ export class HttpPublisher implements Publisher {
   }
 
   async #post(first: Publication, body: string, signal: AbortSignal): Promise<unknown> {
+    const key = await currentKey(this.#key, signal);
     let response: Response;
     let answer: unknown;
     try {
@@ -43,18 +45,39 @@ export class HttpPublisher implements Publisher {
           "content-type": "application/json",
           "idempotency-key": first.idempotencyKey,
           ...(first.traceparent !== undefined && { traceparent: first.traceparent }),
-          ...(this.#key === undefined ? {} : { authorization: `Bearer ${this.#key}` }),
+          ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
         },
         body,
         signal,
       });
-      answer = await response.json();
+      answer = await readJson(response);
     } catch (cause) {
-      throw new EmitterError("unavailable", `${this.#base.origin} did not answer`, { cause });
+      const message = `${this.#base.origin} did not answer${reasonOf(cause)}`;
+      throw new EmitterError("unavailable", message, { cause });
     }
-    if (response.status === 202) return answer;
-    throw toError(response.status, answer);
+    if (response.status === 202 && answer !== undefined) return answer;
+    throw toError(response.status, answer, this.#base);
   }
+}
+
+/** `undefined` for what is none, such as the page of a proxy. */
+async function readJson(response: Response): Promise<unknown> {
+  const text = await response.text();
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why `fetch` failed, as its cause has it. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (!(cause instanceof Error)) return "";
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code?.startsWith("ERR_SSL")) return ` by TLS (${code}): is it http:// there?`;
+  if (code?.startsWith("HPE_")) return ` by HTTP (${code}): is it https:// there?`;
+  return ` (${[code, message].filter((part) => part !== undefined && part !== "").join(": ")})`;
 }
 
 interface Problem {
@@ -63,7 +86,7 @@ interface Problem {
   readonly errors?: unknown;
 }
 
-function toError(status: number, body: unknown): EmitterError {
+function toError(status: number, body: unknown, { origin, pathname }: URL): EmitterError {
   const problem: Problem = typeof body === "object" && body !== null ? body : {};
   const detail =
     typeof problem.detail === "string" ? problem.detail : `HTTP status ${String(status)}`;
@@ -73,6 +96,12 @@ function toError(status: number, body: unknown): EmitterError {
     const faults = Array.isArray(problem.errors) ? (problem.errors as Fault[]) : [];
     return new EmitterError("invalid_event", detail, { faults });
   }
+  if (status === 404 && problem.code !== "invalid_session_id") {
+    const message = `${origin}${pathname} is not where a server is (404): the target is its URL without the paths below it`;
+    return new EmitterError("rejected", message);
+  }
+  // What is no answer of a server's, though it is no failure: nobody knows what became of the events.
+  if (status < 300) return new EmitterError("unavailable", `${origin} did not answer with JSON`);
   const isPassing = problem.code !== "redis_denies_access" && (status === 429 || status >= 500);
   if (!isPassing) return new EmitterError("rejected", detail);
   return new EmitterError(parseRedisState(problem.code) ?? "unavailable", detail);

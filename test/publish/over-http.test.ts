@@ -1,0 +1,133 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import t, { type Test } from "tap";
+import { connect, EmitterError, type ConnectOptions } from "@inthon/emitter";
+import { freePort } from "../helpers/processes/ports.js";
+import { startServer } from "../helpers/processes/server-process.js";
+import { nowS, sign, withSecret } from "../gate/helpers/issuers.js";
+
+const SECRET = "s3cret-that-no-message-holds";
+const OFFSETS = { offsets: { student: "1-1", teacher: "1-1" }, duplicate: false };
+
+async function failureOf(promise: Promise<unknown>): Promise<EmitterError> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof EmitterError) return error;
+  throw new Error(`no EmitterError, but ${String(error)}`);
+}
+
+/** What stands where a server should. */
+async function listen(t: Test, answer: RequestListener): Promise<string> {
+  const http = createServer(answer);
+  http.listen(0, "127.0.0.1");
+  await once(http, "listening");
+  t.teardown(() => {
+    http.closeAllConnections();
+    http.close();
+  });
+  return `http://127.0.0.1:${String((http.address() as AddressInfo).port)}`;
+}
+
+void t.test("what a target or a key cannot be is told at once, and never repeated", async (t) => {
+  const wrong: readonly (readonly [string, ConnectOptions, RegExp])[] = [
+    [`http://${SECRET}@localhost`, {}, /give the key as \{ key \}/],
+    [`https://user:${SECRET}@localhost`, {}, /give the key as \{ key \}/],
+    [`http://localhost?key=${SECRET}`, {}, /must end behind/],
+    [`http://localhost#${SECRET}`, {}, /must end behind/],
+    ["http://localhost", { key: `${SECRET}\n` }, /without a blank or the end of a line/],
+    ["http://localhost", { key: "" }, /key must be/],
+    ["redis://localhost", { key: SECRET }, /key is for http/],
+    ["rediss://localhost", { key: () => SECRET }, /key is for http/],
+  ];
+  for (const [target, options, text] of wrong) {
+    const error = await failureOf(connect(target, options));
+    t.match(error, { code: "invalid_option", message: text }, target);
+    t.notMatch(error.message, SECRET);
+  }
+});
+
+void t.test("a key that is a function is asked at each attempt", async (t) => {
+  const { signing, env } = await withSecret();
+  const server = await startServer({ env });
+  t.teardown(() => server.stop());
+  const claims = { session_id: "*", role: "publisher" };
+  const stale = await sign(signing, { ...claims, exp: nowS() - 60 });
+  const fresh = await sign(signing, claims);
+  const given = [fresh, stale, fresh];
+  const emitter = await connect(server.url, { key: () => Promise.resolve(given.shift() ?? "") });
+  t.teardown(() => emitter.close());
+  const emit = () => emitter.emit(randomUUID(), "session_ended");
+  t.match(await emit(), { duplicate: false });
+  const { code, message } = await failureOf(emit());
+  t.equal(code, "unauthorized");
+  t.match(message, /ran out 6\d s ago/);
+  t.match(await emit(), { duplicate: false }, "it has been renewed");
+  t.match(await failureOf(emit()), { code: "invalid_option" }, "what is no key is told at once");
+});
+
+void t.test(
+  "one that fails is asked again, and one that hangs costs no more than the call",
+  async (t) => {
+    const asked: (string | undefined)[] = [];
+    const url = await listen(t, ({ headers }, response) => {
+      asked.push(headers.authorization);
+      response.writeHead(202).end(JSON.stringify(OFFSETS));
+    });
+    let failures = 0;
+    const failing = await connect(url, {
+      key: () => {
+        if (++failures < 3) throw new Error(SECRET);
+        return "a-key-of-a-service";
+      },
+    });
+    t.match(await failing.emit("lecture-1", "session_ended"), OFFSETS);
+    t.strictSame([failures, asked], [3, ["Bearer a-key-of-a-service"]]);
+    const hanging = await connect(url, { key: () => new Promise<string>(() => undefined) });
+    const error = await failureOf(
+      hanging.emit("lecture-1", "session_ended", {}, { timeoutMs: 200 }),
+    );
+    t.match(error, { code: "unavailable", retryable: true });
+    const broken = await connect(url, { key: () => Promise.reject(new Error(SECRET)) });
+    const lost = await failureOf(broken.emit("lecture-1", "session_ended", {}, { timeoutMs: 200 }));
+    t.match(lost, { code: "unavailable", message: /function that gives the key failed/ });
+    t.notMatch(lost.message, SECRET);
+    for (const emitter of [failing, hanging, broken]) await emitter.close();
+  },
+);
+
+void t.test("a path is where the server is: behind a proxy, or wrong", async (t) => {
+  const paths: (string | undefined)[] = [];
+  const url = await listen(t, (request: IncomingMessage, response) => {
+    paths.push(request.url);
+    if (request.url?.startsWith("/realtime/")) response.writeHead(202).end(JSON.stringify(OFFSETS));
+    else response.writeHead(404).end("<html>nothing here</html>");
+  });
+  const right = await connect(`${url}/realtime`);
+  t.match(await right.emit("lecture-1", "session_ended"), OFFSETS);
+  t.strictSame(paths, ["/realtime/sessions/lecture-1/events"]);
+  const wrong = await connect(`${url}/sessions/lecture-1/events`);
+  const error = await failureOf(wrong.emit("lecture-1", "session_ended"));
+  t.match(error, { code: "rejected", message: /events\/ is not where a server is \(404\)/ });
+});
+
+void t.test("why nothing answered is said", async (t) => {
+  const timeoutMs = 200;
+  const url = await listen(t, (_request, response) => {
+    response.writeHead(502).end("<html>bad gateway</html>");
+  });
+  const cases = [
+    [url, /HTTP status 502/],
+    [url.replace("http", "https"), /by TLS \(ERR_SSL_\w+\): is it http:\/\/ there/],
+    [`http://127.0.0.1:${String(await freePort())}`, /ECONNREFUSED/],
+  ] as const;
+  for (const [target, text] of cases) {
+    const emitter = await connect(target);
+    const error = await failureOf(emitter.emit("lecture-1", "session_ended", {}, { timeoutMs }));
+    t.match(error, { code: "unavailable", retryable: true, message: text });
+    await emitter.close();
+  }
+});
