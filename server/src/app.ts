@@ -69,7 +69,12 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const { nodeId, historyLimit, allowedOrigins } = config;
   const refusals = new Refusals(log);
   const counts = new Counts();
-  const addresses = new ClientAddresses(config.trustProxy);
+  const addresses = new ClientAddresses(config.trustProxy, (address) => {
+    log.warn(
+      { address },
+      "an address that TRUST_PROXY does not name sent forwarded headers, which are ignored: see that TRUST_PROXY has your balancer, and that nobody reaches this server past it",
+    );
+  });
   const closing = new AbortController();
   const drain = new Drain();
   const isDraining = () => drain.isDraining;
@@ -208,6 +213,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   pageRoutes(http);
   routeUpgrades(http.server, { engineIo, plain }, gate);
   warnOfOpenDoors(config, log);
+  for (const warning of config.warnings) log.warn(warning);
 
   const metrics = await openMetrics(config, counts, refusals, {
     rooms: () => classroom.size,

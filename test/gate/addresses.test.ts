@@ -55,6 +55,53 @@ void t.test("a client's address is read as what it is, whatever stands beside it
   t.end();
 });
 
+void t.test("who speaks for others and is not trusted is told of, once", async (t) => {
+  const told: string[] = [];
+  const addresses = new ClientAddresses(["10.0.0.0/8"], (address) => told.push(address));
+  addresses.of(requestFrom("192.0.2.1"));
+  addresses.of(requestFrom("10.0.0.1", "192.0.2.1, 8.8.8.8"));
+  t.strictSame(told, [], "a client that says nothing, or whom a proxy speaks for");
+  addresses.of(requestFrom("192.0.2.1", "8.8.8.8"));
+  addresses.of(requestFrom("192.0.2.2", "8.8.8.8"));
+  t.strictSame(told, ["192.0.2.1"]);
+
+  const env = { TRUST_PROXY: "10.0.0.0/8", PUBLISH_KEYS: "a-key-of-a-service" };
+  const server = await startServer({ env });
+  t.teardown(() => server.stop());
+  const headers = { "x-forwarded-for": "8.8.8.8" };
+  for (const session of ["a", "b"]) await fetch(`${server.url}/sessions/${session}`, { headers });
+  await server.stop();
+  const lines = server
+    .output()
+    .split("\n")
+    .filter((line) => line.includes("forwarded headers"));
+  t.equal(lines.length, 1);
+  t.match(lines[0], /"level":40.*"address":"127\.0\.0\.1"/);
+});
+
+void t.test(
+  "a limit of an address without TRUST_PROXY is told at the start to do nothing",
+  async (t) => {
+    const warningsOf = async (env: Record<string, string>) => {
+      const server = await startServer({ env });
+      await server.stop();
+      return server
+        .output()
+        .split("\n")
+        .filter((line) => line.includes("without effect"));
+    };
+    const limits = { MAX_CONNECTIONS_PER_ADDRESS: "5", NEW_CONNECTIONS_PER_S: "2" };
+    const warnings = await warningsOf(limits);
+    t.equal(warnings.length, 1);
+    t.match(
+      warnings[0],
+      /"level":40.*MAX_CONNECTIONS_PER_ADDRESS, NEW_CONNECTIONS_PER_S: without effect/,
+    );
+    t.strictSame(await warningsOf({ ...limits, TRUST_PROXY: "false" }), []);
+    t.strictSame(await warningsOf({}), []);
+  },
+);
+
 void t.test("no header ends anything, whoever is trusted", (t) => {
   const part = fc.oneof(
     fc.ipV4(),

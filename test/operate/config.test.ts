@@ -186,6 +186,7 @@ void t.test("without any variable the server runs alone, in memory, on port 3000
       newConnectionsBurst: 1_000,
       presenceWindowMs: 2_000,
     },
+    warnings: [],
   });
   t.match(nodeId, /^[A-Za-z0-9._-]{1,64}$/);
   t.not(loadConfig({}).nodeId, nodeId, "two replicas on one machine have two names");

@@ -56,7 +56,12 @@ void t.test("a Redis history holds no more than it may, and all of it expires", 
 void t.test("a server with publish keys is only open to who has one", async (t) => {
   const server = await startServer({ env: { PUBLISH_KEYS: "first-key-of-two,second-key-of-two" } });
   t.teardown(() => server.stop());
-  for (const key of [undefined, "first", "first-key-of-two,second-key-of-two", "FIRST-KEY-OF-TWO"]) {
+  for (const key of [
+    undefined,
+    "first",
+    "first-key-of-two,second-key-of-two",
+    "FIRST-KEY-OF-TWO",
+  ]) {
     const emitter = await connect(server.url, key === undefined ? {} : { key });
     const failure = await failureOf(emitter.emit(randomUUID(), "session_ended"));
     t.match(failure, { code: "unauthorized", retryable: false }, String(key));

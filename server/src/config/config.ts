@@ -46,6 +46,8 @@ export interface Config {
   readonly allowedOrigins: readonly string[] | undefined;
   readonly trustProxy: TrustProxy;
   readonly limits: Limits;
+  /** What an operator has said that does nothing. */
+  readonly warnings: readonly string[];
 }
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -121,6 +123,12 @@ const NEVER_EMPTY: ReadonlySet<Variable> = new Set<Variable>([
   "REDIS_URL",
 ]);
 
+const PER_ADDRESS: readonly Variable[] = [
+  "MAX_CONNECTIONS_PER_ADDRESS",
+  "NEW_CONNECTIONS_PER_S",
+  "NEW_CONNECTIONS_BURST",
+];
+
 /**
  * Reads the environment, once.
  *
@@ -183,5 +191,16 @@ export function loadConfig(environment: Environment): Config {
     allowedOrigins: read("ALLOWED_ORIGINS"),
     trustProxy: read("TRUST_PROXY"),
     limits: toLimits(read),
+    warnings: idleLimits(environment),
   };
+}
+
+/** Limits of an address that hold for nobody, as nobody has said whose addresses connections have. */
+function idleLimits(environment: Environment): string[] {
+  if (environment["TRUST_PROXY"] !== undefined) return [];
+  const idle = PER_ADDRESS.filter((name) => (environment[name] ?? "") !== "");
+  if (idle.length === 0) return [];
+  return [
+    `${idle.join(", ")}: without effect, as TRUST_PROXY is not set: say false where clients connect directly, else who your proxies are`,
+  ];
 }

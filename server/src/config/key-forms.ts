@@ -59,12 +59,11 @@ function isDer(text: string): boolean {
 
 /** Where it belongs, as the end of a sentence that begins with the name of a variable that wants a secret. */
 export function notASecret(form: KeyForm): string {
-  switch (form) {
-    case "URL":
-      return "is a URL, which is no secret: the URL of a JWKS belongs in JWKS_URL";
-    case "JWK":
-      return "is a JWK or a set of them, not a secret: have it served at the URL in JWKS_URL, or give a public key as PEM in JWT_PUBLIC_KEY";
-    default:
-      return `is a key or a certificate (${form}), not a secret: a public key belongs in JWT_PUBLIC_KEY, as whoever has it could sign tokens with it here; a private key belongs to nobody but who signs`;
+  if (form === "URL") {
+    return "is a URL, which is no secret: the URL of a JWKS belongs in JWKS_URL";
   }
+  if (form === "JWK") {
+    return "is a JWK or a set of them, not a secret: have it served at the URL in JWKS_URL, or give a public key as PEM in JWT_PUBLIC_KEY";
+  }
+  return `is a key or a certificate (${form}), not a secret: a public key belongs in JWT_PUBLIC_KEY, as whoever has it could sign tokens with it here; a private key belongs to nobody but who signs`;
 }

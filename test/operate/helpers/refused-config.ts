@@ -2,7 +2,11 @@ import { generateKeyPairSync, type KeyPairKeyObjectResult } from "node:crypto";
 import { ConfigError } from "../../../server/dist/config/config.js";
 
 /** A public key as PEM, or a private one. */
-export function pemOf(type: string, options: object, which: "public" | "private" = "public"): string {
+export function pemOf(
+  type: string,
+  options: object,
+  which: "public" | "private" = "public",
+): string {
   const generate = generateKeyPairSync as (type: string, options: object) => KeyPairKeyObjectResult;
   const { publicKey, privateKey } = generate(type, options);
   return which === "public"

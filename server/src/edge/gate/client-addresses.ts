@@ -19,13 +19,19 @@ export class ClientAddresses {
   /** Whether anybody is believed to be a proxy. */
   readonly #hasProxies: boolean;
   readonly #isKnown: boolean;
+  #onDistrusted: ((address: string) => void) | undefined;
   readonly #known = new WeakMap<IncomingMessage, string | undefined>();
 
   /**
    * @param trustProxy - as in the configuration: where it is `undefined`, connections may all come from a load balancer that
    *   nobody has told us of
+   * @param onDistrusted - told once of an address that says whom it speaks for, and is not among those who are believed
    */
-  constructor(trustProxy: boolean | number | readonly string[] | undefined) {
+  constructor(
+    trustProxy: boolean | number | readonly string[] | undefined,
+    onDistrusted: (address: string) => void = () => undefined,
+  ) {
+    this.#onDistrusted = onDistrusted;
     this.#trust = toTrust(trustProxy);
     this.#hasProxies = trustProxy !== undefined && trustProxy !== false && trustProxy !== 0;
     this.#isKnown = trustProxy !== undefined;
@@ -52,12 +58,20 @@ export class ClientAddresses {
     const said = proxyAddr.all(request).slice(0, MAX_HOPS);
     let client = peer;
     for (const [hop, text] of said.slice(1).entries()) {
-      if (!this.#trust(client, hop)) return client;
+      if (!this.#trust(client, hop)) {
+        if (hop === 0) this.#distrust(peer);
+        return client;
+      }
       const next = readAddress(text);
       if (next === undefined) return peer;
       client = next;
     }
     return client;
+  }
+
+  #distrust(peer: string): void {
+    this.#onDistrusted?.(peer);
+    this.#onDistrusted = undefined;
   }
 
   /** Whom a connection is put down to that has not asked for anything: `undefined` where it may be a proxy's. */

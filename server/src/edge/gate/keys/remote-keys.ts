@@ -58,7 +58,7 @@ export function remoteKeys(
         if (!isTokensFault(error)) throw new TokenError("unavailable", UNAVAILABLE, error);
         const isNew =
           error instanceof errors.JWKSNoMatchingKey &&
-          unknown.mayBeNew(header?.kid, askedAt, fetches.begunAt ?? -Infinity);
+          unknown.mayBeNew(header.kid, askedAt, fetches.begunAt ?? -Infinity);
         throw isNew ? new TokenError("unavailable", NOT_YET, error) : error;
       }
     },
