@@ -71,9 +71,9 @@ void t.test("a token that does not do: what it is for, and who it was issued to"
   const why = /^this token is not for this session and role/;
   t.match(await refused("forbidden"), { ...here, ...its, protocol: "plain", why });
   plain(at("here", "student"), { headers: { authorization: `Bearer ${old}` } });
-  t.match(await refused("token_expired"), { ...here, ...its, why: /has run out/ });
+  t.match(await refused("token_expired"), { ...here, ...its, why: /ran out \d+ s ago/ });
   plain(at("here", "student"), { headers: { authorization: "Bearer x.y.z" } });
-  t.match(await refused("unauthorized"), { ...here, why: /form or signature is wrong/ });
+  t.match(await refused("unauthorized"), { ...here, why: /signature is wrong|is no token|neither one of/ });
 
   for (const transport of ["websocket", "polling"]) {
     const error = await stock(at("here", "student"), { token }, transport);
