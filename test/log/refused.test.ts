@@ -73,7 +73,10 @@ void t.test("a token that does not do: what it is for, and who it was issued to"
   plain(at("here", "student"), { headers: { authorization: `Bearer ${old}` } });
   t.match(await refused("token_expired"), { ...here, ...its, why: /ran out \d+ s ago/ });
   plain(at("here", "student"), { headers: { authorization: "Bearer x.y.z" } });
-  t.match(await refused("unauthorized"), { ...here, why: /signature is wrong|is no token|neither one of/ });
+  t.match(await refused("unauthorized"), {
+    ...here,
+    why: /signature is wrong|is no token|neither one of/,
+  });
 
   for (const transport of ["websocket", "polling"]) {
     const error = await stock(at("here", "student"), { token }, transport);
