@@ -4,7 +4,7 @@ import { connect } from "@inthon/emitter";
 import { RawBytes, requestHead } from "../helpers/clients/raw-bytes.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
-const KEY = "a-publish-key";
+const KEY = "a-key-of-a-service";
 const EVENTS = `/sessions/${randomUUID()}/events`;
 const POLLING = `/ws/session/${randomUUID()}/student/?EIO=4&transport=polling`;
 const JSON_BODY = ["Content-Type: application/json"];

@@ -6,7 +6,7 @@ import { WebSocket } from "ws";
 import { nowS, sign, withSecret } from "../gate/helpers/issuers.js";
 import { startServer, type ServerProcess } from "../helpers/processes/server-process.js";
 
-const KEY = "a-publish-key";
+const KEY = "a-key-of-a-service";
 const KINDS = { plain: "", "Socket.IO": "?EIO=4&transport=websocket" };
 const { signing, env } = await withSecret();
 

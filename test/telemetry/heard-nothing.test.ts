@@ -12,7 +12,7 @@ import { startTcpProxy } from "../helpers/tcp-proxy.js";
 import { scrapeUntil } from "./helpers/scrape.js";
 
 const JWT_SECRET = "s".repeat(32);
-const KEY = "a-publish-key";
+const KEY = "a-key-of-a-service";
 const IMPORTANT = { event: "important", note: "n", capture_url: null };
 
 /** What an operator finds: fields of a line of the log, and a number that has grown. */
