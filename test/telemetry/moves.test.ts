@@ -185,9 +185,16 @@ for (const [name, start] of Object.entries(TARGETS)) {
     const url = new URL(`${server.url}/sessions/${session}/events`);
     const unfinished = request(url, {
       method: "POST",
-      headers: { "content-type": "application/json", "content-length": "1000" },
+      headers: {
+        "content-type": "application/json",
+        "content-length": "1000",
+        expect: "100-continue",
+      },
     });
     unfinished.on("error", () => undefined);
+    unfinished.flushHeaders();
+    // Its body is waited for.
+    await once(unfinished, "continue");
     unfinished.write("{");
     server.kill("SIGTERM");
     await client.closed;
