@@ -194,6 +194,10 @@ void t.test("the packed emitter, installed in an empty project", async (t) => {
       t.strictSame(foreign, [], "loads its own files and typebox, and nothing besides");
     }
     const whole = await project.run("load.js", ["@inthon/emitter"], bare);
-    t.match(whole.stderr, /Cannot find package '(redis|@opentelemetry\/api)'/, "which the emitter needs");
+    t.match(
+      whole.stderr,
+      /Cannot find package '(redis|@opentelemetry\/api)'/,
+      "which the emitter needs",
+    );
   });
 });
