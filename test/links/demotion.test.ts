@@ -6,6 +6,7 @@ import { join } from "../helpers/clients/clients.js";
 import { eventually } from "../helpers/eventually.js";
 import { post } from "../helpers/processes/environments.js";
 import { type RedisServer, startRedis } from "../helpers/processes/redis-server.js";
+import { replicated } from "../helpers/processes/replicated.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
 import { isServed } from "./helpers/hung-links.js";
@@ -43,7 +44,7 @@ void t.test("a primary that was demoted is left for the one that has its name no
     emitter.emit(session, "important", { note, capture_url: null }, PATIENCE);
 
   await say("before");
-  await old.sendCommand(["WAIT", "1", "5000"]);
+  await replicated(old, next);
   await next.sendCommand(["REPLICAOF", "NO", "ONE"]);
   await old.sendCommand(["REPLICAOF", "127.0.0.1", String(second.port)]);
   name.leadTo(second.port);
@@ -123,7 +124,7 @@ void t.test(
       };
       const kept: string[] = [];
       for (let i = 0; i < 5; i++) kept.push(await say(`kept ${String(i)}`));
-      await one.sendCommand(["WAIT", "1", "5000"]);
+      await replicated(one, two);
       await two.sendCommand(["REPLICAOF", "NO", "ONE"]);
       const lost: string[] = [];
       for (let i = 0; i < 3; i++) lost.push(await say(`lost ${String(i)}`));

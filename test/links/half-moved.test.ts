@@ -6,6 +6,7 @@ import { CLIENT_KINDS, join } from "../helpers/clients/clients.js";
 import { commandCounts } from "../helpers/command-stats.js";
 import { eventually } from "../helpers/eventually.js";
 import { type RedisServer, startRedis } from "../helpers/processes/redis-server.js";
+import { replicated } from "../helpers/processes/replicated.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
 
@@ -59,7 +60,7 @@ void t.test(
       Promise.all(students.map(({ inbox }) => inbox.next(({ object }) => object["note"] === note)));
     await say("before", old);
     await hear("before");
-    await old.admin.sendCommand(["WAIT", "1", "5000"]);
+    await replicated(old.admin, next.admin);
 
     await next.admin.sendCommand(["REPLICAOF", "NO", "ONE"]);
     // What it alone has: when it follows, it has to copy all, and hears no command that came before.
