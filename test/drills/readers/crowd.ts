@@ -33,6 +33,8 @@ export interface CrowdOptions {
   readonly url: string;
   readonly session: string;
   readonly clients: number;
+  /** The first of them, by long polling. */
+  readonly polling?: number;
   /** From which they resume, and the number of the last event. */
   readonly resume?: { readonly offset: string; readonly last: number };
 }
@@ -52,14 +54,16 @@ export class Crowd {
   }
 
   /** Starts the processes; nobody connects yet. */
-  static async open({ url, session, clients, resume }: CrowdOptions): Promise<Crowd> {
+  static async open({ url, session, clients, polling = 0, resume }: CrowdOptions): Promise<Crowd> {
     const from = resume ? [resume.offset, String(resume.last)] : [];
     const sizes = [Math.ceil(clients / 2), Math.floor(clients / 2)];
     const groups = await Promise.all(
       sizes.map(async (size): Promise<Group> => {
         const told = new EventEmitter();
         const ready = until(told, "ready", READY_MS);
-        const program = ["--import=tsx", PROGRAM, url, session, String(size), ...from];
+        const polls = Math.round((polling * size) / clients);
+        const students = [url, session, String(size), String(polls), ...from];
+        const program = ["--import=tsx", PROGRAM, ...students];
         const process_ = await Launched.start(process.execPath, program, {
           onMessage: (message) =>
             told.emit(typeof message === "string" ? message : "report", message),

@@ -2,7 +2,8 @@
 import type { GroupReport, GroupRequest } from "./crowd.js";
 import { Reader, type ReaderKind } from "./reader.js";
 
-const [, , url = "", session = "", count = "0", offset = "", last = "0"] = process.argv;
+const [, , url = "", session = "", count = "0", polling = "0", offset = "", last = "0"] =
+  process.argv;
 const KINDS: readonly ReaderKind[] = ["websocket", "plain"];
 /** The number of the event with which all is told. */
 let lastNumber = Number(last);
@@ -18,8 +19,7 @@ const readers = Array.from(
       {
         url,
         session,
-        // One of ten polls where nobody is there to come back: it is told much more slowly.
-        kind: offset === "" && index % 10 === 9 ? "polling" : (KINDS[index % 2] ?? "plain"),
+        kind: index < Number(polling) ? "polling" : (KINDS[index % 2] ?? "plain"),
         offset: offset === "" ? undefined : offset,
       },
       onHeard,

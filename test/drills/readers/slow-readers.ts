@@ -80,7 +80,7 @@ export async function slowReaders(options: SlowReadersOptions): Promise<SlowRead
     const session = randomUUID();
     const emitter = await connect(cluster.redisUrl, { historyLimit: limit });
     closing.unshift(() => emitter.close());
-    const crowd = await Crowd.open({ url, session, clients });
+    const crowd = await Crowd.open({ url, session, clients, polling: Math.round(slow / 10) });
     closing.unshift(() => crowd.close());
     await crowd.start(TIMEOUT_MS);
     const before = await residentMiB(pid);
