@@ -22,8 +22,11 @@ export function knownReason(connection: object): EndReason | undefined {
     readonly transport?: { readonly socket?: object };
     readonly webSocket?: object;
   };
-  const parts = [connection, transport, transport?.socket, webSocket];
-  return parts.flatMap((part) => (part && reasons.get(part)) ?? [])[0];
+  for (const part of [connection, transport, transport?.socket, webSocket]) {
+    const reason = part && reasons.get(part);
+    if (reason) return reason;
+  }
+  return undefined;
 }
 
 /** Socket.IO's reasons, as the log calls them. */
@@ -98,12 +101,13 @@ export class ConnectionLog {
     from: Offset,
     catchUp?: Readonly<CatchUp>,
   ): void {
-    this.#countBegin(socket, who.role);
+    const protocol = protocolOf(socket);
+    this.#countBegin(socket, protocol, who.role);
     const { id } = socket;
     const { user } = socket.data;
     if (this.#log.isLevelEnabled("info")) {
       const { remoteAddress: address } = socket.conn;
-      const line = { ...nameOf(id, who, user), address, protocol: protocolOf(socket), from };
+      const line = { ...nameOf(id, who, user), address, protocol, from };
       this.#tell("connected", "connected", line);
     }
     const startedAtMs = Math.round(performance.now());
@@ -112,9 +116,8 @@ export class ConnectionLog {
     socket.on("disconnect", this.#onDisconnect);
   }
 
-  #countBegin(socket: ClassroomSocket, role: Role): void {
+  #countBegin(socket: ClassroomSocket, protocol: Protocol, role: Role): void {
     const { connections, opened } = this.#counts;
-    const protocol = protocolOf(socket);
     opened.add({ protocol, role });
     connections.add({ protocol, role });
     if (protocol !== "polling") return;

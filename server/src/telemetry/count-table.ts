@@ -1,36 +1,44 @@
 /** The values that each label of a table may have. */
 type Lists<Labels> = { readonly [Name in keyof Labels]: readonly Labels[Name][] };
 
+/** Where the values of a label stand, one behind the other. */
+interface Places {
+  readonly name: string;
+  readonly places: ReadonlyMap<string, number>;
+}
+
 /**
  * Numbers under the values of some labels. Which values there are is fixed from the start: whatever clients send, nobody
- * makes another one, and what is not in the lists is not counted.
+ * makes another one, and what is not in the lists is not counted. Counting makes nothing anew: no text, no object.
  */
 export class CountTable<Labels extends Readonly<Record<string, string>>> {
   readonly names: readonly (string & keyof Labels)[];
-  readonly #rows = new Map<string, { readonly labels: Labels; count: number }>();
+  readonly #columns: readonly Places[];
+  readonly #rows: readonly { readonly labels: Labels; count: number }[];
 
   constructor(lists: Lists<Labels>) {
     this.names = Object.keys(lists);
     let all: Readonly<Record<string, string>>[] = [{}];
-    for (const name of this.names) {
+    this.#columns = this.names.map((name) => {
       all = all.flatMap((labels) => lists[name].map((value) => ({ ...labels, [name]: value })));
-    }
-    for (const labels of all as Labels[]) this.#rows.set(this.#keyOf(labels), { labels, count: 0 });
+      return { name, places: new Map(lists[name].map((value, place) => [value, place])) };
+    });
+    this.#rows = (all as Labels[]).map((labels) => ({ labels, count: 0 }));
   }
 
   add(labels: Labels, by = 1): void {
-    const row = this.#rows.get(this.#keyOf(labels));
+    let index = 0;
+    for (const { name, places } of this.#columns) {
+      const place = places.get(labels[name] ?? "");
+      if (place === undefined) return;
+      index = index * places.size + place;
+    }
+    const row = this.#rows[index];
     if (row) row.count += by;
   }
 
   /** Each combination, with its number. */
   rows(): Iterable<{ readonly labels: Labels; readonly count: number }> {
-    return this.#rows.values();
-  }
-
-  #keyOf(labels: Labels): string {
-    let key = "";
-    for (const name of this.names) key += `${labels[name]} `;
-    return key;
+    return this.#rows;
   }
 }
