@@ -10,6 +10,9 @@ import { post } from "../helpers/processes/environments.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
 /** A history in which nobody publishes lives no longer than others: so short that a test sees it end. */
 const SHORT = { HISTORY_TTL_S: "3", LEASE_MS: "1000" };
 const EVENT = { event: "important", note: "n", capture_url: null };

@@ -11,6 +11,9 @@ import { startServer } from "../helpers/processes/server-process.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
 import { isServed } from "./helpers/hung-links.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
 const PATIENCE = { timeoutMs: 15_000 };
 
 async function adminOf(t: Test, redis: RedisServer) {

@@ -6,6 +6,9 @@ import { WebSocket } from "ws";
 import { nowS, sign, withSecret } from "../gate/helpers/issuers.js";
 import { startServer, type ServerProcess } from "../helpers/processes/server-process.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
 const KEY = "a-key-of-a-service";
 const KINDS = { plain: "", "Socket.IO": "?EIO=4&transport=websocket" };
 const { signing, env } = await withSecret();

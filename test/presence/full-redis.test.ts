@@ -8,6 +8,9 @@ import { join, type Received } from "../helpers/clients/clients.js";
 import { eventually } from "../helpers/eventually.js";
 import { startCluster } from "../helpers/processes/cluster.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
 const LEASE_MS = 2_000;
 
 async function open(t: Test) {

@@ -8,7 +8,7 @@ import { commandCounts, commandsBetween } from "../helpers/command-stats.js";
 import { eventually } from "../helpers/eventually.js";
 import { startCluster } from "../helpers/processes/cluster.js";
 
-// Each has a cluster of its own, and waits for leases most of the time.
+// Each has all that it needs to itself, and waits most of the time.
 t.jobs = 4;
 
 const LEASE_MS = 3_000;
@@ -59,119 +59,98 @@ const setKey = (session: string) => `session:${session}:teachers`;
 const versionKey = (session: string) => `inthon:presence:{session:${session}:teachers}`;
 const announced = (session: string) => announcedKey(roomName(session as SessionId, "student"));
 
-void t.test(
-  "whatever of presence is deleted is right again, and nobody hears of it",
-  { buffered: true },
-  async (t) => {
-    const { redis, enter, settle, members, renewals } = await open(t);
-    const session = randomUUID();
-    const student = await enter(1, session, "student");
-    await enter(0, session, "teacher");
-    await student.inbox.next(hears(true));
-    await renewals(6);
-    const [member = ""] = await members(session);
-    const node = member.slice(0, member.lastIndexOf("/"));
-    const held = `inthon:node:{${node}}:teachers`;
+void t.test("whatever of presence is deleted is right again, and nobody hears of it", async (t) => {
+  const { redis, enter, settle, members, renewals } = await open(t);
+  const session = randomUUID();
+  const student = await enter(1, session, "student");
+  await enter(0, session, "teacher");
+  await student.inbox.next(hears(true));
+  await renewals(6);
+  const [member = ""] = await members(session);
+  const node = member.slice(0, member.lastIndexOf("/"));
+  const held = `inthon:node:{${node}}:teachers`;
 
-    for (const keys of [
-      [setKey(session)],
-      [held],
-      [versionKey(session)],
-      [announced(session)],
-      [setKey(session), held, versionKey(session), announced(session)],
-    ]) {
-      await t.test(keys.join(), async (t) => {
-        await redis.del(keys);
-        await eventually(async () => (await members(session)).length === 1);
-        await eventually(async () => (await redis.sCard(held)) === 1);
-        await renewals(16);
-        await settle(session, student);
-        t.strictSame(told(student), [true], "students heard nothing of it");
-        const late = await enter(1, session, "student");
-        t.equal((await late.connected).teacher_online, true);
-        await late.close();
-      });
-    }
-
-    await t.test("inthon:nodes", async (t) => {
-      await redis.del("inthon:nodes");
-      await eventually(async () => {
-        const [now = ""] = await members(session);
-        return (await members(session)).length === 1 && now !== member;
-      });
+  for (const keys of [
+    [setKey(session)],
+    [held],
+    [versionKey(session)],
+    [announced(session)],
+    [setKey(session), held, versionKey(session), announced(session)],
+  ]) {
+    await t.test(keys.join(), async (t) => {
+      await redis.del(keys);
+      await eventually(async () => (await members(session)).length === 1);
+      await eventually(async () => (await redis.sCard(held)) === 1);
       await renewals(16);
       await settle(session, student);
-      t.strictSame(told(student), [true]);
-      t.equal((await members(session)).length, 1);
+      t.strictSame(told(student), [true], "students heard nothing of it");
+      const late = await enter(1, session, "student");
+      t.equal((await late.connected).teacher_online, true);
+      await late.close();
     });
-  },
-);
+  }
 
-void t.test(
-  "a change is told, whatever Redis remembers of the ones before",
-  { buffered: true },
-  async (t) => {
-    const { redis, enter, members } = await open(t);
-    for (const [name, spoil] of [
-      ["an older version", (session: string) => redis.set(versionKey(session), "100")],
-      [
-        "an announcement of the other state",
-        (session: string) => redis.set(announced(session), "2"),
-      ],
-      ["a later announcement", (session: string) => redis.incrBy(announced(session), 1_000_001)],
-      ["neither", (session: string) => redis.del([versionKey(session), announced(session)])],
-    ] as const) {
-      await t.test(name, async (t) => {
-        const session = randomUUID();
-        const student = await enter(1, session, "student");
-        const teacher = await enter(0, session, "teacher");
-        await student.inbox.next(hears(true));
-        await spoil(session);
-        await teacher.close();
-        await student.inbox.next(hears(false));
-        t.strictSame(await members(session), []);
-        await enter(0, session, "teacher");
-        await student.inbox.next(hears(true), student.inbox.items.findIndex(hears(false)));
-        t.strictSame(told(student), [true, false, true]);
-      });
-    }
-  },
-);
-
-void t.test(
-  "no key of a service takes the place of an announcement",
-  { buffered: true },
-  async (t) => {
-    const { cluster, redis, enter } = await open(t);
-    const session = randomUUID();
-    const student = await enter(1, session, "student");
-    const teacher = await enter(0, session, "teacher");
-    await student.inbox.next(hears(true));
-    const next = Number(await redis.get(versionKey(session))) + 1;
-    const taken = await fetch(`${cluster.replica(0).url}/sessions/${session}/events`, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        "idempotency-key": `presence/${String(next)}`,
-      },
-      body: JSON.stringify({ event: "important", note: "", capture_url: null }),
+  await t.test("inthon:nodes", async (t) => {
+    await redis.del("inthon:nodes");
+    await eventually(async () => {
+      const [now = ""] = await members(session);
+      return (await members(session)).length === 1 && now !== member;
     });
-    t.equal(taken.status, 202);
-    await teacher.close();
-    await student.inbox.next(hears(false));
-    const spaced = await fetch(`${cluster.replica(0).url}/sessions/${session}/events`, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        "idempotency-key": `presence ${String(next)}`,
-      },
-      body: JSON.stringify({ event: "important", note: "", capture_url: null }),
-    });
-    t.equal(spaced.status, 400, "nobody can give the server's own keys");
-  },
-);
+    await renewals(16);
+    await settle(session, student);
+    t.strictSame(told(student), [true]);
+    t.equal((await members(session)).length, 1);
+  });
+});
 
-void t.test("a teacher of no node goes away", { buffered: true }, async (t) => {
+void t.test("a change is told, whatever Redis remembers of the ones before", async (t) => {
+  const { redis, enter, members } = await open(t);
+  for (const [name, spoil] of [
+    ["an older version", (session: string) => redis.set(versionKey(session), "100")],
+    ["an announcement of the other state", (session: string) => redis.set(announced(session), "2")],
+    ["a later announcement", (session: string) => redis.incrBy(announced(session), 1_000_001)],
+    ["neither", (session: string) => redis.del([versionKey(session), announced(session)])],
+  ] as const) {
+    await t.test(name, async (t) => {
+      const session = randomUUID();
+      const student = await enter(1, session, "student");
+      const teacher = await enter(0, session, "teacher");
+      await student.inbox.next(hears(true));
+      await spoil(session);
+      await teacher.close();
+      await student.inbox.next(hears(false));
+      t.strictSame(await members(session), []);
+      await enter(0, session, "teacher");
+      await student.inbox.next(hears(true), student.inbox.items.findIndex(hears(false)));
+      t.strictSame(told(student), [true, false, true]);
+    });
+  }
+});
+
+void t.test("no key of a service takes the place of an announcement", async (t) => {
+  const { cluster, redis, enter } = await open(t);
+  const session = randomUUID();
+  const student = await enter(1, session, "student");
+  const teacher = await enter(0, session, "teacher");
+  await student.inbox.next(hears(true));
+  const next = Number(await redis.get(versionKey(session))) + 1;
+  const taken = await fetch(`${cluster.replica(0).url}/sessions/${session}/events`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": `presence/${String(next)}` },
+    body: JSON.stringify({ event: "important", note: "", capture_url: null }),
+  });
+  t.equal(taken.status, 202);
+  await teacher.close();
+  await student.inbox.next(hears(false));
+  const spaced = await fetch(`${cluster.replica(0).url}/sessions/${session}/events`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": `presence ${String(next)}` },
+    body: JSON.stringify({ event: "important", note: "", capture_url: null }),
+  });
+  t.equal(spaced.status, 400, "nobody can give the server's own keys");
+});
+
+void t.test("a teacher of no node goes away", async (t) => {
   const { redis, enter, settle, members } = await open(t);
   const nodes = await redis.zRange("inthon:nodes", 0, -1);
   for (const [name, node] of [
@@ -200,51 +179,43 @@ void t.test("a teacher of no node goes away", { buffered: true }, async (t) => {
   });
 });
 
-void t.test(
-  "Redis that comes back older, within a lease, is put right",
-  { buffered: true },
-  async (t) => {
-    // Long enough that no lease runs out meanwhile.
-    const { cluster, redis, enter, members } = await open(t, {
-      env: { LEASE_MS: "30000" },
-    });
-    const leaving = randomUUID();
-    const coming = randomUUID();
-    const teacher = await enter(0, leaving, "teacher");
-    const witness = await enter(1, leaving, "student");
-    await redis.sendCommand(["SAVE"]);
-    const earlier = await members(leaving);
-    t.equal(earlier.length, 1);
-    // After the snapshot one leaves, and another one comes.
-    await teacher.close();
-    await witness.inbox.next(hears(false));
-    const stays = await enter(0, coming, "teacher");
-    cluster.redis.kill("SIGKILL");
-    await cluster.redis.exited;
-    await cluster.redis.restart();
+void t.test("Redis that comes back older, within a lease, is put right", async (t) => {
+  // Long enough that no lease runs out meanwhile.
+  const { cluster, redis, enter, members } = await open(t, {
+    env: { LEASE_MS: "30000" },
+  });
+  const leaving = randomUUID();
+  const coming = randomUUID();
+  const teacher = await enter(0, leaving, "teacher");
+  const witness = await enter(1, leaving, "student");
+  await redis.sendCommand(["SAVE"]);
+  const earlier = await members(leaving);
+  t.equal(earlier.length, 1);
+  // After the snapshot one leaves, and another one comes.
+  await teacher.close();
+  await witness.inbox.next(hears(false));
+  const stays = await enter(0, coming, "teacher");
+  cluster.redis.kill("SIGKILL");
+  await cluster.redis.exited;
+  await cluster.redis.restart();
 
-    // Whoever holds a place that Redis lost is sent away, and comes back.
-    await Promise.race([
-      stays.closed,
-      eventually(async () => (await members(coming)).length === 1),
-    ]);
-    if ((await members(coming)).length === 0) await enter(0, coming, "teacher");
-    await eventually(async () => (await members(leaving)).length === 0);
-    await eventually(async () => (await members(coming)).length === 1);
-    // Whoever comes before it has been announced anew is told what students were told, and then hears of it.
-    const late = await enter(1, leaving, "student");
-    if ((await late.connected).teacher_online) await late.inbox.next(hears(false));
-    const here = await enter(1, coming, "student");
-    if (!(await here.connected).teacher_online) await here.inbox.next(hears(true));
-    // One that was sent away may still be among them, until its replica has taken it out.
-    await eventually(async () => (await members(coming)).length === 1);
-    t.strictSame(await members(leaving), []);
-  },
-);
+  // Whoever holds a place that Redis lost is sent away, and comes back.
+  await Promise.race([stays.closed, eventually(async () => (await members(coming)).length === 1)]);
+  if ((await members(coming)).length === 0) await enter(0, coming, "teacher");
+  await eventually(async () => (await members(leaving)).length === 0);
+  await eventually(async () => (await members(coming)).length === 1);
+  // Whoever comes before it has been announced anew is told what students were told, and then hears of it.
+  const late = await enter(1, leaving, "student");
+  if ((await late.connected).teacher_online) await late.inbox.next(hears(false));
+  const here = await enter(1, coming, "student");
+  if (!(await here.connected).teacher_online) await here.inbox.next(hears(true));
+  // One that was sent away may still be among them, until its replica has taken it out.
+  await eventually(async () => (await members(coming)).length === 1);
+  t.strictSame(await members(leaving), []);
+});
 
 void t.test(
   "a teacher of whom nobody knows any more goes, also where no student looks",
-  { buffered: true },
   async (t) => {
     const { cluster, redis, enter, members } = await open(t);
     const session = randomUUID();
@@ -261,7 +232,7 @@ void t.test(
   },
 );
 
-void t.test("a clock that was set back keeps no dead teacher", { buffered: true }, async (t) => {
+void t.test("a clock that was set back keeps no dead teacher", async (t) => {
   const { cluster, redis, enter, members } = await open(t);
   const session = randomUUID();
   await enter(0, session, "teacher");

@@ -8,6 +8,9 @@ import { join, type Client, type ClientKind, type Received } from "../helpers/cl
 import { startCluster } from "../helpers/processes/cluster.js";
 import { eventually } from "../helpers/eventually.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 3;
+
 const KINDS = ["websocket", "plain"] as const;
 const LEASE_MS = 3_000;
 

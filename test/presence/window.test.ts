@@ -7,6 +7,9 @@ import { eventually } from "../helpers/eventually.js";
 import { startCluster } from "../helpers/processes/cluster.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 3;
+
 const WINDOW_MS = 3_000;
 const ENV = { PRESENCE_WINDOW_MS: String(WINDOW_MS), LEASE_MS: "2000" };
 const FLAPS = 40;

@@ -13,6 +13,9 @@ import { startRedis, type RedisServer } from "../helpers/processes/redis-server.
 import { startServer } from "../helpers/processes/server-process.js";
 import { failureOf } from "./helpers/emitter-targets.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
 const EVENT = { note: "", capture_url: null };
 /** Long enough for a retry or two. */
 const BRIEF = { timeoutMs: 400 };

@@ -3,6 +3,9 @@ import { ensureTool } from "../../helpers/tools/tools.js";
 import { contestants } from "./contestants.js";
 import { drainOf, isUnnoticed, rolling } from "./rolling.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
 // Three replicas go, each in its time.
 t.setTimeout(240_000);
 
