@@ -11,6 +11,8 @@ const TEACHERS = 2_000;
 const STUDENTS = 500;
 const RENEWALS = 8;
 const JOINING_AT_ONCE = 200;
+/** So often are renewals watched until all is at rest. */
+const MOST_ROUNDS = 5;
 
 /**
  * It used to cost the same with any number of teachers, and trusted Redis to remember them. Now a node goes over what it
@@ -51,7 +53,12 @@ void t.test(`a lease costs a few commands for what a node holds, and no more`, a
     const [key = ""] = await redis.keys("inthon:node:*:connections");
     return (await redis.hLen(key)) === all;
   });
-  const full = await costOfRenewals(redis);
+  // On a busy machine not all of them have been announced by then. That is done in scripts, and ends.
+  const calls = ({ commands }: Cost) => commands.get("evalsha") ?? 0;
+  let full = await costOfRenewals(redis);
+  for (let i = 0; i < MOST_ROUNDS && calls(full) > calls(idle) + 2 * RENEWALS; i++) {
+    full = await costOfRenewals(redis);
+  }
 
   const perRenewal = ({ commands }: Cost) =>
     ([...commands.values()].reduce((a, b) => a + b, 0) / RENEWALS).toFixed(1);
