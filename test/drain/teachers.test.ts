@@ -7,6 +7,9 @@ import { join, type Client, type ClientKind, type Received } from "../helpers/cl
 import { eventually } from "../helpers/eventually.js";
 import { startCluster } from "../helpers/processes/cluster.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
 // Replicas take their time to go.
 t.setTimeout(180_000);
 

@@ -12,6 +12,9 @@ import { startServer, type ServerProcess } from "../helpers/processes/server-pro
 import { slowLink } from "../helpers/processes/slow-link.js";
 import { ENDINGS, REFUSALS } from "./endings.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
 const TIMES = 5;
 /** Whoever is gone without a word is noticed soon. */
 const ENV = { PING_INTERVAL_MS: "500", PING_TIMEOUT_MS: "500", LEASE_MS: "1000" };

@@ -6,6 +6,9 @@ import { rawPlain, rawSocketIo } from "../helpers/clients/raw-socket-io.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { refusalsIn } from "./refusals-in.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
 const EIO = "?EIO=4&transport=websocket";
 /** Several of what the server reads at once. */
 const FLOOD_BYTES = 256 * 1024;

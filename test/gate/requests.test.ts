@@ -6,6 +6,9 @@ import { openFiles } from "../helpers/open-files.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { refusalCodes } from "./helpers/refusal-log.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
 const KEY = "a-key-of-a-service";
 const SESSION = `/ws/session/${randomUUID()}/student/`;
 const POLLING = `${SESSION}?EIO=4&transport=polling`;

@@ -14,6 +14,9 @@ import { eventually } from "../helpers/eventually.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { refusalCodes } from "./helpers/refusal-log.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
 /** More than the kernels hold of one connection. */
 const PAGE_BYTES = 32 * 1024 * 1024;
 const NOTE = "x".repeat(60_000);

@@ -12,6 +12,9 @@ import { startRedis } from "../helpers/processes/redis-server.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { slowLink } from "../helpers/processes/slow-link.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
 const LATENCY_MS = 40;
 const ROUNDS = 12;
 const PUBLISHERS = 20;

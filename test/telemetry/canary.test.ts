@@ -10,6 +10,9 @@ import { startServer, type ServerProcess } from "../helpers/processes/server-pro
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
 import { scrape, scrapeUntil, type Scrape } from "./helpers/scrape.js";
 
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
 const beats = (now: Scrape, outcome: string) => now.value("canary_beats_total", { outcome });
 
 /** Resolves when it has logged this: what it counts may be known a moment earlier. */
