@@ -67,7 +67,7 @@ export async function runRolling(
     }
     const [ours, stock] = reports;
     if (!ours || !stock) throw new Error("somebody is missing");
-    isGood &&= isUnnoticed(ours) && ours.awayMs.p95 <= stock.awayMs.p95 / 2;
+    isGood &&= Object.keys(noticed(ours)).length === 0 && ours.awayMs.p95 <= stock.awayMs.p95 / 2;
   }
   return isGood;
 }
@@ -81,10 +81,11 @@ export function drainOf(options: RollingOptions): Readonly<Record<string, string
   };
 }
 
-/** Whether a rollout went by without anybody being hurt. */
-export function isUnnoticed(report: RollingReport): boolean {
+/** @returns what went wrong in a rollout, and how often: nothing where nobody was hurt */
+export function noticed(report: RollingReport): Readonly<Record<string, number>> {
   const { lost, doubled, flickers, neverBack, droppedTwice, failed, badExits } = report;
-  return lost + doubled + flickers + neverBack + droppedTwice + failed + badExits === 0;
+  const faults = { lost, doubled, flickers, neverBack, droppedTwice, failed, badExits };
+  return Object.fromEntries(Object.entries(faults).filter(([, count]) => count > 0));
 }
 
 export async function rolling(
