@@ -18,9 +18,6 @@ import { startCluster } from "../helpers/processes/cluster.js";
 import { comeBack } from "../resume/helpers/returning-redis.js";
 import { refusalsIn } from "./refusals-in.js";
 
-// Each has all that it needs to itself, and waits most of the time.
-t.jobs = 2;
-
 const MB = 1_000_000;
 /** What a value here adds to a replica that reads it whole is more. */
 const MAX_GROWTH_MIB = 60;
