@@ -236,9 +236,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     drain: () =>
       drain.run({
         ...config.drain,
-        onLeave: async () => {
+        onLeave: () => {
           teachers.drain();
-          if (!teachers.isEmpty) await lease.announceEnd(config.drain.graceMs);
         },
         connections: () => [...plain.connections, ...engineIo.connections],
         log,

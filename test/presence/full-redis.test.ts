@@ -71,6 +71,24 @@ void t.test("a full Redis takes leases and leaves; what waits, heals", async (t)
   t.equal(await card(staying), 1);
 });
 
+void t.test("a replica that drains while Redis is full hands its teachers over", async (t) => {
+  const { cluster, redis, enter, card, nodes, leaseLater } = await open(t);
+  const session = randomUUID();
+  const student = await enter(1, session, "student");
+  const teacher = await enter(0, session, "teacher");
+  await student.inbox.next(hears(true));
+  await redis.configSet("maxmemory", "1");
+  cluster.replica(0).kill("SIGTERM");
+  await cluster.replica(0).exited;
+  await teacher.closed;
+  t.equal((await nodes()).length, 1);
+  await leaseLater();
+  await redis.configSet("maxmemory", "0");
+  await enter(1, session, "teacher");
+  t.equal(await card(session), 1, "in the place of who was there");
+  t.notOk(student.inbox.items.some(hears(false)), "who was never gone");
+});
+
 void t.test("a script that is refused half-way leaves nothing", async (t) => {
   const { redis, enter, card } = await open(t);
   const session = randomUUID();
@@ -95,9 +113,10 @@ void t.test("a script that is refused half-way leaves nothing", async (t) => {
     ["leave", member, set],
     ["join", "n/x", `session:${randomUUID()}:teachers`],
   ] as const) {
-    const keys = [key, `inthon:presence:{${key}}`];
+    const others = ["presence", "window", "newcomers"].map((what) => `inthon:${what}:{${key}}`);
+    const keys = [key, ...others];
     await t.rejects(
-      limited.eval(script, { keys, arguments: [operation, who, "60000", "0", "60000"] }),
+      limited.eval(script, { keys, arguments: [operation, who, "60000", "0", "60000", "0"] }),
     );
     t.equal(await redis.exists(key), key === set ? 1 : 0, operation);
   }

@@ -97,7 +97,7 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
       get node() {
         return lease.node;
       },
-      announceEnd: (inMs) => lease.announceEnd(inMs),
+      nameOnTheWay: () => lease.nameOnTheWay(),
       stop: (holdsNothing) => lease.stop(holdsNothing),
       start: (listener) => {
         lease.start({

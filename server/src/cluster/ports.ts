@@ -127,7 +127,8 @@ export interface Teacher {
   readonly socketId: string;
 }
 
-export type PresenceChange = "join" | "leave";
+/** `claim`: one who is there already, under a name that its node has now. It takes nobody's place. */
+export type PresenceChange = "join" | "claim" | "leave";
 
 /** What there is to see of a session's presence. */
 export interface PresenceView {
@@ -155,8 +156,13 @@ export interface PresenceStore {
   check(sessionId: SessionId, newerThan?: number): Promise<PresenceState>;
   /** The teacher has left, and that has been announced. */
   settle(teacher: Teacher): Promise<void>;
-  /** Their node goes, and they are to come back elsewhere: what is known of them lives until they have had their time. */
-  handOver(teachers: readonly Teacher[]): Promise<void>;
+  /**
+   * Its node has sent it away, to come back elsewhere: it is believed under the name `node`, until somebody takes its place
+   * or it has had its time. One who is not believed stays so. Safe to repeat.
+   */
+  handOver(teacher: Teacher, node: string): Promise<void>;
+  /** Their node has gone, and them with it: what is known of them lives until they have had their time. */
+  keep(teachers: readonly Teacher[]): Promise<void>;
   /** The teachers that a node holds, or held when it died, in pieces; some may come twice. */
   heldBy(node: string): AsyncIterable<readonly Teacher[]> | Iterable<readonly Teacher[]>;
   /** Those of a node's teachers that the store has forgotten. They are in {@link PresenceStore.heldBy} again. */
@@ -197,12 +203,12 @@ export interface Lease {
   readonly node: string;
   start(listener: LeaseListener): void;
   /**
-   * Says that this node sends its teachers to other ones: whoever joins a session takes the place of one of them. Takes no
-   * longer than it has to, also where the cluster does not answer.
+   * The name for those whom this node sends to other ones: whoever joins a session takes the place of one of them. They are
+   * believed for a while from now on, whatever becomes of this node.
    *
-   * @param inMs - how long this node goes on living, at most
+   * @throws where the cluster does not answer
    */
-  announceEnd(inMs: number): Promise<void>;
+  nameOnTheWay(): Promise<string>;
   /**
    * Stops renewing the lease.
    *

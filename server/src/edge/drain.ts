@@ -15,8 +15,8 @@ export interface DrainOptions {
   readonly delayMs: number;
   /** Over how long connections end then, in milliseconds. */
   readonly spreadMs: number;
-  /** Called once, between the two. Nothing waits for it that could not be left out. */
-  readonly onLeave: () => Promise<void>;
+  /** Called once, between the two. */
+  readonly onLeave: () => void;
   /** Those that are open. */
   readonly connections: () => Iterable<Leaver>;
   readonly log: Logger;
@@ -52,7 +52,7 @@ export class Drain {
     log.info({ delayMs, spreadMs }, "draining: not ready any more");
     await delay(delayMs);
     this.leave();
-    await onLeave();
+    onLeave();
     const leavers = shuffled([...connections()]);
     log.info({ connections: leavers.length }, "draining: sending clients to other replicas");
     await endEvenly(leavers, spreadMs);

@@ -13,7 +13,7 @@ const BATCH = 50;
 /** Teachers of nobody that are being taken out at once: somebody else may have put any number into Redis. */
 const MAX_ABANDONING = 1_000;
 /** Where Redis does not answer in this time, what it knows of the teachers may end before they are back. */
-const HAND_OVER_TIMEOUT_MS = 1_000;
+const KEEP_TIMEOUT_MS = 1_000;
 
 export interface PresenceOptions {
   /** How long a teacher may be gone before that counts, in milliseconds. */
@@ -46,8 +46,6 @@ export class Presence {
   readonly #graces = new Map<string, NodeJS.Timeout>();
   /** The last change under way in each session: changes of one session are carried out one after the other. */
   readonly #queues = new Map<SessionId, Promise<void>>();
-  /** Of those, the ones that have left while this node drains. */
-  readonly #handedOver = new Set<string>();
   #isDraining = false;
   #abandoning = 0;
 
@@ -70,15 +68,14 @@ export class Presence {
    */
   join(sessionId: SessionId, socketId: string, isWanted: () => boolean): Promise<void> {
     return this.#enqueue(sessionId, async () => {
-      if (isWanted()) await this.#claim(sessionId, socketId);
+      if (isWanted()) await this.#claim(sessionId, socketId, "join");
     });
   }
 
   /** Takes the teacher out, also where Redis is away: then as soon as it is back. */
   leave(sessionId: SessionId, socketId: string): void {
-    // Whoever leaves a node that drains stays in the set: soon it is back on another one.
     if (this.#isDraining) {
-      this.#handedOver.add(socketId);
+      this.#handOver(sessionId, socketId);
       return;
     }
     const takeOut = () => {
@@ -102,9 +99,7 @@ export class Presence {
   /** The cluster does not know a teacher that this node holds. */
   claimAgain({ sessionId, socketId }: Teacher): void {
     this.#inBackground(sessionId, async () => {
-      // Of who has gone elsewhere, somebody may have taken the place.
-      if (this.#handedOver.has(socketId)) return;
-      if (this.#held.has(socketId)) await this.#claim(sessionId, socketId);
+      if (this.#held.has(socketId)) await this.#claim(sessionId, socketId, "claim");
     });
   }
 
@@ -195,19 +190,31 @@ export class Presence {
     const giveUp = setTimeout(() => {
       this.#closing.abort();
     }, timeoutMs);
+    for (const { sessionId, socketId } of this.#held.values()) this.#handOver(sessionId, socketId);
     const owed = [...this.#owed.values()].map(({ told }) => told);
     await Promise.allSettled([...this.#queues.values(), ...owed]);
     clearTimeout(giveUp);
     // What is owed still is told by whoever sweeps this node's list.
     this.#closing.abort();
-    const handedOver = this.#store.handOver([...this.#held.values()]);
-    await within(HAND_OVER_TIMEOUT_MS, handedOver).catch(() => undefined);
+    // Those whom that left here go with the node's own name.
+    const kept = this.#store.keep([...this.#held.values()]);
+    await within(KEEP_TIMEOUT_MS, kept).catch(() => undefined);
   }
 
-  async #claim(sessionId: SessionId, socketId: string): Promise<void> {
+  /** Whoever leaves a node that drains is believed: soon it is back on another one. Done as soon as Redis is there. */
+  #handOver(sessionId: SessionId, socketId: string): void {
+    this.#inBackground(sessionId, async () => {
+      const teacher = this.#held.get(socketId);
+      if (!teacher) return;
+      await this.#store.handOver(teacher, await this.#lease.nameOnTheWay());
+      this.#held.delete(socketId);
+    });
+  }
+
+  async #claim(sessionId: SessionId, socketId: string, change: "join" | "claim"): Promise<void> {
     const teacher = { sessionId, socketId, node: this.#lease.node };
     this.#held.set(socketId, teacher);
-    await this.#tell(sessionId, await this.#store.change(teacher, "join"));
+    await this.#tell(sessionId, await this.#store.change(teacher, change));
   }
 
   async #takeOut(teacher: Teacher): Promise<void> {

@@ -12,9 +12,9 @@ export class MemoryLease implements Lease {
     // Nobody else could declare it dead.
   }
 
-  announceEnd(): Promise<void> {
-    // There is nobody to whom anything could be handed over.
-    return Promise.resolve();
+  nameOnTheWay(): Promise<string> {
+    // There is nobody to whom anybody could go.
+    return Promise.resolve(this.node);
   }
 
   stop(): Promise<void> {

@@ -31,8 +31,8 @@ export class MemoryPresenceStore implements PresenceStore {
   change({ sessionId, socketId }: Teacher, change: PresenceChange): Promise<PresenceState> {
     const wasThere = this.#sessions.has(sessionId);
     const teachers = this.#sessions.get(sessionId) ?? new Set();
-    if (change === "join") teachers.add(socketId);
-    else teachers.delete(socketId);
+    if (change === "leave") teachers.delete(socketId);
+    else teachers.add(socketId);
     if (teachers.size > 0) this.#sessions.set(sessionId, teachers);
     else this.#sessions.delete(sessionId);
     return Promise.resolve(this.#state(sessionId, -1, wasThere !== this.#sessions.has(sessionId)));
@@ -73,7 +73,11 @@ export class MemoryPresenceStore implements PresenceStore {
   }
 
   handOver(): Promise<void> {
-    // There is nobody to whom they could go.
+    // There is nobody to whom it could go.
+    return Promise.resolve();
+  }
+
+  keep(): Promise<void> {
     return Promise.resolve();
   }
 

@@ -7,7 +7,8 @@ import {
   type SessionId,
 } from "@inthon/emitter/protocol";
 import type { Logger } from "../../telemetry/log.js";
-import { NODES_KEY, type NodeLease } from "./node-lease.js";
+import { NODES_KEY } from "./leavers.js";
+import type { NodeLease } from "./node-lease.js";
 import type { ConnectionCounts } from "../ports.js";
 import { within } from "../retry.js";
 import type { Refusals } from "../../telemetry/refusals.js";

@@ -5,6 +5,7 @@ import type { Logger } from "../../telemetry/log.js";
 import { RENEWALS, type LeaseListener } from "../ports.js";
 import { within } from "../retry.js";
 import { NAMES_LUA } from "./incoming/lists.js";
+import { FORGET_MS, LEAVING_KEY, Leavers, NODES_KEY } from "./leavers.js";
 import { loadScript, runScript } from "./scripts/script.js";
 
 /**
@@ -12,19 +13,13 @@ import { loadScript, runScript } from "./scripts/script.js";
  * for this part of a lease, before it declares any of them dead.
  */
 const SETTLE_PART = 0.5;
-/** Longer than a cluster is ever down: the nodes that died with it are swept by the first one that is back. */
-export const FORGET_MS = 7 * 24 * 60 * 60 * 1_000;
 const MAX_DEAD = 16;
 const STOP_TIMEOUT_MS = 1_000;
 
-export const NODES_KEY = "inthon:nodes";
-/** Nodes that go in order, by when they are dead. The hash tag puts it in the slot of {@link NODES_KEY}. */
-export const LEAVING_KEY = "inthon:leaving:{inthon:nodes}";
-/** The longest time that HANDOVER_MS allows, and a drain before it. */
-const MAX_HANDOVER_MS = 3 * 600_000;
+/** The longest time that HANDOVER_MS allows. */
+const MAX_HANDOVER_MS = 600_000;
 
 const RENEW = loadScript("renew.lua", NAMES_LUA);
-const LEAVE = loadScript("leave.lua");
 
 /** {@link LeaseListener}, for those who have something to renew with the lease. */
 export interface RenewalListener extends LeaseListener {
@@ -50,7 +45,7 @@ export class NodeLease {
   readonly #commands: RedisClient;
   readonly #nodeId: string;
   readonly #leaseMs: number;
-  readonly #handoverMs: number;
+  readonly #leavers: Leavers;
   readonly #log: Logger;
   readonly #closing = new AbortController();
   readonly #sweeping = new Set<string>();
@@ -77,7 +72,7 @@ export class NodeLease {
     this.#commands = commands;
     this.#nodeId = nodeId;
     this.#leaseMs = leaseMs;
-    this.#handoverMs = handoverMs;
+    this.#leavers = new Leavers(commands, handoverMs, () => this.#newName());
     this.#log = log;
     this.#node = this.#newName();
     commands.on("ready", () => {
@@ -100,8 +95,8 @@ export class NodeLease {
   }
 
   /** As the port says. */
-  async announceEnd(inMs: number): Promise<void> {
-    await this.#unlessRedisHangs(() => this.#leave(inMs + this.#handoverMs, false));
+  nameOnTheWay(): Promise<string> {
+    return this.#leavers.name();
   }
 
   /** As the port says. */
@@ -109,23 +104,14 @@ export class NodeLease {
     this.#closing.abort();
     this.#wake.abort();
     // Where Redis does not answer, the lease runs out by itself.
-    await this.#unlessRedisHangs(async () => {
-      await this.#running;
-      if (!this.#commands.isReady) return;
-      if (!holdsNothing) await this.#leave(this.#handoverMs, true);
-      else await this.#forget(this.#node);
-    });
-  }
-
-  /** Nothing holds up the end of the process. */
-  async #unlessRedisHangs(task: () => Promise<unknown>): Promise<void> {
     if (!this.#commands.isReady) return;
-    await within(STOP_TIMEOUT_MS, task()).catch(() => undefined);
-  }
-
-  async #leave(handoverMs: number, hasGone: boolean): Promise<void> {
-    const args = [this.#node, String(handoverMs), hasGone ? "1" : "", String(FORGET_MS)];
-    await runScript(this.#commands, LEAVE, [NODES_KEY, LEAVING_KEY], args);
+    const goes = this.#running.then(async () => {
+      if (!this.#commands.isReady) return;
+      if (holdsNothing) await this.#forget(this.#node);
+      else await this.#leavers.add(this.#node);
+    });
+    // Nothing holds up the end of the process.
+    await within(STOP_TIMEOUT_MS, goes).catch(() => undefined);
   }
 
   async #forget(node: string): Promise<void> {

@@ -6,7 +6,7 @@ import {
   teachersKey,
   type SessionId,
 } from "@inthon/emitter/protocol";
-import { FORGET_MS, LEAVING_KEY, NODES_KEY } from "./node-lease.js";
+import { FORGET_MS, LEAVING_KEY, NODES_KEY } from "./leavers.js";
 import type {
   PresenceChange,
   PresenceState,
@@ -20,6 +20,7 @@ import { parseVersion, readOr } from "./incoming/values.js";
 import { loadScript, runScript } from "./scripts/script.js";
 
 const PRESENCE = loadScript("presence.lua");
+const HAND_OVER = loadScript("hand-over.lua");
 const VIEW = loadScript("view.lua", NAMES_LUA);
 
 /** Of a session whose teachers are more than any has, so many are looked at. */
@@ -65,13 +66,14 @@ function toTeacher(sessionId: SessionId, member: string): Teacher {
 export class RedisPresenceStore implements PresenceStore {
   readonly #commands: RedisClient;
   readonly #leaseMs: number;
-  readonly #handoverMs: number;
+  /** How long a set lives after a teacher in it has been sent elsewhere. */
+  readonly #handedOverMs: number;
   readonly #windowMs: number;
   readonly #refusals: Refusals;
 
   /**
    * @param options - `leaseMs`: a node that has not renewed its lease for this long does not live; `handoverMs`: what one
-   *   held that has gone in order is believed for this long; `windowMs`: of changes that follow one within this time, the
+   *   has sent elsewhere is believed for this long; `windowMs`: of changes that follow one within this time, the
    *   last state is told when it is over
    */
   constructor(
@@ -80,7 +82,7 @@ export class RedisPresenceStore implements PresenceStore {
   ) {
     this.#commands = commands;
     this.#leaseMs = options.leaseMs;
-    this.#handoverMs = options.handoverMs;
+    this.#handedOverMs = options.handoverMs + SET_LEASES * options.leaseMs;
     this.#windowMs = options.windowMs;
     this.#refusals = options.refusals;
   }
@@ -88,11 +90,11 @@ export class RedisPresenceStore implements PresenceStore {
   async change(teacher: Teacher, change: PresenceChange): Promise<PresenceState> {
     if (change === "leave") return this.#run(teacher.sessionId, change, memberOf(teacher));
     const [leaving] = await Promise.all([
-      this.#leavingNodes(),
+      change === "join" ? this.#leavingNodes() : [],
       // First, so that whoever finds this node dead takes out all that it may have put in.
       this.#list(teacher.node, [teacher]),
     ]);
-    return this.#run(teacher.sessionId, change, memberOf(teacher), { leaving });
+    return this.#run(teacher.sessionId, "join", memberOf(teacher), { leaving });
   }
 
   check(sessionId: SessionId, newerThan = 0): Promise<PresenceState> {
@@ -103,11 +105,19 @@ export class RedisPresenceStore implements PresenceStore {
     await this.#commands.sRem(heldKey(teacher.node), entryOf(teacher));
   }
 
-  async handOver(teachers: readonly Teacher[]): Promise<void> {
-    const ttlMs = this.#handoverMs + SET_LEASES * this.#leaseMs;
-    await Promise.all(
-      teachers.map(({ sessionId }) => this.#commands.pExpire(teachersKey(sessionId), ttlMs)),
-    );
+  async handOver(teacher: Teacher, node: string): Promise<void> {
+    const onTheWay = { ...teacher, node };
+    // First, so that whoever finds that it has had its time takes it out.
+    await this.#list(node, [onTheWay]);
+    const keys = [teachersKey(teacher.sessionId)];
+    const args = [memberOf(teacher), memberOf(onTheWay), String(this.#handedOverMs)];
+    await runScript(this.#commands, HAND_OVER, keys, args);
+    await this.settle(teacher);
+  }
+
+  async keep(teachers: readonly Teacher[]): Promise<void> {
+    const sets = teachers.map(({ sessionId }) => teachersKey(sessionId));
+    await Promise.all(sets.map((set) => this.#commands.pExpire(set, this.#handedOverMs)));
   }
 
   async *heldBy(node: string): AsyncGenerator<readonly Teacher[]> {
@@ -236,7 +246,7 @@ export class RedisPresenceStore implements PresenceStore {
     this.#refusals.note("bad_bus_message", { key, why: "somebody else uses the key" });
   }
 
-  /** When nodes that go in order are dead. */
+  /** When those who are on their way are dead, by the names that they are claimed under. */
   #endsOf(nodes: string[]): Promise<(number | null)[]> {
     return this.#readOr(LEAVING_KEY, this.#commands.zmScore(LEAVING_KEY, nodes), []);
   }

@@ -22,7 +22,7 @@
 -- ARGV[4]  a version that the answer must be newer than, or '0'
 -- ARGV[5]  expiry of the set, in milliseconds: whoever holds a teacher renews it, so that a set does not outlive them all
 -- ARGV[6]  duration of a window, in milliseconds; 0 for none
--- ARGV[7]  and more: nodes that send their teachers to others. Whoever joins takes the place of one of those.
+-- ARGV[7]  and more: names of teachers who are on their way to other nodes. Whoever joins takes the place of one of those.
 --
 -- Returns  { the version; in how many milliseconds it may be told }
 local MAX_VERSION = 2 ^ 52
@@ -61,17 +61,17 @@ local function answer(version, isChange)
   return { string.format('%.0f', version), waitFor(version, isChange) }
 end
 
---- @return a teacher of a node that goes, if there is one
+--- @return a teacher who is on its way, if there is one
 local function findPlace()
-  local isLeaving = {}
+  local isOnTheWay = {}
   for i = 7, #ARGV do
-    isLeaving[ARGV[i]] = true
+    isOnTheWay[ARGV[i]] = true
   end
   if #ARGV < 7 or redis.call('SCARD', set) > MAX_LOOKED_THROUGH then
     return nil
   end
   for _, other in ipairs(redis.call('SMEMBERS', set)) do
-    if other ~= member and isLeaving[string.match(other, '^(.*)/') or ''] then
+    if other ~= member and isOnTheWay[string.match(other, '^(.*)/') or ''] then
       return other
     end
   end

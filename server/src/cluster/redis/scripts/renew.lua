@@ -4,13 +4,13 @@
 -- it dead: never both.
 --
 -- KEYS[1]  sorted set of nodes by when they last renewed, in milliseconds since 1970
--- KEYS[2]  sorted set of nodes that go by when they are dead, in milliseconds since 1970
+-- KEYS[2]  sorted set of names whose members are on their way, by when they are dead, in milliseconds since 1970
 -- ARGV[1]  node
 -- ARGV[2]  duration of a lease, in milliseconds
 -- ARGV[3]  '1' to begin a lease, '' to renew one
 -- ARGV[4]  expiry of the set, in milliseconds
 -- ARGV[5]  dead nodes to tell at most of each of the two
--- ARGV[6]  how long the members of a node that went can be believed at most, in milliseconds
+-- ARGV[6]  how long those on their way can be believed at most, in milliseconds
 --
 -- In front of this text comes MAX_NAME_BYTES: no name of a node is longer.
 --
@@ -55,7 +55,7 @@ for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], later, '+inf', 'LIMIT
   redis.call('ZADD', KEYS[1], string.format('%.0f', now), node)
 end
 local dead = nodesIn(KEYS[1], '-inf', string.format('%.0f', deadline), 'LIMIT', 0, ARGV[5])
--- Of those that went in order, the ones whose members have had their time. One that still lives has not gone yet.
+-- Names whose members have had their time.
 if redis.call('EXISTS', KEYS[2]) == 1 and redis.call('TYPE', KEYS[2]).ok == 'zset' then
   -- A time that is further away than any was given by another clock.
   local latest = string.format('%.0f', now + tonumber(ARGV[6]))
@@ -64,9 +64,7 @@ if redis.call('EXISTS', KEYS[2]) == 1 and redis.call('TYPE', KEYS[2]).ok == 'zse
   end
   local gone = nodesIn(KEYS[2], '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[5])
   for _, node in ipairs(gone) do
-    if not redis.call('ZSCORE', KEYS[1], node) then
-      dead[#dead + 1] = node
-    end
+    dead[#dead + 1] = node
   end
 end
 
