@@ -151,6 +151,7 @@ void t.test(
       `session:${session}:teachers`,
       `inthon:presence:{session:${session}:teachers}`,
       `inthon:window:{session:${session}:teachers}`,
+      `inthon:newcomers:{session:${session}:teachers}`,
     ];
     await redis.eval(script, { keys, arguments: ["leave", member, "60000", "0", "60000", "2000"] });
     t.equal(await card(session), 0);

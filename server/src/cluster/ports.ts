@@ -158,9 +158,12 @@ export interface PresenceStore {
   settle(teacher: Teacher): Promise<void>;
   /**
    * Its node has sent it away, to come back elsewhere: it is believed under the name `node`, until somebody takes its place
-   * or it has had its time. One who is not believed stays so. Safe to repeat.
+   * or it has had its time. One who is not believed stays so, and so does one whose place was taken since it left. Safe to
+   * repeat.
+   *
+   * @param agoMs - when it left, in milliseconds before now
    */
-  handOver(teacher: Teacher, node: string): Promise<void>;
+  handOver(teacher: Teacher, node: string, agoMs: number): Promise<void>;
   /** Their node has gone, and them with it: what is known of them lives until they have had their time. */
   keep(teachers: readonly Teacher[]): Promise<void>;
   /** The teachers that a node holds, or held when it died, in pieces; some may come twice. */

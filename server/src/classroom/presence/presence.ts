@@ -30,6 +30,13 @@ interface Owed {
   readonly told: Promise<void>;
 }
 
+/** The time for which a teacher may be gone. */
+interface Grace {
+  readonly sessionId: SessionId;
+  readonly leftAt: number;
+  readonly over: NodeJS.Timeout;
+}
+
 /** Keeps this node's teachers in the cluster's presence, sweeps those of dead nodes, and announces what changes. */
 export class Presence {
   readonly #store: PresenceStore;
@@ -43,7 +50,8 @@ export class Presence {
   readonly #held = new Map<string, Teacher>();
   /** Sessions whose last state is told when a window is over, by then with the teachers to settle. */
   readonly #owed = new Map<SessionId, Owed>();
-  readonly #graces = new Map<string, NodeJS.Timeout>();
+  /** Those who have left, and may still come back before that counts, by socket. */
+  readonly #graces = new Map<string, Grace>();
   /** The last change under way in each session: changes of one session are carried out one after the other. */
   readonly #queues = new Map<SessionId, Promise<void>>();
   #isDraining = false;
@@ -88,7 +96,10 @@ export class Presence {
       });
     };
     if (this.#graceMs === 0) takeOut();
-    else this.#graces.set(socketId, setTimeout(takeOut, this.#graceMs).unref());
+    else {
+      const over = setTimeout(takeOut, this.#graceMs).unref();
+      this.#graces.set(socketId, { sessionId, leftAt: performance.now(), over });
+    }
   }
 
   /** The lease has a new name: what this node holds is claimed under it. */
@@ -179,10 +190,9 @@ export class Presence {
     return this.#held.size === 0 && this.#owed.size === 0;
   }
 
-  /** From now on, teachers that leave are only going to another node. */
+  /** From now on, teachers that leave are only going to another node. Those who left before have the time that they had. */
   drain(): void {
     this.#isDraining = true;
-    for (const timer of this.#graces.values()) clearTimeout(timer);
   }
 
   /** Waits until what is under way is done and what is owed is told, or `timeoutMs` have passed, and hands over the rest. */
@@ -190,23 +200,29 @@ export class Presence {
     const giveUp = setTimeout(() => {
       this.#closing.abort();
     }, timeoutMs);
+    // They may still come back, and may have done so.
+    for (const [socketId, { sessionId, leftAt, over }] of this.#graces) {
+      clearTimeout(over);
+      this.#handOver(sessionId, socketId, leftAt);
+    }
     for (const { sessionId, socketId } of this.#held.values()) this.#handOver(sessionId, socketId);
     const owed = [...this.#owed.values()].map(({ told }) => told);
     await Promise.allSettled([...this.#queues.values(), ...owed]);
     clearTimeout(giveUp);
     // What is owed still is told by whoever sweeps this node's list.
     this.#closing.abort();
-    // Those whom that left here go with the node's own name.
+    // Whoever is still here goes with the node's own name.
     const kept = this.#store.keep([...this.#held.values()]);
     await within(KEEP_TIMEOUT_MS, kept).catch(() => undefined);
   }
 
   /** Whoever leaves a node that drains is believed: soon it is back on another one. Done as soon as Redis is there. */
-  #handOver(sessionId: SessionId, socketId: string): void {
+  #handOver(sessionId: SessionId, socketId: string, leftAt = performance.now()): void {
     this.#inBackground(sessionId, async () => {
       const teacher = this.#held.get(socketId);
       if (!teacher) return;
-      await this.#store.handOver(teacher, await this.#lease.nameOnTheWay());
+      const node = await this.#lease.nameOnTheWay();
+      await this.#store.handOver(teacher, node, performance.now() - leftAt);
       this.#held.delete(socketId);
     });
   }

@@ -47,6 +47,11 @@ function heldKey(node: string): string {
   return `inthon:node:{${node}}:teachers`;
 }
 
+/** The members of a session's set who came lately, and took nobody's place. */
+function newcomersKey(set: string): string {
+  return `inthon:newcomers:{${set}}`;
+}
+
 function entryOf({ sessionId, socketId }: Teacher): string {
   return `${sessionId}/${socketId}`;
 }
@@ -94,7 +99,7 @@ export class RedisPresenceStore implements PresenceStore {
       // First, so that whoever finds this node dead takes out all that it may have put in.
       this.#list(teacher.node, [teacher]),
     ]);
-    return this.#run(teacher.sessionId, "join", memberOf(teacher), { leaving });
+    return this.#run(teacher.sessionId, change, memberOf(teacher), { leaving });
   }
 
   check(sessionId: SessionId, newerThan = 0): Promise<PresenceState> {
@@ -105,13 +110,14 @@ export class RedisPresenceStore implements PresenceStore {
     await this.#commands.sRem(heldKey(teacher.node), entryOf(teacher));
   }
 
-  async handOver(teacher: Teacher, node: string): Promise<void> {
+  async handOver(teacher: Teacher, node: string, agoMs: number): Promise<void> {
     const onTheWay = { ...teacher, node };
     // First, so that whoever finds that it has had its time takes it out.
     await this.#list(node, [onTheWay]);
-    const keys = [teachersKey(teacher.sessionId)];
-    const args = [memberOf(teacher), memberOf(onTheWay), String(this.#handedOverMs)];
-    await runScript(this.#commands, HAND_OVER, keys, args);
+    const set = teachersKey(teacher.sessionId);
+    const times = [String(this.#handedOverMs), agoMs.toFixed(0)];
+    const args = [memberOf(teacher), memberOf(onTheWay), ...times];
+    await runScript(this.#commands, HAND_OVER, [set, newcomersKey(set)], args);
     await this.settle(teacher);
   }
 
@@ -258,7 +264,7 @@ export class RedisPresenceStore implements PresenceStore {
 
   async #run(
     sessionId: SessionId,
-    operation: string,
+    operation: PresenceChange | "check",
     member: string,
     { newerThan = 0, leaving = [] }: { newerThan?: number; leaving?: readonly string[] } = {},
   ): Promise<PresenceState> {
@@ -268,7 +274,12 @@ export class RedisPresenceStore implements PresenceStore {
       this.#commands,
       PRESENCE,
       // The hash tag puts all of them in the slot of the set.
-      [teachers, `inthon:presence:{${teachers}}`, `inthon:window:{${teachers}}`],
+      [
+        teachers,
+        `inthon:presence:{${teachers}}`,
+        `inthon:window:{${teachers}}`,
+        newcomersKey(teachers),
+      ],
       [
         operation,
         member,

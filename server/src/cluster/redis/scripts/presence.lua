@@ -16,7 +16,9 @@
 -- KEYS[1]  set of the session's teacher connections
 -- KEYS[2]  version: odd while somebody is in the set, even otherwise; a new one with each change of state
 -- KEYS[3]  window: '<when it is over> <version that opened it>'
--- ARGV[1]  'join', 'leave', or 'check' to change nothing
+-- KEYS[4]  sorted set of members who came lately and took nobody's place, by when, in milliseconds since 1970
+-- ARGV[1]  'join'; 'claim' where one who is there already joins under another name, and is no newcomer; 'leave'; or
+--          'check' to change nothing
 -- ARGV[2]  member
 -- ARGV[3]  expiry of the version, in milliseconds
 -- ARGV[4]  a version that the answer must be newer than, or '0'
@@ -28,7 +30,9 @@
 local MAX_VERSION = 2 ^ 52
 --- No session has so many teachers. Where somebody has made it so, nobody takes the place of another.
 local MAX_LOOKED_THROUGH = 10000
-local set, key, windowKey, operation, member = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
+--- For so long a newcomer is remembered: who sent it here may have to wait for Redis before it says so (`hand-over.lua`).
+local NEWCOMER_MS = 60000
+local set, key, windowKey, newcomers, operation, member = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2]
 local windowMs = tonumber(ARGV[6])
 
 local time = redis.call('TIME')
@@ -81,19 +85,24 @@ end
 local before = redis.call('EXISTS', set)
 local changed = 0
 local place = nil
-if operation == 'join' then
+if operation == 'join' or operation == 'claim' then
   changed = redis.call('SADD', set, member)
   -- It lives longer where a node that goes has handed over what it held.
   if redis.call('PTTL', set) < tonumber(ARGV[5]) then
     redis.pcall('PEXPIRE', set, ARGV[5])
   end
   -- There is always somebody in the set meanwhile.
-  place = changed == 1 and findPlace()
+  local isNew = changed == 1 and operation == 'join'
+  place = isNew and findPlace()
   if place then
     redis.call('SREM', set, place)
+  elseif isNew then
+    redis.pcall('ZADD', newcomers, string.format('%.0f', now), member)
+    redis.pcall('PEXPIRE', newcomers, NEWCOMER_MS)
   end
 elseif operation == 'leave' then
   changed = redis.call('SREM', set, member)
+  redis.pcall('ZREM', newcomers, member)
 else
   -- A write that a full Redis carries out.
   redis.call('PEXPIRE', key, ARGV[3])
@@ -115,7 +124,8 @@ local text = string.format('%.0f', newest)
 local written = redis.pcall('SET', key, text, 'PX', ARGV[3])
 if written.err then
   if changed == 1 then
-    redis.call(operation == 'join' and 'SREM' or 'SADD', set, member)
+    redis.call(operation == 'leave' and 'SADD' or 'SREM', set, member)
+    redis.pcall('ZREM', newcomers, member)
     if place then
       redis.call('SADD', set, place)
     end
