@@ -159,7 +159,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     onRenewed: () => {
       upkeep.onRenewed();
     },
-    onDeath: (node) => teachers.sweep(node),
+    onEnd: async (node, end) => {
+      await teachers.sweep(node);
+      if (end === "died") counts.sweeps++;
+    },
   });
 
   const doorkeeper = new Doorkeeper(config.limits, addresses, refusals);

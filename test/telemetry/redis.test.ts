@@ -3,6 +3,7 @@ import { createClient } from "redis";
 import t, { type Test } from "tap";
 import { connect } from "@inthon/emitter";
 import { join } from "../helpers/clients/clients.js";
+import { eventually } from "../helpers/eventually.js";
 import { startCluster } from "../helpers/processes/cluster.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
@@ -17,12 +18,16 @@ const ENV = {
 const PURPOSES = ["commands", "subscriptions"] as const;
 
 /** Replicas that reach their Redis by a network that can be broken, and a service that reaches it by another one. */
-async function open(t: Test, replicas: number) {
+async function open(t: Test, replicas: number, env: Readonly<Record<string, string>> = {}) {
   const redis = await startRedis();
   t.teardown(() => redis.stop());
   const proxy = await startTcpProxy(redis.port);
   t.teardown(() => proxy.stop());
-  const cluster = await startCluster({ replicas, env: ENV, redis: { url: proxy.url } });
+  const cluster = await startCluster({
+    replicas,
+    env: { ...ENV, ...env },
+    redis: { url: proxy.url },
+  });
   t.teardown(() => cluster.stop());
   const emitter = await connect(redis.url);
   t.teardown(() => emitter.close());
@@ -92,4 +97,30 @@ void t.test("a replica that was frozen claims anew, and one that died is swept",
   await new Promise((resolve) => setTimeout(resolve, 2_500));
   lives.resume();
   now = await scrapeUntil(lives, (one) => one.value("lease_lost_total") > 0);
+});
+
+void t.test("a rollout is no death, and neither is a restart of Redis", async (t) => {
+  const { redis, cluster, session } = await open(t, 2, { HANDOVER_MS: "1000" });
+  const [stays, goes] = [cluster.replica(0), cluster.replica(1)];
+  const teacher = await join({ url: goes.url, session, role: "teacher", kind: "plain" });
+  t.teardown(() => teacher.close());
+  goes.kill("SIGTERM");
+  await goes.exited;
+  await scrapeUntil(stays, (one) => one.value("presence_changes_total") > 0);
+  const admin = createClient({ url: redis.url });
+  await admin.connect();
+  await eventually(async () => (await admin.exists("inthon:leaving:{inthon:nodes}")) === 0);
+  t.equal(
+    (await scrape(stays)).value("sweeps_total"),
+    0,
+    "who did not come back has been taken out",
+  );
+
+  const [before = ""] = await admin.zRange("inthon:nodes", 0, -1);
+  admin.destroy();
+  const sweeps = stays.waitForLine((line) => line.includes(`"gone":"${before}"`) || undefined);
+  await redis.restart();
+  await sweeps;
+  await scrapeUntil(stays, (one) => one.value("lease_lost_total") > 0);
+  t.equal((await scrape(stays)).value("sweeps_total"), 0, "what was under its own name before");
 });

@@ -114,7 +114,7 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
           onSettled: () => {
             listener.onSettled();
           },
-          onDeath: (node) => listener.onDeath(node),
+          onEnd: (node, end) => listener.onEnd(node, end),
         });
       },
     },

@@ -180,6 +180,12 @@ export interface PresenceStore {
   forgetAnnounced(sessionId: SessionId): Promise<void>;
 }
 
+/**
+ * How a node's name came to its end: its lease ran out, as it died or was away for too long; all who were claimed under it
+ * were on their way to other nodes, and have had their time; or this node, whose it was, has another one now.
+ */
+export type NameEnd = "died" | "had its time" | "renamed";
+
 /** What a node's lease tells its holder. */
 export interface LeaseListener {
   /**
@@ -193,8 +199,8 @@ export interface LeaseListener {
   onSettled(): void;
   /** The lease has been renewed, and was settled before. {@link RENEWALS} times in a lease. */
   onRenewed(): void;
-  /** Takes out what a dead node held. Called again, by this node or another, until it resolves. */
-  onDeath(node: string): Promise<void>;
+  /** Takes out what is claimed under a name that has ended. Called again, by this node or another, until it resolves. */
+  onEnd(node: string, end: NameEnd): Promise<void>;
 }
 
 /** Leases are renewed this many times in their duration; a death is noticed one renewal late at most. */

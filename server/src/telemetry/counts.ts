@@ -69,7 +69,7 @@ export class Counts {
 
   /** Changes of presence that this replica was the first to announce. */
   presenceChanges = 0;
-  /** Replicas that have gone, whose teachers this one has taken out. */
+  /** Replicas whose lease ran out, and whose teachers this one has taken out. */
   sweeps = 0;
   /** How often this replica had to claim all it holds anew: its lease ran out, or Redis began anew. */
   leasesLost = 0;

@@ -18,7 +18,7 @@ const KEEP_TIMEOUT_MS = 1_000;
 export interface PresenceOptions {
   /** How long a teacher may be gone before that counts, in milliseconds. */
   readonly graceMs: number;
-  readonly counts: Pick<Counts, "presenceChanges" | "published" | "sweeps">;
+  readonly counts: Pick<Counts, "presenceChanges" | "published">;
   readonly log: Logger;
 }
 
@@ -158,7 +158,7 @@ export class Presence {
     });
   }
 
-  /** Takes out the teachers of a dead node. Any number of nodes may do so at once, and any of them may die of it. */
+  /** Takes out the teachers of a node's name that has ended. Any number of nodes may do so at once, and any of them may die of it. */
   async sweep(node: string): Promise<void> {
     const owing = new Set<SessionId>();
     const takeOut = async (teacher: Teacher) => {
@@ -177,7 +177,6 @@ export class Presence {
         await owed.told;
       }
     }
-    this.#counts.sweeps++;
   }
 
   /** The teachers that this node holds, as they were last claimed. */

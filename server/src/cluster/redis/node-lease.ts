@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { RedisClient } from "@inthon/emitter";
 import type { Logger } from "../../telemetry/log.js";
-import { RENEWALS, type LeaseListener } from "../ports.js";
+import { RENEWALS, type LeaseListener, type NameEnd } from "../ports.js";
 import { within } from "../retry.js";
 import { NAMES_LUA } from "./incoming/lists.js";
 import { FORGET_MS, LEAVING_KEY, Leavers, NODES_KEY } from "./leavers.js";
@@ -19,6 +19,13 @@ const STOP_TIMEOUT_MS = 1_000;
 /** The longest time that HANDOVER_MS allows. */
 const MAX_HANDOVER_MS = 600_000;
 
+/** Of whom teachers are taken out. */
+const SWEEPS: Readonly<Record<NameEnd, string>> = {
+  died: "a replica has died, or was away for a lease",
+  "had its time": "teachers of a replica that drained had their time to come back",
+  renamed: "this replica has another name",
+};
+
 const RENEW = loadScript("renew.lua", NAMES_LUA);
 
 /** {@link LeaseListener}, for those who have something to renew with the lease. */
@@ -29,7 +36,10 @@ export interface RenewalListener extends LeaseListener {
 
 interface Renewal {
   readonly isHeld: boolean;
+  /** Nodes whose lease has run out. */
   readonly dead: readonly string[];
+  /** Names of those who were on their way, and have had their time. */
+  readonly late: readonly string[];
   /** Which Redis answered: another one may have less than what the one before had. */
   readonly incarnation: string;
 }
@@ -178,7 +188,8 @@ export class NodeLease {
       this.#isSettled = true;
       listener.onSettled();
     }
-    for (const node of renewal.dead) this.#sweep(node, listener);
+    for (const node of renewal.dead) this.#sweep(node, "died", listener);
+    for (const node of renewal.late) this.#sweep(node, "had its time", listener);
   }
 
   /** Begins a lease under a new name. */
@@ -189,18 +200,15 @@ export class NodeLease {
     this.#isSettled = false;
     listener.onNewName(former);
     // Nobody else would find the claims that were made since Redis forgot the name.
-    if (former !== undefined) this.#sweep(former, listener);
+    if (former !== undefined) this.#sweep(former, "renamed", listener);
   }
 
-  #sweep(node: string, listener: LeaseListener): void {
+  #sweep(node: string, end: NameEnd, listener: LeaseListener): void {
     if (node === this.#node || this.#sweeping.has(node)) return;
     this.#sweeping.add(node);
-    this.#log.info(
-      { gone: node },
-      "a replica has gone, or taken another name: taking out the teachers that it held",
-    );
+    this.#log.info({ gone: node }, `${SWEEPS[end]}: taking out whoever is left`);
     listener
-      .onDeath(node)
+      .onEnd(node, end)
       .then(() => this.#forget(node))
       .catch((error: unknown) => {
         this.#log.warn({ err: error, gone: node }, "sweeping failed, trying again");
@@ -220,12 +228,19 @@ export class NodeLease {
       String(MAX_HANDOVER_MS),
     ];
     const reply = await runScript(this.#commands, RENEW, [NODES_KEY, LEAVING_KEY], args);
-    const [held, dead, incarnation] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
-    if (!Array.isArray(dead)) throw new Error("the list of nodes was not told");
+    const [held, dead, late, incarnation] = Array.isArray(reply)
+      ? (reply as readonly unknown[])
+      : [];
     return {
       isHeld: held === 1,
-      dead: dead.filter((node) => typeof node === "string"),
+      dead: namesIn(dead),
+      late: namesIn(late),
       incarnation: String(incarnation),
     };
   }
+}
+
+function namesIn(list: unknown): readonly string[] {
+  if (!Array.isArray(list)) throw new Error("the list of nodes was not told");
+  return list.filter((name) => typeof name === "string");
 }

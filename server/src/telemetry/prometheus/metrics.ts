@@ -132,7 +132,11 @@ export function createRegistry(
     "Changes of presence that this replica announced",
     () => counts.presenceChanges,
   );
-  counter("sweeps_total", "Dead replicas whose teachers this one took out", () => counts.sweeps);
+  counter(
+    "sweeps_total",
+    "Replicas that died, whose teachers this one took out",
+    () => counts.sweeps,
+  );
   counter("lease_lost_total", "How often all had to be claimed anew", () => counts.leasesLost);
   const { isRedisUp } = present;
   if (isRedisUp) {

@@ -1,4 +1,4 @@
--- Renews a node's lease, finds the nodes whose lease has run out, and tells which incarnation of Redis this is.
+-- Renews a node's lease, finds the names that have ended, and tells which incarnation of Redis this is.
 --
 -- Atomic, and by Redis's own clock, so that a node either still holds its lease or learns that others may have declared
 -- it dead: never both.
@@ -9,12 +9,13 @@
 -- ARGV[2]  duration of a lease, in milliseconds
 -- ARGV[3]  '1' to begin a lease, '' to renew one
 -- ARGV[4]  expiry of the set, in milliseconds
--- ARGV[5]  dead nodes to tell at most of each of the two
+-- ARGV[5]  names to tell at most of each of the two
 -- ARGV[6]  how long those on their way can be believed at most, in milliseconds
 --
 -- In front of this text comes MAX_NAME_BYTES: no name of a node is longer.
 --
--- Returns  { 1 where the node holds its lease, else 0; dead nodes; the incarnation, or '' where Redis does not say }
+-- Returns  { 1 where the node holds its lease, else 0; nodes whose lease has run out; names whose members have had their
+--            time; the incarnation, or '' where Redis does not say }
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local deadline = now - tonumber(ARGV[2])
@@ -55,21 +56,18 @@ for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], later, '+inf', 'LIMIT
   redis.call('ZADD', KEYS[1], string.format('%.0f', now), node)
 end
 local dead = nodesIn(KEYS[1], '-inf', string.format('%.0f', deadline), 'LIMIT', 0, ARGV[5])
--- Names whose members have had their time.
+local late = {}
 if redis.call('EXISTS', KEYS[2]) == 1 and redis.call('TYPE', KEYS[2]).ok == 'zset' then
   -- A time that is further away than any was given by another clock.
   local latest = string.format('%.0f', now + tonumber(ARGV[6]))
   for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. latest, '+inf', 'LIMIT', 0, ARGV[5])) do
     redis.call('ZADD', KEYS[2], latest, node)
   end
-  local gone = nodesIn(KEYS[2], '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[5])
-  for _, node in ipairs(gone) do
-    dead[#dead + 1] = node
-  end
+  late = nodesIn(KEYS[2], '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[5])
 end
 
 -- Redis makes a new one when it starts, whatever it has loaded, and when a replica is promoted. (And when a first replica
 -- comes: then nothing is lost, and claiming anew changes nothing.) Some users may not ask.
 local info = redis.pcall('INFO', 'replication')
 local incarnation = type(info) == 'string' and string.match(info, 'master_replid:(%x+)') or ''
-return { held, dead, incarnation }
+return { held, dead, late, incarnation }
