@@ -1,12 +1,12 @@
-import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { toEmitterError, type Publisher } from "@inthon/emitter";
+import type { Publisher } from "@inthon/emitter";
 import type { SessionId } from "@inthon/emitter/protocol";
 import { countPublished } from "../../cluster/count-published.js";
 import type { Lease, PresenceState, PresenceStore, Teacher } from "../../cluster/ports.js";
-import { untilDone, within } from "../../cluster/retry.js";
+import { within } from "../../cluster/retry.js";
 import type { Counts } from "../../telemetry/counts.js";
 import type { Logger } from "../../telemetry/log.js";
+import { Changes } from "./changes.js";
 
 /** Changes that a sweep or a check has under way at once. */
 const BATCH = 50;
@@ -52,8 +52,7 @@ export class Presence {
   readonly #owed = new Map<SessionId, Owed>();
   /** Those who have left, and may still come back before that counts, by socket. */
   readonly #graces = new Map<string, Grace>();
-  /** The last change under way in each session: changes of one session are carried out one after the other. */
-  readonly #queues = new Map<SessionId, Promise<void>>();
+  readonly #changes: Changes;
   #isDraining = false;
   #abandoning = 0;
 
@@ -64,8 +63,7 @@ export class Presence {
     this.#graceMs = options.graceMs;
     this.#counts = options.counts;
     this.#log = options.log;
-    // Each session whose change waits for Redis listens to it.
-    setMaxListeners(0, this.#closing.signal);
+    this.#changes = new Changes(this.#closing.signal, options.log);
   }
 
   /**
@@ -75,7 +73,7 @@ export class Presence {
    * @param isWanted - asked before each attempt: whether the connection still lives
    */
   join(sessionId: SessionId, socketId: string, isWanted: () => boolean): Promise<void> {
-    return this.#enqueue(sessionId, async () => {
+    return this.#changes.run(sessionId, async () => {
       if (isWanted()) await this.#claim(sessionId, socketId, "join");
     });
   }
@@ -88,7 +86,7 @@ export class Presence {
     }
     const takeOut = () => {
       this.#graces.delete(socketId);
-      this.#inBackground(sessionId, async () => {
+      this.#changes.inBackground(sessionId, async () => {
         const teacher = this.#held.get(socketId);
         if (!teacher) return;
         await this.#takeOut(teacher);
@@ -109,7 +107,7 @@ export class Presence {
 
   /** The cluster does not know a teacher that this node holds. */
   claimAgain({ sessionId, socketId }: Teacher): void {
-    this.#inBackground(sessionId, async () => {
+    this.#changes.inBackground(sessionId, async () => {
       if (this.#held.has(socketId)) await this.#claim(sessionId, socketId, "claim");
     });
   }
@@ -119,7 +117,7 @@ export class Presence {
     // They will be found again.
     if (this.#abandoning >= MAX_ABANDONING) return;
     this.#abandoning++;
-    this.#inBackground(
+    this.#changes.inBackground(
       teacher.sessionId,
       () => this.#takeOut(teacher),
       () => {
@@ -139,7 +137,7 @@ export class Presence {
     announced: number | undefined,
     believes: () => boolean | undefined,
   ): void {
-    this.#inBackground(sessionId, async () => {
+    this.#changes.inBackground(sessionId, async () => {
       const { version: newest, waitMs } = await this.#store.check(sessionId);
       if (waitMs > 0) {
         // They are about to be told, if whoever owes it lives.
@@ -163,7 +161,7 @@ export class Presence {
     const owing = new Set<SessionId>();
     const takeOut = async (teacher: Teacher) => {
       const { sessionId } = teacher;
-      await this.#enqueue(sessionId, () => this.#takeOut(teacher));
+      await this.#changes.run(sessionId, () => this.#takeOut(teacher));
       if (this.#owed.has(sessionId)) owing.add(sessionId);
     };
     for await (const teachers of this.#store.heldBy(node)) {
@@ -206,7 +204,7 @@ export class Presence {
     }
     for (const { sessionId, socketId } of this.#held.values()) this.#handOver(sessionId, socketId);
     const owed = [...this.#owed.values()].map(({ told }) => told);
-    await Promise.allSettled([...this.#queues.values(), ...owed]);
+    await Promise.allSettled([...this.#changes.underWay, ...owed]);
     clearTimeout(giveUp);
     // What is owed still is told by whoever sweeps this node's list.
     this.#closing.abort();
@@ -217,7 +215,7 @@ export class Presence {
 
   /** Whoever leaves a node that drains is believed: soon it is back on another one. Done as soon as Redis is there. */
   #handOver(sessionId: SessionId, socketId: string, leftAt = performance.now()): void {
-    this.#inBackground(sessionId, async () => {
+    this.#changes.inBackground(sessionId, async () => {
       const teacher = this.#held.get(socketId);
       if (!teacher) return;
       const node = await this.#lease.nameOnTheWay();
@@ -273,7 +271,7 @@ export class Presence {
     await delay(waitMs, undefined, { signal: this.#closing.signal, ref: false });
     const left = this.#owed.get(sessionId)?.left ?? new Map<string, Teacher>();
     this.#owed.delete(sessionId);
-    await this.#enqueue(sessionId, async () => {
+    await this.#changes.run(sessionId, async () => {
       await this.#tell(sessionId, await this.#store.check(sessionId), [...left.values()]);
     });
   }
@@ -298,37 +296,6 @@ export class Presence {
     const published = this.#publisher.publish([publication], this.#closing.signal);
     const results = await countPublished(this.#counts, "presence", [event], published);
     if (results[0]?.duplicate === false) this.#counts.presenceChanges++;
-  }
-
-  #inBackground(
-    sessionId: SessionId,
-    task: () => Promise<void>,
-    onEnd: () => void = () => undefined,
-  ): void {
-    this.#enqueue(sessionId, task)
-      .catch((error: unknown) => {
-        if (this.#closing.signal.aborted) return;
-        this.#log.error({ err: error, session: sessionId }, "presence could not be changed");
-      })
-      .finally(onEnd);
-  }
-
-  #enqueue(sessionId: SessionId, task: () => Promise<void>): Promise<void> {
-    const before = this.#queues.get(sessionId) ?? Promise.resolve();
-    const after = before.then(() =>
-      untilDone(task, this.#closing.signal, (error) => {
-        const { code } = toEmitterError(error);
-        const what = "a change of presence waits for Redis, trying again";
-        this.#log.warn({ err: error, code, session: sessionId }, what);
-      }),
-    );
-    const settled = after
-      .catch(() => undefined)
-      .finally(() => {
-        if (this.#queues.get(sessionId) === settled) this.#queues.delete(sessionId);
-      });
-    this.#queues.set(sessionId, settled);
-    return after;
   }
 }
 
