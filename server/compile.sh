@@ -11,6 +11,7 @@ if [ -f server/dist/main.js ] && [ -f emitter/dist/index.js ] && [ -f "$compiled
 fi
 
 # From before it compiles: what is saved meanwhile is newer.
+echo 'compiling, once: this takes a while' >&2
 mkdir -p server/dist
 touch server/dist/.compiling
 tsc -b server

@@ -3,7 +3,6 @@ import { Server as SocketServer } from "socket.io";
 import { Encoder } from "socket.io-parser";
 import { Emitter } from "@inthon/emitter";
 import type { Identity } from "./classroom/address.js";
-import { endsBecause } from "./classroom/connection-log.js";
 import { Classroom } from "./classroom/classroom.js";
 import type { ClassroomServer } from "./classroom/connection.js";
 import { Presence } from "./classroom/presence/presence.js";
@@ -37,7 +36,7 @@ import { acceptEvents, decoderFor } from "./edge/engine-io/decoder.js";
 import { Arrivals, hasArrived } from "./edge/engine-io/arrivals.js";
 import { Intake } from "./edge/intake/intake.js";
 import { TolerantEngine } from "./edge/engine-io/engine.js";
-import { noteStrayRequests } from "./edge/engine-io/stray-requests.js";
+import { noteStrayRequests, strangerNoter } from "./edge/engine-io/stray-requests.js";
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { UnreadRule } from "./edge/wire/unread.js";
 import { openCanary, openCluster, openKeys, openMetrics } from "./open-parts.js";
@@ -83,10 +82,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const { broker, presence, lease } = cluster;
   const intake = new Intake(config.limits, refusals);
   const arrivals = new Arrivals(intake, config.limits.connectTimeoutMs);
-  const Decoder = decoderFor((client) => {
-    endsBecause(client, "unknown_namespace");
-    refusals.note("unknown_namespace", whom(client));
-  });
+  const Decoder = decoderFor(strangerNoter(refusals));
   const io: ClassroomServer = new SocketServer({
     adapter: cluster.adapter,
     // The stock client then keeps `pid` and offset. What is sent again is decided by the classroom.
@@ -205,6 +201,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     log,
     bodies: intake.bodies,
     access,
+    addresses,
     // A key, or a token, is something that other pages do not have.
     mayPublish: (config.publishKeys ?? verifier) ? () => true : checkPublishingPage(allowedOrigins),
     describe: async (sessionId) => {
@@ -214,7 +211,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       return { teacherOnline, connections };
     },
   });
-  noteStrayRequests(engineIo, refusals, addresses);
+  noteStrayRequests(engineIo, refusals, { addresses, nodeId });
   pollingRoutes(http, engineIo, gate);
   pageRoutes(http);
   routeUpgrades(http.server, { engineIo, plain }, gate);
@@ -225,6 +222,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     rooms: () => classroom.size,
     isDraining,
     isRedisUp: cluster.isRedisUp,
+    maxConnections: config.limits.maxConnections,
     hasCanary: config.canary !== undefined,
   });
   await http.listen({ host: config.host, port: config.port });

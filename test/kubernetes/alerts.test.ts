@@ -9,7 +9,6 @@ import {
 import { Deployment } from "kubernetes-models/apps/v1";
 import t from "tap";
 import { stringify } from "yaml";
-import { loadConfig } from "../../server/dist/config/config.js";
 import { ensureTool } from "../helpers/tools/tools.js";
 import {
   EVALUATED_AT_SAMPLE,
@@ -19,7 +18,7 @@ import {
   type Series,
 } from "./helpers/alerts.js";
 import { named, render } from "./helpers/manifests.js";
-import { containerOf, environmentOf, podOf, SERVER } from "./helpers/workload.js";
+import { containerOf, podOf, SERVER } from "./helpers/workload.js";
 
 const run = promisify(execFile);
 
@@ -93,8 +92,6 @@ await t.test("thresholds are those of what is deployed", async (t) => {
   const deployment = named(manifests.filter(Deployment.is), SERVER);
   const container = containerOf(deployment);
   const expr = (name: string): string => String(alerts.find((it) => it.alert === name)?.expr ?? "");
-  const { limits } = loadConfig(environmentOf(manifests, container));
-  t.match(expr("InthonReplicaFull"), `> ${String(limits.maxConnections * 0.8)}`);
   t.equal(container.resources?.limits?.["memory"], "1Gi");
   t.match(expr("InthonMemoryShort"), "> 0.85 * 1024 * 1024 * 1024");
   const hangs = alerts.find((it) => it.alert === "InthonDrainHangs")?.for ?? "";

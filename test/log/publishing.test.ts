@@ -1,4 +1,5 @@
 import t from "tap";
+import { sign, withSecret } from "../gate/helpers/issuers.js";
 import { Inbox } from "../helpers/clients/inbox.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
@@ -7,6 +8,9 @@ interface Line {
   readonly session?: string;
   readonly outcome?: string;
 }
+
+const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
+const SPAN_ID = "00f067aa0ba902b7";
 
 const NOTE = "what nobody else need know";
 const IMPORTANT = { event: "important", note: NOTE, capture_url: null };
@@ -44,6 +48,38 @@ void t.test("at debug each request that publishes has a line: to whom, and not w
   await post("bad-key", IMPORTANT, "a b");
   t.match(await line("bad-key", "invalid"), { events: 1 });
   t.notMatch(JSON.stringify(lines.items), NOTE);
+
+  await fetch(`${server.url}/sessions/traced/events`, {
+    method: "POST",
+    headers: { "content-type": "application/json", traceparent: `00-${TRACE_ID}-${SPAN_ID}-01` },
+    body: JSON.stringify(IMPORTANT),
+  });
+  const traced = { address: "127.0.0.1", trace_id: TRACE_ID, parent_id: SPAN_ID };
+  t.match(await line("traced", "published"), traced);
+});
+
+void t.test("whose token it was is in the line", async (t) => {
+  const { signing, env } = await withSecret();
+  const lines = new Inbox<Line>();
+  const server = await startServer({
+    env: { ...env, LOG_LEVEL: "debug" },
+    onLine: (text) => {
+      lines.add(JSON.parse(text) as Line);
+    },
+  });
+  t.teardown(() => server.stop());
+  const token = await sign(signing, {
+    session_id: "*",
+    role: "publisher",
+    sub: "feedback-service",
+  });
+  const { status } = await fetch(`${server.url}/sessions/a/events`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+    body: JSON.stringify(IMPORTANT),
+  });
+  t.equal(status, 202);
+  t.match(await lines.next(({ msg }) => msg === "published"), { user: "feedback-service" });
 });
 
 void t.test("at info it has none", async (t) => {

@@ -128,7 +128,7 @@ void t.test("an address of nothing, a bad name, and what is no request", async (
 
   await fetch(`${url}${at("here", "student")}?EIO=4&transport=polling&sid=unknown`);
   const stray = { session: "here", role: "student", address, protocol: "polling" };
-  t.match(await refused("invalid_request"), { ...stray, why: /session id unknown/i });
+  t.match(await refused("invalid_request"), { ...stray, why: /session id unknown.*NODE_ID/i });
   for (const [bytes, expected] of [
     ["GET / HTTP/9\r\n\r\n", /not a request of HTTP/],
     [`GET / HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(20_000)}\r\n\r\n`, /headers are too long/],
@@ -203,13 +203,16 @@ void t.test("who is cut has the same name when it is refused and when it ends", 
   const session = randomUUID();
   const raw = await open(session, "?EIO=4&transport=websocket");
   for (let n = 1; n <= 5; n++) raw.send(frame(OPCODES.text, `40/other-${String(n)},`));
+  await refused("unknown_namespace");
   const line = await refused("unknown_namespace");
   t.match(line, { session, role: "student", address, protocol: "websocket" });
   t.match(await ended(line), { reason: "unknown_namespace", session });
 
   const stranger = await RawBytes.open(url);
   stranger.send(upgradeHead(`${at(session, "teacher")}?EIO=4&transport=websocket`));
-  for (let n = 1; n <= 5; n++) stranger.send(frame(OPCODES.text, `40/other-${String(n)},`));
+  const mistaken = `40/ws/session/${session}/student/,`;
+  for (let n = 1; n <= 5; n++) stranger.send(frame(OPCODES.text, mistaken));
+  t.match((await refused("unknown_namespace"))["why"], /option path/, "it is told what to look at");
   const unnamed = await refused("unknown_namespace");
   t.match(unnamed, { session, role: "teacher", address });
   t.equal(unnamed.connection, undefined, "who was not let in has no line of its end");

@@ -17,7 +17,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const readme = new URL("../../README.md", import.meta.url);
 // Inside the repository, so that the snippets find the packages that a reader has installed.
 const scratch = join(root, "test/output/readme");
-const KEY = "a-publish-key";
+const KEY = "a-key-of-your-service";
 
 /** Every block that the README has, by how it begins. A new one fails the test until it is run here. */
 const BLOCKS = {

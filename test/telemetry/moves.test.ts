@@ -128,7 +128,8 @@ for (const [name, start] of Object.entries(TARGETS)) {
     t.ok(bytes > 3 * 80 && bytes < 3 * 250, `${bytes} bytes`);
     t.equal(now.value("publish_to_socket_seconds_count", { event: "important" }), 1);
     const lag = now.value("publish_to_socket_seconds_sum", { event: "important" });
-    t.ok(lag > 0 && lag < 10, `${lag} s`);
+    // By Redis's clock, as exactly as that is known here: what was told sooner was told at once.
+    t.ok(lag >= 0 && lag < 10, `${lag} s`);
     t.equal(now.value("publish_to_socket_seconds_count"), 1, "and of no other event");
     t.equal(now.value("room_cached_events"), 1);
 

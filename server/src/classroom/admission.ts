@@ -189,7 +189,8 @@ export class Admission {
     let outcome: JoinOutcome = "gone";
     const wait = new LimitedWait(ADMISSION_TIMEOUT_MS, () => {
       outcome = "unavailable";
-      this.#log.warn({ room: room.name }, "a client was sent away: the cluster did not answer");
+      const who = { ...whomOf(socket), room: room.name };
+      this.#log.warn(who, "a client was sent away: the cluster did not answer");
       conn.close();
     });
     const abandon = () => {

@@ -91,6 +91,8 @@ export const HEALTHY: Series = {
   [limit("unauthorized")]: growing(15),
   [connections()]: constant(10_000),
   [connections(OTHER)]: constant(10_000),
+  [at("inthon_max_connections")]: constant(20_000),
+  [at("inthon_max_connections", "", OTHER)]: constant(20_000),
   [at("inthon_slow_readers_closed_total")]: constant(0),
   [at("nodejs_eventloop_lag_p99_seconds")]: constant(0.02),
   [memory]: constant(400 * MIB),

@@ -36,7 +36,7 @@ export class EmptyProject {
     const tarball = (await readdir(temporary)).find((name) => name.endsWith(".tgz"));
     if (tarball === undefined) throw new Error("npm pack left no tarball");
     const install = ["install", "--no-audit", "--no-fund", "--prefer-offline", `../${tarball}`];
-    await succeed("npm", install, { cwd: project.dir });
+    await succeed("npm", install, { cwd: project.dir, env: networkSettings() });
     return project;
   }
 
@@ -104,6 +104,13 @@ export class EmptyProject {
   async remove(): Promise<void> {
     await rm(this.#temporary, { recursive: true, force: true });
   }
+}
+
+/** By what npm reaches its registry here: a proxy, certificates of a company, settings of npm's own. */
+function networkSettings(): Record<string, string> {
+  const names = /^(npm_config_.*|https?_proxy|no_proxy|node_extra_ca_certs)$/i;
+  const settings = Object.entries(process.env).filter(([name]) => names.test(name));
+  return Object.fromEntries(settings) as Record<string, string>;
 }
 
 async function succeed(file: string, args: readonly string[], options: RunOptions): Promise<void> {

@@ -17,6 +17,12 @@ export function beginsAs(connection: object): void {
   beginning = connection as Client;
 }
 
+/** A namespace that there is not, and whether its client is sent away for asking. */
+export interface Asked {
+  readonly namespace: string;
+  readonly isCut: boolean;
+}
+
 /**
  * Socket.IO's decoder throws where a client sends something that is not Socket.IO, and Socket.IO's server closes the
  * connection on that and on packets that are out of place. The contract ignores all of it instead.
@@ -39,8 +45,8 @@ export class TolerantDecoder extends Decoder {
     beginning = undefined;
   }
 
-  /** Told of a client that keeps asking for namespaces that there are not, and is sent away. */
-  protected onStranger(_connection: Client | undefined): void {
+  /** Told of a client that asks for a namespace that there is not: of its first one, and when it is sent away for them. */
+  protected onStranger(_connection: Client | undefined, _asked: Asked): void {
     // Whoever makes decoders says what is to be done.
   }
 
@@ -107,8 +113,9 @@ export class TolerantDecoder extends Decoder {
    * @throws where the client asks again and again: Socket.IO then closes its connection
    */
   #mayBeTold(namespace: string): boolean {
-    if (++this.#strangers < MAX_STRANGERS) return Buffer.byteLength(namespace) <= MAX_ECHO_BYTES;
-    this.onStranger(this.#connection);
+    const isCut = ++this.#strangers >= MAX_STRANGERS;
+    if (isCut || this.#strangers === 1) this.onStranger(this.#connection, { namespace, isCut });
+    if (!isCut) return Buffer.byteLength(namespace) <= MAX_ECHO_BYTES;
     throw new Error("the client asks for too many namespaces");
   }
 }
@@ -129,10 +136,12 @@ export function acceptEvents(socket: object): void {
 }
 
 /** A class of decoders for a Socket.IO server, which makes one for each client. */
-export function decoderFor(onStranger: (client: Client) => void): new () => TolerantDecoder {
+export function decoderFor(
+  onStranger: (client: Client, asked: Asked) => void,
+): new () => TolerantDecoder {
   return class extends TolerantDecoder {
-    protected override onStranger(connection: Client = {}): void {
-      onStranger(connection);
+    protected override onStranger(connection: Client | undefined, asked: Asked): void {
+      onStranger(connection ?? {}, asked);
     }
   };
 }

@@ -1,7 +1,11 @@
 import type { IncomingMessage } from "node:http";
-import { urlDetail } from "../../classroom/whom.js";
+import { parseAddress } from "../../classroom/address.js";
+import { endsBecause } from "../../classroom/connection-log.js";
+import { urlDetail, whom, type Client } from "../../classroom/whom.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
+import { prepareQuery } from "../request-query.js";
+import type { Asked } from "./decoder.js";
 
 /** What Engine.IO tells of a request that it refuses; its message is what the client is answered. */
 interface ConnectionError {
@@ -14,15 +18,39 @@ interface RefusingEngine {
   on(event: "connection_error", listener: (error: ConnectionError) => void): unknown;
 }
 
-/** Has those told to the log whom Engine.IO answers with 400: their connection has ended, or is another replica's. */
+const ELSEWHERE =
+  "it began on another replica: see that each one's NODE_ID is the name that the load balancer has for it";
+
+/**
+ * Has those told to the log whom Engine.IO answers with 400: their connection has ended, or is another replica's.
+ *
+ * @param nodeId - stands in front of the ids that this replica gives
+ */
 export function noteStrayRequests(
   engine: RefusingEngine,
   refusals: Refusals,
-  addresses: Pick<ClientAddresses, "of">,
+  { addresses, nodeId }: { addresses: Pick<ClientAddresses, "of">; nodeId: string },
 ): void {
-  engine.on("connection_error", ({ req: request, message: why }) => {
+  engine.on("connection_error", ({ req: request, message }) => {
+    const { sid } = prepareQuery(request);
+    const isElsewhere = typeof sid === "string" && !sid.startsWith(`${nodeId}~`);
+    const why = isElsewhere ? `${message}: ${ELSEWHERE}` : message;
     const protocol = request.headers.upgrade === undefined ? "polling" : "websocket";
     const address = addresses.of(request);
     refusals.note("invalid_request", { ...urlDetail(request.url), address, protocol, why });
   });
+}
+
+const PATH_AS_NAMESPACE =
+  "there is no such namespace: a session's path goes into the client's option path, not behind the server's URL";
+
+/** Has those told to the log who ask for a namespace that there is not: what Socket.IO tells them does not say what to do. */
+export function strangerNoter(
+  refusals: Refusals,
+): (client: Client, { namespace, isCut }: Asked) => void {
+  return (client, { namespace, isCut }) => {
+    if (isCut) endsBecause(client, "unknown_namespace");
+    const why = parseAddress(namespace) && PATH_AS_NAMESPACE;
+    refusals.note("unknown_namespace", { ...whom(client), why });
+  };
 }

@@ -17,6 +17,8 @@ export interface HttpAccess {
   readonly toReadHistory: Authorize;
   /** A teacher or a student may read it of its own session. */
   readonly toReadSession: Authorize;
+  /** Who the token of a request was issued to, where it has come by one. */
+  userOf(request: FastifyRequest): string | undefined;
 }
 
 export interface HttpAccessOptions {
@@ -41,6 +43,7 @@ const FORBIDDEN =
 export function httpAccess({ publishKeys, verifier }: HttpAccessOptions): HttpAccess {
   const digests = publishKeys?.map(digest) ?? [];
   const isOpen = !publishKeys && !verifier;
+  const users = new WeakMap<FastifyRequest, string>();
 
   const check = async (request: FastifyRequest, memberMay: MemberMay): Promise<void> => {
     const token = bearerToken(request.headers);
@@ -58,6 +61,7 @@ export function httpAccess({ publishKeys, verifier }: HttpAccessOptions): HttpAc
     if (!may || !isForSession(claims, session_id)) {
       throw new TokenError("forbidden", FORBIDDEN, undefined, claims);
     }
+    if (claims.user !== undefined) users.set(request, claims.user);
   };
 
   const authorize = (memberMay: MemberMay): Authorize => {
@@ -76,6 +80,7 @@ export function httpAccess({ publishKeys, verifier }: HttpAccessOptions): HttpAc
       return role === undefined || role === claims.role;
     }),
     toReadSession: authorize(() => true),
+    userOf: (request) => users.get(request),
   };
 }
 

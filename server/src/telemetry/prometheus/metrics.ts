@@ -16,6 +16,8 @@ interface Numbers {
 export interface Present {
   /** Role rooms that are held, and the events of them that are kept in memory. */
   readonly rooms: () => { readonly rooms: number; readonly cachedEvents: number };
+  /** As many may be there. */
+  readonly maxConnections: number;
   readonly isDraining: () => boolean;
   readonly hasCanary: boolean;
   /** Whether each link to Redis works; `undefined` where there is no Redis. */
@@ -78,6 +80,7 @@ export function createRegistry(
   };
 
   table("connections", "Connections that are members of a session", counts.connections);
+  gauge("max_connections", "MAX_CONNECTIONS: more are refused", () => present.maxConnections);
   table("connections_opened_total", "Connections that became members", counts.opened);
   table("connections_closed_total", "Members that have gone, by why", counts.closed);
   table("joins_total", "What became of those who said who they are", counts.joins);

@@ -3,8 +3,8 @@ import {
   MAX_BATCH_EVENTS,
   parseEvent,
   parseEvents,
+  parseTraceparent,
   type Emitter,
-  type PublishResult,
 } from "@inthon/emitter";
 import { EVENTS, type ClassroomEvent, type Role, type SessionId } from "@inthon/emitter/protocol";
 import { countPublished, outcomeOf } from "../../../cluster/count-published.js";
@@ -12,6 +12,7 @@ import type { Counts } from "../../../telemetry/counts.js";
 import type { PublishOutcome } from "../../../telemetry/labels.js";
 import type { Logger } from "../../../telemetry/log.js";
 import type { FastifyRequest } from "fastify";
+import type { ClientAddresses } from "../../gate/client-addresses.js";
 import type { HttpAccess } from "../../gate/http-access.js";
 import { originNotAllowed, type OriginCheck } from "../../gate/origins.js";
 import type { Bodies } from "../../intake/bodies.js";
@@ -31,7 +32,8 @@ export interface SessionRoutesOptions {
   /** At `debug` it tells of each request that publishes: never what. */
   readonly log: Logger;
   readonly bodies: Bodies;
-  readonly access: Pick<HttpAccess, "toPublish" | "toReadSession">;
+  readonly access: Pick<HttpAccess, "toPublish" | "toReadSession" | "userOf">;
+  readonly addresses: Pick<ClientAddresses, "of">;
   /** Whether the page that a request comes from may publish. */
   readonly mayPublish: OriginCheck;
   /** What is known of a session over the whole cluster; rejects where Redis does not say. */
@@ -50,7 +52,7 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
       { onRequest: [options.access.toPublish, refusePages(options.mayPublish)] },
       async (request, reply) => {
         const sessionId = sessionIdOf(request);
-        const { isSingle, events } = readEvents(sessionId, request.body, options);
+        const { isSingle, events } = readEvents(sessionId, request, options);
         const results = await publish(options, sessionId, events, request);
         return reply.code(202).send(isSingle ? results[0] : results);
       },
@@ -78,18 +80,16 @@ function refusePages(mayPublish: OriginCheck) {
     mayPublish(raw) ? Promise.resolve() : Promise.reject(originNotAllowed());
 }
 
-function readEvents(
-  session: SessionId,
-  body: unknown,
-  { counts, log }: Pick<SessionRoutesOptions, "counts" | "log">,
-) {
+function readEvents(session: SessionId, request: FastifyRequest, options: SessionRoutesOptions) {
+  const { body } = request;
   try {
     return eventsOf(body);
   } catch (error) {
     // Once for each request: how many of its events were none is not known.
     const outcome = "invalid";
-    counts.published.add({ event: "unknown", via: "http", outcome });
-    log.debug({ session, events: Array.isArray(body) ? body.length : 1, outcome }, "published");
+    options.counts.published.add({ event: "unknown", via: "http", outcome });
+    const events = Array.isArray(body) ? body.length : 1;
+    logPublished(options, request, { session, events, outcome });
     throw error;
   }
 }
@@ -114,12 +114,18 @@ function checked(parse: () => ClassroomEvent[]): ClassroomEvent[] {
 }
 
 async function publish(
-  { emitter, counts, log }: Pick<SessionRoutesOptions, "emitter" | "counts" | "log">,
+  options: SessionRoutesOptions,
   sessionId: SessionId,
   events: readonly ClassroomEvent[],
   request: FastifyRequest,
 ) {
+  const { emitter, counts } = options;
   const { "idempotency-key": key, traceparent } = request.headers;
+  const tell = (outcome: PublishOutcome) => {
+    const roles = new Set(events.flatMap(({ event }) => EVENTS[event].audience));
+    const what = { session: sessionId, events: events.length, roles: [...roles], outcome };
+    logPublished(options, request, what);
+  };
   try {
     const publishing = emitter.emitParsed(sessionId, events, {
       timeoutMs: PUBLISH_TIMEOUT_MS,
@@ -128,31 +134,25 @@ async function publish(
     });
     const counted = countPublished(counts, "http", events, publishing);
     const results = await counts.publishSeconds.time(counted);
-    logPublished(log, sessionId, events, results);
+    tell(results.every(({ duplicate }) => duplicate) ? "duplicate" : "published");
     return results;
   } catch (error) {
-    logPublished(log, sessionId, events, error);
+    tell(outcomeOf(error));
     throw toProblem(error);
   }
 }
 
-/** Which audiences of which session something was published to, for whoever looks for what nobody heard. */
+/** Who published to which audiences of which session, for whoever looks for what nobody heard. */
 function logPublished(
-  log: Logger,
-  session: SessionId,
-  events: readonly ClassroomEvent[],
-  result: unknown,
+  { log, access, addresses }: Pick<SessionRoutesOptions, "log" | "access" | "addresses">,
+  request: FastifyRequest,
+  what: { readonly session: SessionId; readonly outcome: PublishOutcome; readonly events: number },
 ): void {
   if (!log.isLevelEnabled("debug")) return;
-  const roles = new Set(events.flatMap(({ event }) => EVENTS[event].audience));
-  const outcome = Array.isArray(result)
-    ? confirmedAs(result as PublishResult[])
-    : outcomeOf(result);
-  log.debug({ session, events: events.length, roles: [...roles], outcome }, "published");
-}
-
-function confirmedAs(results: readonly PublishResult[]): PublishOutcome {
-  return results.every(({ duplicate }) => duplicate) ? "duplicate" : "published";
+  const trace = parseTraceparent(request.headers["traceparent"]);
+  const from = { address: addresses.of(request.raw), user: access.userOf(request) };
+  const traced = trace && { trace_id: trace.traceId, parent_id: trace.spanId };
+  log.debug({ ...what, ...from, ...traced }, "published");
 }
 
 function toProblem(error: unknown): unknown {
