@@ -1,6 +1,6 @@
-import closeWithGrace from "close-with-grace";
 import { startApp } from "./app.js";
 import { ConfigError, loadConfig, type Config } from "./config/config.js";
+import { endInOrder } from "./end-in-order.js";
 import { createLogger } from "./telemetry/log.js";
 
 function readConfig(): Config {
@@ -33,27 +33,35 @@ function listeningProblem(error: unknown, config: Config): string | undefined {
   }
 }
 
-const config = readConfig();
-const log = createLogger(config.logLevel, config.nodeId);
-
-try {
-  const starting = startApp(config, log);
-  // Before anybody is told that it listens: who asks it to end at once is heard.
-  closeWithGrace({ delay: config.drain.graceMs, logger: false }, async ({ signal, err }) => {
-    if (err) log.fatal({ err }, "ending after an unexpected error");
-    else log.info({ signal }, "closing");
-    const app = await starting;
-    // Other signals come from whoever sits before it, and waits for no balancer.
-    if (signal === "SIGTERM") await app.drain();
-    await app.close();
-    log.info("closed");
-  });
-  const { url, metricsUrl: metrics } = await starting;
-  log.info({ url, metrics, cluster: config.cluster.kind }, "listening");
-} catch (error) {
-  const place = listeningProblem(error, config);
-  if (place === undefined) log.fatal({ err: error }, "the server could not start");
-  else process.stderr.write(`${place}\n`);
-  process.exitCode = 1;
-  setTimeout(() => process.exit(), 1_000).unref();
+/**
+ * Runs a replica, and resolves when it listens. From this call on, in the same turn of the event loop, it ends in order
+ * whenever it is told to.
+ */
+export async function serve(): Promise<void> {
+  const config = readConfig();
+  const log = createLogger(config.logLevel, config.nodeId);
+  try {
+    let isListening = false;
+    const starting = startApp(config, log);
+    endInOrder(config.drain.graceMs, async ({ signal, err }) => {
+      if (err) log.fatal({ err }, "ending after an unexpected error");
+      else log.info({ signal }, "closing");
+      // Nobody has come yet: there is nobody to send away.
+      const mayHaveClients = isListening;
+      const app = await starting;
+      // Other signals come from whoever sits before it, and waits for no balancer.
+      if (signal === "SIGTERM" && mayHaveClients) await app.drain();
+      await app.close();
+      log.info("closed");
+    });
+    const { url, metricsUrl: metrics } = await starting;
+    isListening = true;
+    log.info({ url, metrics, cluster: config.cluster.kind }, "listening");
+  } catch (error) {
+    const place = listeningProblem(error, config);
+    if (place === undefined) log.fatal({ err: error }, "the server could not start");
+    else process.stderr.write(`${place}\n`);
+    process.exitCode = 1;
+    setTimeout(() => process.exit(), 1_000).unref();
+  }
 }

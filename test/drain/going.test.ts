@@ -175,8 +175,20 @@ void t.test(
     const env = { DRAIN_DELAY_MS: "600000", DRAIN_SPREAD_MS: "600000" };
     const impatient = await start(t, env);
     await drain(impatient);
-    impatient.kill("SIGTERM");
+    impatient.kill("SIGINT");
     t.match(await impatient.exited, { code: 1, signal: null });
+
+    // npm passes on what a terminal has sent to the replica as well.
+    const passedOn = await start(t, env);
+    const toldAt = performance.now();
+    await drain(passedOn);
+    const again = setInterval(() => {
+      passedOn.kill("SIGTERM");
+    }, 50);
+    t.match(await passedOn.exited, { code: 1, signal: null });
+    clearInterval(again);
+    t.ok(performance.now() - toldAt > 1_000, "the same one is not two if it comes twice at once");
+
     const developers = await start(t, env);
     developers.kill("SIGINT");
     t.match(await developers.exited, { code: 0, signal: null });

@@ -2,6 +2,7 @@ import { readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Test, test } from "tap";
+import { join as joinAs } from "../helpers/clients/clients.js";
 import { freePort, isFree } from "../helpers/processes/ports.js";
 import { run } from "../helpers/processes/run.js";
 import { Launched, minimalEnvironment } from "../helpers/processes/server-process.js";
@@ -9,11 +10,16 @@ import { ensureTool } from "../helpers/tools/tools.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Runs an npm script until it has written `ready`, and then sends npm, and nobody else, SIGTERM. */
-async function terminate(t: Test, script: string, ready: string): Promise<number> {
+/** Runs an npm script until it has written `ready`. */
+async function runScript(
+  t: Test,
+  script: string,
+  ready: string,
+  settings: Readonly<Record<string, string>> = {},
+) {
   const port = await freePort();
   const npm = await Launched.start("npm", ["run", script], {
-    env: { ...minimalEnvironment(), HOST: "127.0.0.1", PORT: String(port) },
+    env: { ...minimalEnvironment(), ...settings, HOST: "127.0.0.1", PORT: String(port) },
   });
   t.teardown(() => {
     try {
@@ -23,6 +29,12 @@ async function terminate(t: Test, script: string, ready: string): Promise<number
     }
   });
   await npm.waitForLine((line) => (line.includes(ready) ? line : undefined));
+  return { npm, port };
+}
+
+/** Runs it, and then sends npm, and nobody else, SIGTERM. */
+async function terminate(t: Test, script: string, ready: string): Promise<number> {
+  const { npm, port } = await runScript(t, script, ready);
   npm.kill("SIGTERM");
   await npm.exited;
   return port;
@@ -31,6 +43,21 @@ async function terminate(t: Test, script: string, ready: string): Promise<number
 test("SIGTERM to npm start ends the server, and its port is free", async (t) => {
   const port = await terminate(t, "start", '"listening"');
   t.ok(await isFree(port));
+});
+
+test("what a terminal sends to npm start and to the server is one signal, though npm passes it on", async (t) => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    const settings = { DRAIN_DELAY_MS: "500" };
+    const { npm, port } = await runScript(t, "start", '"listening"', settings);
+    const url = `http://127.0.0.1:${String(port)}`;
+    const client = await joinAs({ url, session: "lecture-1", role: "student", kind: "plain" });
+    // Two signals that come while it is busy are one to it.
+    for (let i = 0; i < 50; i++) await (await fetch(`${url}/healthz`)).text();
+    process.kill(-npm.pid, signal);
+    t.equal(await client.closed, 1012, signal);
+    await npm.exited;
+    t.match(npm.output(), '"msg":"closed"', "in order");
+  }
 });
 
 test("SIGTERM to npm run cluster ends all of it", async (t) => {
