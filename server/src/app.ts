@@ -218,7 +218,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   warnOfOpenDoors(config, log);
   for (const warning of config.warnings) log.warn(warning);
 
-  const metrics = await openMetrics(config, counts, refusals, {
+  const metrics = await openMetrics(config, counts, gate, {
     rooms: () => classroom.size,
     isDraining,
     isRedisUp: cluster.isRedisUp,

@@ -1,9 +1,13 @@
-import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
+import type { RequestListener } from "node:http";
 import { SignJWT } from "jose";
 import type { Emitter } from "@inthon/emitter";
+import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
 import type { Config } from "./config/config.js";
+import type { ClientAddresses } from "./edge/gate/client-addresses.js";
 import { remoteKeys } from "./edge/gate/keys/remote-keys.js";
 import { oneKey, type TrustedKeys } from "./edge/gate/token-verifier.js";
+import { guard } from "./edge/guard.js";
+import { closeOnClientError, createLimitedServer, type ServerLimits } from "./edge/http/server.js";
 import { Canary } from "./telemetry/canary.js";
 import type { Counts } from "./telemetry/counts.js";
 import type { Logger } from "./telemetry/log.js";
@@ -12,6 +16,13 @@ import type { MetricsServer } from "./telemetry/prometheus/server.js";
 import type { Refusals } from "./telemetry/refusals.js";
 
 // The parts of which the configuration says which kind they are.
+
+/** What every way in has, of the replica. */
+export interface Doors {
+  readonly addresses: ClientAddresses;
+  readonly refusals: Refusals;
+  readonly log: Logger;
+}
 
 /** What tokens are checked with; `undefined` where anyone may come in. */
 export function openKeys(
@@ -58,11 +69,20 @@ export function openCluster(
   }
 }
 
+/** Of one who scrapes, whom a replica owes less than clients: about forty scrapes in a second, one after the other. */
+const SCRAPING: ServerLimits = {
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 10_000,
+  maxAnswersBytes: 4_194_304,
+  requestsPerS: 200,
+  requestsBurst: 1_000,
+};
+
 /** Serves the metrics, where a port is set for them: prom-client is loaded then only. */
 export async function openMetrics(
   { host, metricsPort }: Config,
   counts: Counts,
-  refusals: Refusals,
+  { addresses, refusals, log }: Doors,
   present: Present,
 ): Promise<MetricsServer | undefined> {
   if (metricsPort === undefined) return undefined;
@@ -70,7 +90,13 @@ export async function openMetrics(
     import("./telemetry/prometheus/metrics.js"),
     import("./telemetry/prometheus/server.js"),
   ]);
-  return MetricsServer.listen(createRegistry(counts, refusals, present), host, metricsPort);
+  const serverFor = (listener: RequestListener) =>
+    createLimitedServer(SCRAPING, addresses, refusals, present.isDraining, listener).on(
+      "clientError",
+      guard(log, (_error, socket) => socket, closeOnClientError(refusals)),
+    );
+  const registry = createRegistry(counts, refusals, present);
+  return MetricsServer.listen(registry, serverFor, host, metricsPort);
 }
 
 /** `undefined` where none is asked for. */

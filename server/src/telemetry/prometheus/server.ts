@@ -1,12 +1,11 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import type { Registry } from "prom-client";
 
 /** Scrapers, each with a connection or two. */
 const MAX_CONNECTIONS = 16;
-/** For a request to come whole, and what a scrape may take. */
-const TIMEOUT_MS = 10_000;
 
 /** `GET /metrics` on a port of its own, which no client needs to reach. */
 export class MetricsServer {
@@ -16,16 +15,21 @@ export class MetricsServer {
     this.#server = server;
   }
 
-  /** @throws where the address or the port cannot be listened on */
-  static async listen(registry: Registry, host: string, port: number): Promise<MetricsServer> {
-    const server = createServer(
-      { headersTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS, keepAliveTimeout: 2 * TIMEOUT_MS },
-      (request, response) => {
-        void answer(registry, request, response);
-      },
-    );
+  /**
+   * @param serverFor - an HTTP server that limits what a connection may ask for at once, and leave unread
+   * @throws where the address or the port cannot be listened on
+   */
+  static async listen(
+    registry: Registry,
+    serverFor: (listener: RequestListener) => Server,
+    host: string,
+    port: number,
+  ): Promise<MetricsServer> {
+    const scrape = shared(() => registry.metrics());
+    const server = serverFor((request, response) => {
+      void answer(registry.contentType, scrape, request, response);
+    });
     server.maxConnections = MAX_CONNECTIONS;
-    server.setTimeout(6 * TIMEOUT_MS);
     server.listen(port, host);
     await once(server, "listening");
     return new MetricsServer(server);
@@ -43,8 +47,20 @@ export class MetricsServer {
   }
 }
 
+/** Whoever asks in one turn of the event loop, or while it is being made, gets the same. */
+function shared<T>(make: () => Promise<T>): () => Promise<T> {
+  let making: Promise<T> | undefined;
+  return () =>
+    (making ??= setImmediate()
+      .then(make)
+      .finally(() => {
+        making = undefined;
+      }));
+}
+
 async function answer(
-  registry: Registry,
+  contentType: string,
+  scrape: () => Promise<string>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -57,8 +73,8 @@ async function answer(
     return;
   }
   try {
-    const text = await registry.metrics();
-    response.writeHead(200, { "content-type": registry.contentType });
+    const text = await scrape();
+    response.writeHead(200, { "content-type": contentType });
     response.end(request.method === "HEAD" ? undefined : text);
   } catch {
     response.writeHead(500).end();
