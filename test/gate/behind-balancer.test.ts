@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { createClient } from "redis";
 import t from "tap";
+import { eventually } from "../helpers/eventually.js";
+import { post } from "../helpers/processes/environments.js";
 import { startCluster } from "../helpers/processes/cluster.js";
 import { startLoadBalancer } from "../helpers/processes/load-balancer.js";
 import { ensureTool } from "../helpers/tools/tools.js";
@@ -14,10 +17,12 @@ const claims = { session_id: SESSION, role: "student" };
 const ANSWERS_503 = 6;
 const STRANGERS = 60;
 
-for (const [kind, installed] of [
+const BALANCERS = [
   ["haproxy", () => ensureTool("haproxy")],
   ["nginx", () => ensureTool("nginx")],
-] as const) {
+] as const;
+
+for (const [kind, installed] of BALANCERS) {
   void t.test(
     `behind ${kind}, a 503 to a stranger costs nobody else anything, nor does a replica that was killed`,
     async (t) => {
@@ -56,6 +61,47 @@ for (const [kind, installed] of [
       await cluster.replica(0).exited;
       for (let i = 0; i < 2 * cluster.replicas.length; i++) {
         t.strictSame(await statuses(), ["in", 200]);
+      }
+    },
+  );
+}
+
+for (const [kind, installed] of BALANCERS) {
+  void t.test(
+    `behind ${kind}, where no replica is ready, who can be served is, and others are told why not`,
+    async (t) => {
+      await installed();
+      const cluster = await startCluster({ replicas: 3, env: { TRUST_PROXY: "1" } });
+      t.teardown(() => cluster.stop());
+      const balancer = await startLoadBalancer({ kind, replicas: cluster.replicas });
+      t.teardown(() => balancer.stop());
+      const { url } = balancer;
+      const event = { event: "important", note: "x", capture_url: null };
+      t.equal((await post(url, SESSION, event)).status, 202);
+
+      const admin = createClient({ url: cluster.redisUrl });
+      await admin.connect();
+      t.teardown(() => {
+        admin.destroy();
+      });
+      await admin.configSet({ "maxmemory-policy": "noeviction", maxmemory: "1" });
+      for (const replica of cluster.replicas) {
+        await eventually(async () => (await fetch(`${replica.url}/readyz`)).status === 503);
+      }
+      // nginx asks no replica whether it is ready.
+      const hasNoticed = () =>
+        kind === "nginx" ||
+        cluster.replicas.every(({ nodeId }) => balancer.output().includes(`/${nodeId} is DOWN`));
+      await eventually(() => Promise.resolve(hasNoticed()));
+
+      for (const turn of cluster.replicas.keys()) {
+        const visitor = { url, session: SESSION, role: "student", token: undefined } as const;
+        for (const [name, door] of Object.entries(DOORS)) {
+          t.match(await door(visitor), { code: "in" }, `${name}, ${String(turn)}`);
+        }
+        const answer = await post(url, SESSION, event);
+        t.equal(answer.status, 503);
+        t.match(await answer.json(), { code: "redis_full" });
       }
     },
   );
