@@ -117,15 +117,21 @@ void t.test("a date that cannot be right does no harm", async (t) => {
   t.equal(await lag("sum"), 0);
 });
 
-void t.test("Redis's clock is known by the quickest answer, however far away it is", (t) => {
+/** A clock of Redis, and a way to have it compared: by an answer that took so long, and was off by so much. */
+function clockAhead(aheadMs: number) {
   const clock = new RedisClock();
-  const aheadMs = 86_400_000;
   const asked = (agoMs: number, offMs: number) => {
     const now = performance.now();
     const redisMs = now - agoMs / 2 + aheadMs + offMs;
     const seconds = Math.floor(redisMs / 1_000);
     clock.compare(now - agoMs, [String(seconds), String((redisMs - seconds * 1_000) * 1_000)]);
   };
+  return { clock, asked };
+}
+
+void t.test("Redis's clock is known by the quickest answer, however far away it is", (t) => {
+  const aheadMs = 86_400_000;
+  const { clock, asked } = clockAhead(aheadMs);
   t.equal(clock.toMonotonic(aheadMs), undefined, "nothing is known yet");
   t.ok(Number.isNaN(clock.toRedis(0)));
   asked(400, 150);
@@ -140,5 +146,24 @@ void t.test("Redis's clock is known by the quickest answer, however far away it 
   t.ok(Math.abs(clock.toRedis(performance.now()) - 5_000) < 100, "another one has another clock");
   clock.forget();
   t.equal(clock.toMonotonic(0), undefined);
+  t.end();
+});
+
+void t.test("where Redis's clock has been set, what was known of it before counts no more", (t) => {
+  const aheadMs = 86_400_000;
+  for (const stepMs of [3_600_000, -3_600_000, 250]) {
+    const { clock, asked } = clockAhead(aheadMs);
+    asked(2, 0);
+    asked(400, 150);
+    const offMs = () => {
+      const now = performance.now();
+      return clock.toRedis(now) - now - aheadMs;
+    };
+    t.ok(Math.abs(offMs()) < 5, "a slower answer that fits says nothing new");
+    asked(400, stepMs);
+    t.ok(Math.abs(offMs() - stepMs) < 5, `set by ${String(stepMs)} ms`);
+    asked(2, stepMs + 100);
+    t.ok(Math.abs(offMs() - stepMs - 100) < 5, "the quickest of those that fit counts again");
+  }
   t.end();
 });

@@ -1,4 +1,4 @@
-/** How long a comparison counts, in milliseconds, where there are newer ones: clocks drift, and are set. */
+/** How long a comparison counts, in milliseconds, where there are newer ones: clocks drift. */
 const KEPT_MS = 30_000;
 /** Far more than links prove themselves in that time. */
 const MAX_KEPT = 200;
@@ -34,7 +34,9 @@ export class RedisClock {
     }
     const at = performance.now();
     const comparison = { aheadMs: redisMs - (sentAt + at) / 2, wayMs: at - sentAt, at };
-    this.#comparisons = this.#comparisons.filter((kept) => at - kept.at < KEPT_MS);
+    this.#comparisons = this.#comparisons.filter(
+      (kept) => at - kept.at < KEPT_MS && canBothBeTrue(kept, comparison),
+    );
     if (this.#comparisons.length >= MAX_KEPT) this.#comparisons.shift();
     this.#comparisons.push(comparison);
     this.#best = this.#comparisons.reduce((best, one) => (one.wayMs < best.wayMs ? one : best));
@@ -58,4 +60,9 @@ export class RedisClock {
   toMonotonic(redisMs: number): number | undefined {
     return this.#best && redisMs - this.#best.aheadMs;
   }
+}
+
+/** Else Redis's clock has been set between the two: each is off by half of its way at most. */
+function canBothBeTrue(one: Comparison, other: Comparison): boolean {
+  return Math.abs(one.aheadMs - other.aheadMs) <= (one.wayMs + other.wayMs) / 2;
 }
