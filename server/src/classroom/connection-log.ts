@@ -76,6 +76,7 @@ export class ConnectionLog {
   readonly #sampler = new Sampler(FLOOD);
   /** One for all: a function for each connection would be memory for each. */
   readonly #onDisconnect: (this: ClassroomSocket, reason: string) => void;
+  readonly #onUpgrade: (this: ClassroomSocket["conn"]) => void;
 
   /** @param closing - aborts when this replica sends everybody away */
   constructor(log: Logger, counts: Counts, closing: AbortSignal) {
@@ -87,6 +88,12 @@ export class ConnectionLog {
     };
     this.#onDisconnect = function (reason) {
       end(this, reason);
+    };
+    this.#onUpgrade = function () {
+      const role = (this as LoggedConnection)[stay]?.who.role;
+      if (role === undefined) return;
+      counts.connections.add({ protocol: "polling", role }, -1);
+      counts.connections.add({ protocol: protocolOf(this), role });
     };
   }
 
@@ -101,7 +108,7 @@ export class ConnectionLog {
     from: Offset,
     catchUp?: Readonly<CatchUp>,
   ): void {
-    const protocol = protocolOf(socket);
+    const protocol = protocolOf(socket.conn);
     this.#countBegin(socket, protocol, who.role);
     const { id } = socket;
     const { user } = socket.data;
@@ -121,10 +128,7 @@ export class ConnectionLog {
     opened.add({ protocol, role });
     connections.add({ protocol, role });
     if (protocol !== "polling") return;
-    socket.conn.once("upgrade", () => {
-      connections.add({ protocol, role }, -1);
-      connections.add({ protocol: protocolOf(socket), role });
-    });
+    socket.conn.once("upgrade", this.#onUpgrade);
   }
 
   #end(socket: ClassroomSocket, why: string): void {
@@ -132,7 +136,9 @@ export class ConnectionLog {
     if (!stayed) return;
     const { id, who, user, room, from, catchUp, startedAtMs } = stayed;
     const { role } = who;
-    const protocol = protocolOf(socket);
+    // Its connection may live on, and upgrade without it: that has nothing to count then.
+    socket.conn.removeListener("upgrade", this.#onUpgrade);
+    const protocol = protocolOf(socket.conn);
     const reason = this.#reasonOf(socket, why);
     this.#counts.connections.add({ protocol, role }, -1);
     this.#counts.closed.add({ protocol, role, reason });
@@ -167,7 +173,6 @@ function nameOf(connection: string, { sessionId, role }: Identity, user?: string
 }
 
 /** By what it is connected just now: one that began by long polling may have come to a WebSocket. */
-function protocolOf(socket: ClassroomSocket): Protocol {
-  const { name } = socket.conn.transport;
+function protocolOf({ transport: { name } }: ClassroomSocket["conn"]): Protocol {
   return PROTOCOLS.find((protocol) => protocol === name) ?? "websocket";
 }
