@@ -148,7 +148,8 @@ export class ConnectionLog {
       reason,
       ms: Math.round(performance.now()) - startedAtMs,
       from,
-      to: formatOffset(catchUp?.isBehind === true ? catchUp.place : room.position),
+      // A slow reader was not told what waited for it; which part that is, nobody has counted.
+      ...(reason !== "slow_reader" && { to: placeIn(room, catchUp) }),
     };
     this.#tell(`disconnected ${reason}`, "disconnected", line);
   }
@@ -166,6 +167,10 @@ export class ConnectionLog {
     if (this.#closing.aborted) return "draining";
     return SOCKET_IO_REASONS[reason] ?? "other";
   }
+}
+
+function placeIn(room: Room, catchUp: Readonly<CatchUp> | undefined): Offset {
+  return formatOffset(catchUp?.isBehind === true ? catchUp.place : room.position);
 }
 
 function nameOf(connection: string, { sessionId, role }: Identity, user?: string) {
