@@ -1,7 +1,9 @@
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { DEFAULT_PATH, parseAddress, type Identity } from "../../classroom/address.js";
+import type { Logger } from "../../telemetry/log.js";
 import { findFullRoom, type Doorkeeper } from "../gate/doorkeeper.js";
+import { guard } from "../guard.js";
 import { goingAway } from "../http/closing.js";
 import type { Http } from "../http/fastify.js";
 import { rawSocket, type EngineConnectionSeam } from "./connection.js";
@@ -27,6 +29,7 @@ export interface PollingGate {
   readonly isRoomFull: (identity: Identity) => boolean;
   readonly doorkeeper: Doorkeeper;
   readonly turnstile: Turnstile;
+  readonly log: Logger;
   /** Aborts when nobody is let in any more. */
   readonly leaving: AbortSignal;
 }
@@ -63,29 +66,31 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler, gate: Pollin
         if (j !== undefined) {
           throw new HttpProblem(400, "invalid_request", "poll with XMLHttpRequest, not with JSONP");
         }
-        if (sid === undefined) {
-          if (gate.leaving.aborted) throw goingAway();
-          const problem =
-            findFullRoom(request.url, gate.isRoomFull) ??
-            gate.doorkeeper.enterByRequest(request.raw, reply.raw);
-          if (problem) throw problem;
-        }
-        // Engine.IO answers; what has been decided about other origins must not get lost.
-        for (const [name, value] of Object.entries(reply.getHeaders())) {
-          if (value !== undefined && CORS_HEADER.test(name)) reply.raw.setHeader(name, value);
-        }
-        reply.hijack();
         const handle = () => {
+          // Engine.IO answers; what has been decided about other origins must not get lost.
+          for (const [name, value] of Object.entries(reply.getHeaders())) {
+            if (value !== undefined && CORS_HEADER.test(name)) reply.raw.setHeader(name, value);
+          }
+          reply.hijack();
           engineIo.handleRequest(request.raw, reply.raw);
         };
         if (sid !== undefined) {
           handle();
           return;
         }
-        gate.turnstile.pass(() => {
+        const whyNot = () =>
+          gate.leaving.aborted ? goingAway() : findFullRoom(request.url, gate.isRoomFull);
+        const problem = whyNot() ?? gate.doorkeeper.enterByRequest(request.raw, reply.raw);
+        if (problem) throw problem;
+        const enter = () => {
           // Its place has been let go of.
-          if (!reply.raw.destroyed) handle();
-        });
+          if (reply.raw.destroyed) return;
+          // While it waited, others may have taken the room, and this replica may have begun to go.
+          const problem = whyNot();
+          if (problem) void reply.send(problem);
+          else handle();
+        };
+        gate.turnstile.pass(guard(gate.log, () => request.raw.socket, enter));
       });
     }
     done();
