@@ -17,12 +17,18 @@ const HEARD_TWICE_WITHIN_MS = 1_000;
 /**
  * Calls `close` once, at the first signal or unexpected error, and ends the process when it has resolved; at a second one,
  * or when `graceMs` have passed, it ends at once.
+ *
+ * @param onOvertime - called before it ends for the latter
  */
-export function endInOrder(graceMs: number, close: (ending: Ending) => Promise<void>): void {
+export function endInOrder(
+  graceMs: number,
+  close: (ending: Ending) => Promise<void>,
+  onOvertime: () => void,
+): void {
   let first: { readonly signal: NodeJS.Signals | undefined; readonly atMs: number } | undefined;
   const begin = (signal?: NodeJS.Signals) => (first ??= { signal, atMs: performance.now() });
   const grace = closeWithGrace(
-    { delay: graceMs, logger: false, skip: [...SIGNALS] },
+    { delay: graceMs, logger: false, skip: [...SIGNALS], onTimeout: onOvertime },
     async ({ signal, err }) => close({ signal: begin(signal).signal, err }),
   );
   for (const signal of SIGNALS) {

@@ -1,6 +1,6 @@
 import { startApp } from "./app.js";
 import { ConfigError, loadConfig, type Config } from "./config/config.js";
-import { endInOrder } from "./end-in-order.js";
+import { endInOrder, type Ending } from "./end-in-order.js";
 import { createLogger } from "./telemetry/log.js";
 
 function readConfig(): Config {
@@ -43,7 +43,8 @@ export async function serve(): Promise<void> {
   try {
     let isListening = false;
     const starting = startApp(config, log);
-    endInOrder(config.drain.graceMs, async ({ signal, err }) => {
+    const { graceMs } = config.drain;
+    const close = async ({ signal, err }: Ending) => {
       if (err) log.fatal({ err }, "ending after an unexpected error");
       else log.info({ signal }, "closing");
       // Nobody has come yet: there is nobody to send away.
@@ -53,6 +54,9 @@ export async function serve(): Promise<void> {
       if (signal === "SIGTERM" && mayHaveClients) await app.drain();
       await app.close();
       log.info("closed");
+    };
+    endInOrder(graceMs, close, () => {
+      log.fatal({ graceMs }, "closing has taken too long: whoever is still here is cut");
     });
     const { url, metricsUrl: metrics } = await starting;
     isListening = true;

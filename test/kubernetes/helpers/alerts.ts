@@ -83,7 +83,6 @@ export const HEALTHY: Series = {
   [joins("unavailable")]: constant(0),
   [at("inthon_sweeps_total")]: constant(0),
   [at("process_start_time_seconds")]: constant(1_000),
-  [at("inthon_draining")]: constant(0),
   [at("inthon_lease_lost_total")]: constant(0),
   [at("inthon_redis_reconnects_total", 'purpose="commands"')]: constant(0),
   [limit("bad_bus_message")]: constant(0),
@@ -139,10 +138,6 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   InthonReplicaRestarts: {
     fires: { [at("process_start_time_seconds")]: lately(1, 3) },
     quiet: { [at("process_start_time_seconds")]: lately(1, 2) },
-  },
-  InthonDrainHangs: {
-    fires: { [at("inthon_draining")]: lately(1, 8).replaceAll("+1x", "+0x") },
-    quiet: { [at("inthon_draining")]: lately(1, 4).replaceAll("+1x", "+0x") },
   },
   InthonLeaseLost: {
     fires: { [at("inthon_lease_lost_total")]: lately(1, 1) },

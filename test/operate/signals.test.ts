@@ -35,6 +35,23 @@ for (const [moment, hooks] of Object.entries(MOMENTS)) {
   });
 }
 
+void t.test("an end that takes longer than it may is told", async (t) => {
+  const place = new URL("../../server/dist/end-in-order.js", import.meta.url).href;
+  const never = `
+    import { endInOrder } from ${JSON.stringify(place)};
+    const forever = setInterval(() => {}, 1_000);
+    endInOrder(200, () => new Promise(() => {}), () => console.log("overtime"));
+    console.log("ready");`;
+  const hanging = await Launched.start(process.execPath, ["--import", moduleOf(never), "-e", ""]);
+  t.teardown(() => {
+    hanging.kill("SIGKILL");
+  });
+  await hanging.waitForLine((line) => line === "ready" || undefined);
+  hanging.kill("SIGTERM");
+  t.match(await hanging.exited, { code: 1, signal: null });
+  t.match(hanging.output(), "overtime");
+});
+
 function moduleOf(text: string): string {
   return `data:text/javascript,${encodeURIComponent(text)}`;
 }
