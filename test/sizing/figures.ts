@@ -115,4 +115,5 @@ export const OTHERS = {
     10,
     "LEASE_MS: each session is looked up once in it, each teacher every 0.4 of it",
   ),
+  beatS: setting(5, "how often a canary publishes, with --canary"),
 } as const satisfies Record<string, Figure>;

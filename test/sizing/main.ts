@@ -21,6 +21,8 @@ const OPTIONS = {
   /** MiB of a replica. */
   memory: { type: "string", default: "1024" },
   spread: { type: "string" },
+  /** Each replica has CANARY_URL. */
+  canary: { type: "boolean", default: false },
   /** Only the row of the README's table. */
   row: { type: "boolean", default: false },
 } as const;
@@ -33,10 +35,21 @@ function wholeNumber(name: string, text: string): number {
 
 function readValues(args: readonly string[]): ReturnType<typeof parse> {
   try {
-    return parse(args);
+    return parse(withValues(args));
   } catch (error) {
-    throw new OptionError(error instanceof Error ? error.message : String(error));
+    const message = error instanceof Error ? error.message : String(error);
+    throw new OptionError(message.replaceAll("\n", " "));
   }
+}
+
+/** A negative number is the value of the option before it, and a wrong one: not the name of another option. */
+function withValues(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    if (/^-[\d.]/.test(arg) && joined.length > 0) joined.push(`${joined.pop() ?? ""}=${arg}`);
+    else joined.push(arg);
+  }
+  return joined;
 }
 
 function parse(args: readonly string[]) {
@@ -58,10 +71,19 @@ function main(args: readonly string[]): string {
     historyLimit: wholeNumber("history-limit", values["history-limit"]),
     historyTtlS: wholeNumber("history-ttl-s", values["history-ttl-s"]),
     memoryBytes: wholeNumber("memory", values.memory) * 1024 * 1024,
+    hasCanaries: values.canary,
     spread: values.spread === undefined ? undefined : wholeNumber("spread", values.spread),
   };
   const figures = readFigures();
   const sizing = size(demand, figures);
+  if (!Number.isFinite(sizing.needs.memory)) {
+    throw new OptionError(
+      "--memory is too little for a replica, however many there are: give more",
+    );
+  }
+  if (!Number.isFinite(sizing.load.replicas)) {
+    throw new OptionError("--events and --connections are more than a million replicas can do");
+  }
   return values.row ? toRow(sizing) : toReport(sizing, figures);
 }
 

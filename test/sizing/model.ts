@@ -13,6 +13,8 @@ export interface Demand {
   readonly memoryBytes: number;
   /** On how many replicas the clients of one session are, at most; `undefined`: on any. */
   readonly spread: number | undefined;
+  /** Whether each replica has a canary: a session of its own, with one student, somewhere in the cluster. */
+  readonly hasCanaries: boolean;
 }
 
 /** What a number of replicas means, each for itself and all together. */
@@ -25,6 +27,9 @@ export interface Load {
   readonly cores: number;
   readonly heapBytes: number;
   readonly subscriptions: number;
+  /** Sessions of canaries, and what they publish in a second. */
+  readonly canaries: number;
+  readonly beatsPerS: number;
 }
 
 /** What decides how many there must be, each by itself. */
@@ -104,7 +109,7 @@ export function size(demand: Demand, figures: Figures): Sizing {
 
 function loadWith(
   replicas: number,
-  { connections, sessions, events, spread }: Demand,
+  { connections, sessions, events, spread, hasCanaries, historyLimit }: Demand,
   students: number,
   eventsInHistory: number,
   figures: Figures,
@@ -113,9 +118,14 @@ function loadWith(
   const among = Math.min(replicas, spread ?? replicas);
   const holders = among * (1 - (1 - 1 / among) ** students);
   const deliveriesPerS = events * students;
-  const us = events * holders * figures.eventUs.value + deliveriesPerS * figures.deliveryUs.value;
+  const canaries = hasCanaries ? replicas : 0;
+  // One holder, and one delivery.
+  const beatsPerS = canaries / OTHERS.beatS.value;
+  const us =
+    (events * holders + beatsPerS) * figures.eventUs.value +
+    (deliveriesPerS + beatsPerS) * figures.deliveryUs.value;
   // The teacher's room beside it: one member, on one replica.
-  const subscriptions = sessions * (holders + 1);
+  const subscriptions = sessions * (holders + 1) + canaries;
   return {
     replicas,
     holders,
@@ -124,9 +134,12 @@ function loadWith(
     heapBytes:
       OTHERS.baseBytes.value +
       (connections * figures.connectionBytes.value +
-        sessions * holders * eventsInHistory * OTHERS.cachedBytes.value) /
+        (sessions * holders * eventsInHistory + canaries * historyLimit) *
+          OTHERS.cachedBytes.value) /
         replicas,
     subscriptions,
+    canaries,
+    beatsPerS,
   };
 }
 
@@ -146,23 +159,25 @@ function leastReplicas(isEnough: (replicas: number) => boolean): number {
 }
 
 function redisWith(
-  { replicas, holders, subscriptions }: Load,
-  { sessions, events, lectureMinutes, historyTtlS }: Demand,
+  { replicas, holders, subscriptions, canaries, beatsPerS }: Load,
+  { sessions, events, lectureMinutes, historyTtlS, historyLimit }: Demand,
   eventsInHistory: number,
   figures: Figures,
 ): RedisLoad {
   const copies = Math.max(0, holders - COPIES_MEASURED);
   const { value: leaseS } = OTHERS.leaseS;
   const readsPerS =
-    (sessions * holders * READS_OF_SESSION) / leaseS +
+    ((sessions * holders + canaries) * READS_OF_SESSION) / leaseS +
     (sessions * READS_OF_TEACHER) / (0.4 * leaseS);
   // Those that are over are kept until they expire.
   const histories = sessions * (1 + historyTtlS / (lectureMinutes * 60));
   return {
-    publishCores: (events * figures.publishUs.value) / CORE_US,
+    publishCores: ((events + beatsPerS) * figures.publishUs.value) / CORE_US,
     copyCores: (events * copies * OTHERS.copyUs.value) / CORE_US,
     readCores: (readsPerS * OTHERS.readUs.value) / CORE_US,
-    historyBytes: histories * eventsInHistory * OTHERS.storedBytes.value,
+    // A canary's goes on as long as its replica, and is full then.
+    historyBytes:
+      (histories * eventsInHistory + canaries * historyLimit) * OTHERS.storedBytes.value,
     subscriptionBytes: subscriptions * OTHERS.subscriptionBytes.value,
     clients: replicas * LINKS,
   };

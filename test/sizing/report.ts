@@ -88,6 +88,7 @@ export function toReport(sizing: Sizing, figures: Figures): string {
       "connections of one / 2 * connect: what each of the others has to do for those who come back",
     ],
     ["holders of a room", rounded(load.holders), "A * (1 - (1 - 1/A)^students), A = R or --spread"],
+    ...(demand.hasCanaries ? [canariesOf(sizing)] : []),
     ["comes first", REPLICAS_BY[firstOf(needs)], "the greatest of the four"],
     ["", "", ""],
     ["Redis masters", exactly(mastersOf(sizing)), "the greatest of these, rounded up:"],
@@ -131,6 +132,14 @@ export function toReport(sizing: Sizing, figures: Figures): string {
   ].join("\n");
 }
 
+function canariesOf({ load }: Sizing): readonly [what: string, value: string, how: string] {
+  return [
+    "sessions of canaries",
+    rounded(load.canaries),
+    `R: each with a student, a history of HISTORY_LIMIT and an event every beat, ${rounded(load.beatsPerS)} in a second, which are in all numbers here`,
+  ];
+}
+
 function adviceOn(sizing: Sizing): string[] {
   const { demand, needs, masters } = sizing;
   const lines: string[] = [];
@@ -171,6 +180,7 @@ function basisOf(figures: Figures): string[] {
     ["base", OTHERS.baseBytes, "B"],
     ["maxclients", OTHERS.redisClients, ""],
     ["lease", OTHERS.leaseS, "s"],
+    ["beat", OTHERS.beatS, "s"],
     ["connections each", OTHERS.connectionsEach, ""],
     ["share of a core", OTHERS.coreShare, ""],
     ["share of memory", OTHERS.heapShare, ""],

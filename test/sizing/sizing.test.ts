@@ -17,6 +17,7 @@ const MILLION: Demand = {
   historyTtlS: 21_600,
   memoryBytes: 1024 ** 3,
   spread: undefined,
+  hasCanaries: false,
 };
 const figures = readFigures();
 
@@ -66,13 +67,17 @@ await t.test(
 await t.test("a wrong option is told in one line", async (t) => {
   for (const args of [
     ["--connections", "many"],
+    ["--connections", "-5"],
+    ["--connections", "--sessions"],
+    ["--memory", "1"],
     ["--sessions", "600000"],
     ["--replicas", "3"],
   ]) {
     const { code, stdout, stderr } = await npm(["size", "--", ...args]);
     t.not(code, 0);
     t.equal(stdout, "");
-    t.match(stderr.trim().split("\n")[0], new RegExp(args[0] ?? ""));
+    t.equal(stderr.trim().split("\n").length, 1);
+    t.match(stderr, new RegExp(args[0] ?? ""));
   }
 });
 
@@ -97,6 +102,12 @@ await t.test("what needs more, gets more, and each lever moves what it should", 
   t.ok(near.load.holders <= 2, "a session on two replicas");
   t.ok(near.load.subscriptions < base.load.subscriptions / 10);
   t.equal(of({ connections: 10_000_000, sessions: 200_000, spread: 1 }).needs.connections, 1_000);
+  const watched = of({ hasCanaries: true });
+  t.equal(watched.load.canaries, watched.load.replicas);
+  t.ok(watched.redis.historyBytes - base.redis.historyBytes >= 375 * 1_000 * base.load.replicas);
+  t.ok(watched.load.heapBytes * watched.load.replicas > base.load.heapBytes * base.load.replicas);
+  t.ok(watched.redis.publishCores > base.redis.publishCores);
+  t.ok(watched.load.subscriptions > base.load.subscriptions);
   t.equal(of({ connections: 100, sessions: 2, events: 1 }).load.replicas, 3, "one for each zone");
   t.ok(of({ events: 5_000_000, spread: 1 }).needs.cpu > base.needs.cpu);
   t.end();
