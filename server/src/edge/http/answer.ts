@@ -81,6 +81,12 @@ export class Answer<
     return this;
   }
 
+  /** Called by Node.js when those before it have been handed on. */
+  override assignSocket(socket: Socket): void {
+    super.assignSocket(socket);
+    conversationOn(socket)?.assigned();
+  }
+
   /** Called by Node.js when the answer has been handed on. */
   override detachSocket(socket: Socket): void {
     super.detachSocket(socket);

@@ -66,17 +66,20 @@ export class Conversation implements Waiting {
   add(answer: ServerResponse, turn: Turn): boolean {
     if (this.#answers.size >= MAX_UNANSWERED) return false;
     this.#answers.set(answer, turn);
-    if (!this.#isUnderWay) this.#next();
+    this.#next();
     return true;
   }
 
   answered(answer: ServerResponse): void {
     this.#answers.delete(answer);
     this.#isUnderWay = false;
-    if (this.#answers.size === 0) return;
+  }
+
+  /** An answer of it is the next to be sent: Node.js has given it the socket. */
+  assigned(): void {
     // Others come first.
     setImmediate(() => {
-      if (!this.#isUnderWay) this.#next();
+      this.#next();
     });
   }
 
@@ -88,14 +91,19 @@ export class Conversation implements Waiting {
     return undefined;
   }
 
+  /**
+   * Whose turn it is. An answer that has no socket yet may never get one, as the one before it may be the last: it would
+   * not emit `close`, by which whoever begins it lets go of what it takes up.
+   */
   get #first(): Turn | undefined {
-    for (const turn of this.#answers.values()) return turn;
+    for (const [answer, turn] of this.#answers) return answer.socket ? turn : undefined;
     return undefined;
   }
 
   #next(): void {
-    const turn = this.#first;
-    if (!turn || this.#socket.destroyed) return;
+    const turn = this.#isUnderWay ? undefined : this.#first;
+    // Of a connection that has ended nobody gets an answer any more.
+    if (!turn || !this.#socket.writable) return;
     this.#isUnderWay = true;
     switch (this.#allowance.take(1 + this.#newBytes() / BYTES_OF_A_REQUEST, performance.now())) {
       case "go on":

@@ -3,11 +3,13 @@ import type { Socket } from "node:net";
 import { urlDetail } from "../../classroom/whom.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import type { Refusals } from "../../telemetry/refusals.js";
+import { isAsking } from "../intake/bodies.js";
 import { WaitingList } from "../intake/waiting-list.js";
 import { Answer, UnreadAnswers, type AnswersHome } from "./answer.js";
 import { Conversation, conversationOn } from "./conversation.js";
 import { lastAnswer } from "./last-words.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problems.js";
+import { noteRefusal, protocolOf } from "./refused.js";
 import { ClassroomRequest, inOriginForm } from "./requests.js";
 
 /** Longer than load balancers keep a connection without requests (60 s and less): they close it, not we. */
@@ -66,11 +68,18 @@ export function createLimitedServer(
     response.home = home;
     const turn = {
       begin: () => {
-        listener(request, response);
+        const problem = findProblem(request);
+        if (!problem) {
+          listener(request, response);
+          return;
+        }
+        const whence = { request, address: addresses.of(request), protocol: protocolOf(request) };
+        noteRefusal(refusals, problem, whence);
+        answerWith(response, problem);
       },
       refuse: () => {
         refuse("too_many_messages", request);
-        answerTooMany(response);
+        answerWith(response, tooMany());
       },
     };
     if (Conversation.of(socket, conversing).add(response, turn)) return;
@@ -79,6 +88,8 @@ export function createLimitedServer(
   };
   const server = createServer(
     {
+      // What Node.js answers by itself has no turn, is not counted, and not logged.
+      requireHostHeader: false,
       IncomingMessage: ClassroomRequest,
       ServerResponse: Answer,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
@@ -91,13 +102,28 @@ export function createLimitedServer(
   );
   // Who asks before it sends a body is told to go on where one is read, and nowhere else.
   server.on("checkContinue", receive);
+  server.on("checkExpectation", receive);
   return server;
 }
 
-function answerTooMany(response: Answer): void {
+/** What RFC 9110 has refused (sections 7.2 and 10.1.1), whatever is asked for. */
+function findProblem({ httpVersion, headers }: IncomingMessage): HttpProblem | undefined {
+  if (httpVersion !== "1.1") return undefined;
+  if (headers.host === undefined) {
+    return new HttpProblem(400, "invalid_request", "a request of HTTP/1.1 names its Host: send it");
+  }
+  if (headers.expect === undefined || isAsking(headers)) return undefined;
+  const detail = "nothing is known here of what is expected: leave out Expect";
+  return new HttpProblem(417, "invalid_request", detail);
+}
+
+function tooMany(): HttpProblem {
   const detail = "this connection asks for more than it may: wait a second, and ask less often";
-  const { problem } = new HttpProblem(429, "too_many_messages", detail);
-  response.writeHead(429, { "content-type": PROBLEM_CONTENT_TYPE, "retry-after": "1" });
+  return new HttpProblem(429, "too_many_messages", detail, { headers: { "retry-after": "1" } });
+}
+
+function answerWith(response: Answer, { problem, headers }: HttpProblem): void {
+  response.writeHead(problem.status, { ...headers, "content-type": PROBLEM_CONTENT_TYPE });
   response.end(JSON.stringify(problem));
 }
 

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { HttpProblem } from "../http/problems.js";
 
 /** What a piece of a body takes besides its bytes: whoever sends single bytes makes as many objects. */
@@ -37,7 +37,7 @@ export class Bodies {
   follow(request: IncomingMessage, response: ServerResponse, onGiveUp: () => void): void {
     const body: Body = { bytes: 0, onGiveUp };
     this.#coming.add(body);
-    if (isAsking(request)) response.writeContinue();
+    if (isAsking(request.headers)) response.writeContinue();
     const count = (piece: Buffer | string) => {
       if (this.#coming.has(body)) this.#grow(body, Buffer.byteLength(piece) + BYTES_OF_A_PIECE);
     };
@@ -69,8 +69,9 @@ export class Bodies {
   }
 }
 
-function isAsking({ headers }: IncomingMessage): boolean {
-  return headers.expect?.toLowerCase() === "100-continue";
+/** Whether a client waits to be told that it may send its body. */
+export function isAsking({ expect }: IncomingHttpHeaders): boolean {
+  return expect?.toLowerCase() === "100-continue";
 }
 
 /** What a client is told of which this replica has no room for more. */
