@@ -4,7 +4,10 @@ import { connect, type Socket } from "node:net";
 const FINAL = 0x80;
 const MASKED = 0x80;
 
-/** A client's frame (RFC 6455, section 5.2) with less than 126 bytes, under a mask of zeros. */
+/** From so many bytes on a frame's length has two bytes of its own. */
+const LONG = 126;
+
+/** A client's frame (RFC 6455, section 5.2) with less than 64 KiB, under a mask of zeros. */
 export function frame(
   opcode: number,
   payload: string | Buffer,
@@ -12,7 +15,10 @@ export function frame(
 ): Buffer {
   const bytes = Buffer.from(payload);
   const first = (isFinal ? FINAL : 0) | opcode;
-  return Buffer.concat([Buffer.from([first, MASKED | bytes.length, 0, 0, 0, 0]), bytes]);
+  const { length } = bytes;
+  const lengths = length < LONG ? [length] : [LONG, length >> 8, length & 0xff];
+  const [short = 0, ...rest] = lengths;
+  return Buffer.concat([Buffer.from([first, MASKED | short, ...rest, 0, 0, 0, 0]), bytes]);
 }
 
 /** Opcodes of frames. */

@@ -15,7 +15,7 @@ import { WebSocketIntake } from "../intake/websocket-intake.js";
 import { PollingIntake, refuseRequests } from "./polling-intake.js";
 import { refuse } from "../http/last-words.js";
 import { HttpProblem } from "../http/problems.js";
-import { CLOSE_TIMEOUT_MS, limitClosing } from "../wire/closing.js";
+import { CLOSE_TIMEOUT_MS, closeInTime, cutHalfClosed, limitClosing } from "../wire/closing.js";
 import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
 import { prepareQuery } from "../request-query.js";
 import type { UnreadRule } from "../wire/unread.js";
@@ -43,6 +43,7 @@ interface RequestSeam extends IncomingMessage {
 }
 
 interface TransportSeam {
+  readonly socket?: WebSocket;
   intake?: WebSocketIntake | PollingIntake | undefined;
   /** Whether a ping of ours has not been answered: the answer is not counted against the client. */
   awaitsPong?: boolean;
@@ -163,7 +164,7 @@ export class TolerantEngine extends EngineServer {
         webSocket.on("error", untilThereIsATransport);
         (request as RequestSeam).websocket = webSocket;
         this.handshake(transport, engineRequest, () => {
-          webSocket.close(PROTOCOL_ERROR);
+          closeInTime(webSocket, PROTOCOL_ERROR);
         }).catch(() => {
           webSocket.terminate();
         });
@@ -256,8 +257,9 @@ function onWithoutHeaders(
   return (Object.getPrototypeOf(this) as TransportSeam).on.call(this, event, listener);
 }
 
-/** Engine.IO closes a WebSocket without a code. */
+/** Whatever ends a connection closes its transport. Engine.IO closes a WebSocket without a code. */
 function closeSayingWhy(this: TransportSeam, onClosed?: () => void): void {
+  if (this.socket) cutHalfClosed(this.socket);
   if (this.intake instanceof WebSocketIntake) this.intake.sayWhy();
   (Object.getPrototypeOf(this) as TransportSeam).doClose.call(this, onClosed);
 }

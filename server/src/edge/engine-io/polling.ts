@@ -43,7 +43,7 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler, gate: Pollin
     // Only then is the socket below its WebSocket part of it: what was to become one, and did not, is still counted.
     connection.once("upgrade", () => {
       const socket = rawSocket(connection);
-      if (socket) gate.doorkeeper.joinConnection(socket);
+      if (socket) gate.doorkeeper.moveToSocket(connection, socket);
     });
   });
   void http.register((scope, _options, done) => {

@@ -86,9 +86,14 @@ export class Doorkeeper {
     );
   }
 
-  /** A socket that becomes part of a connection which has its place already: a client of long polling gets a WebSocket. */
-  joinConnection(socket: Socket): void {
+  /** A client of long polling gets a WebSocket: its place ends with that one's socket, which may outlast the connection. */
+  moveToSocket(connection: object, socket: Socket): void {
+    const upgraded = connection as Placed;
+    const taken = upgraded[place];
+    if (!taken || socket.destroyed) return;
+    upgraded[place] = undefined;
     this.#letGo(socket);
+    (socket as Placed)[place] = taken;
   }
 
   /**
@@ -120,7 +125,7 @@ export class Doorkeeper {
     return undefined;
   }
 
-  /** A connection has come of a request: it has its place until it emits `close`. */
+  /** A connection has come of a request: it has its place until it emits `close`, unless that moves to a socket. */
   keep(connection: EventEmitter, request: object): void {
     const asked = request as Placed;
     const taken = asked[place];

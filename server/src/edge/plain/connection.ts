@@ -8,6 +8,7 @@ import { endsBecause, knownReason } from "../../classroom/connection-log.js";
 import { isPing } from "../../classroom/pings.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { CLOSE_CODES } from "../wire/close-codes.js";
+import { closeInTime } from "../wire/closing.js";
 import { plainFrames, plainFramesWithOffsets } from "../wire/event-encodings.js";
 import { plainFrame } from "./frame-of-packet.js";
 import type { WebSocketIntake } from "../intake/websocket-intake.js";
@@ -186,7 +187,7 @@ export class PlainConnection extends EventEmitter implements Beating {
   /** @param why - the reason's text in the close frame: a code of ours, else what is known */
   #close(code: number, why: string = knownReason(this) ?? "unavailable"): void {
     if (this.readyState !== "open") return;
-    this.#socket.close(code, why);
+    closeInTime(this.#socket, code, why);
     // Not when the client has answered: what it holds here ends now, and is logged with what it has been told until now.
     this.onClosed();
   }
