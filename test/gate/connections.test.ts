@@ -59,9 +59,17 @@ void t.test(
     const server = await serverWith(t, { MAX_CONNECTIONS: "3" });
     const [first] = [await knock(t, server), await knock(t, server), await knock(t, server)];
     for (const [what, { query, headers }] of Object.entries(HANDSHAKES)) {
-      const { status, head } = await rawGet(server.url, `${pathOf("full")}${query}`, headers);
-      t.equal(status, 503, what);
-      t.match(head, /retry-after: \d/i, what);
+      // The id of no connection is none, as Engine.IO has it.
+      for (const sid of [
+        "",
+        `${query === "" ? "?" : "&"}sid=`,
+        `${query === "" ? "?" : "&"}sid=x&sid=`,
+      ]) {
+        const path = `${pathOf("full")}${query}${sid}`;
+        const { status, head } = await rawGet(server.url, path, headers);
+        t.equal(status, 503, `${what} ${sid}`);
+        t.match(head, /retry-after: \d/i, what);
+      }
     }
     t.equal((await fetch(`${server.url}/healthz`)).status, 200, "it can still be asked how it is");
     await closeAndWait(first);

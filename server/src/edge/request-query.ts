@@ -11,7 +11,10 @@ let newest: { readonly text: string; readonly query: Readonly<Record<string, str
   query: Object.freeze({}),
 };
 
-/** The query of a request's URL, parsed once for all who read it. */
+/**
+ * The query of a request's URL, parsed once for all who read it: of what is given twice the last one counts. An empty `sid`
+ * is none, as Engine.IO has it, and whoever comes with one is new.
+ */
 export function prepareQuery(request: IncomingMessage): Readonly<Record<string, string>> {
   const prepared = request as EngineRequest;
   if (prepared._query) return prepared._query;
@@ -19,7 +22,9 @@ export function prepareQuery(request: IncomingMessage): Readonly<Record<string, 
   const start = url.indexOf("?");
   const text = start < 0 ? "" : url.slice(start + 1);
   if (text !== newest.text) {
-    newest = { text, query: Object.freeze(Object.fromEntries(new URLSearchParams(text))) };
+    const query = Object.fromEntries(new URLSearchParams(text));
+    if (query["sid"] === "") delete query["sid"];
+    newest = { text, query: Object.freeze(query) };
   }
   prepared._query = newest.query;
   return newest.query;
