@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import t from "tap";
 import { connect } from "@inthon/emitter";
 import { RawBytes, requestHead } from "../helpers/clients/raw-bytes.js";
+import { openPolling } from "../helpers/clients/raw-polling.js";
+import { eventually } from "../helpers/eventually.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
 const KEY = "a-key-of-a-service";
@@ -78,16 +80,29 @@ void t.test("all bodies together have a limit, which keeps out the slowest", asy
   t.equal(slow[3]?.received, "", "and who came later goes on");
 });
 
-void t.test("single bytes are counted for what they take", async (t) => {
+void t.test("single bytes are counted for what they take, by whatever they come", async (t) => {
   const env = { AUTH: "off", MAX_BODIES_BYTES: String(2 * 1024 * 1024) };
   const server = await startServer({ env });
   t.teardown(() => server.stop());
-  const client = await RawBytes.open(server.url);
-  t.teardown(() => client.socket.destroy());
-  client.send(requestHead("POST", EVENTS, [...JSON_BODY, "Transfer-Encoding: chunked"]));
-  client.send("1\r\n \r\n".repeat(20_000));
-  await client.ended();
-  t.match(client.received, /^HTTP\/1.1 503 .*"code":"overloaded"/s);
+  const polling = await openPolling(server.url, POLLING.slice(0, POLLING.indexOf("?")));
+  const ways = {
+    http: requestHead("POST", EVENTS, [...JSON_BODY, "Transfer-Encoding: chunked"]),
+    polling: polling.head("POST", ["Transfer-Encoding: chunked"]),
+  };
+  for (const [protocol, head] of Object.entries(ways)) {
+    const client = await RawBytes.open(server.url, { allowHalfOpen: true });
+    t.teardown(() => client.socket.destroy());
+    client.send(head, "1\r\n \r\n".repeat(20_000));
+    await client.until("HTTP/1.1 503");
+    // Nobody answers once more.
+    client.send("0\r\n\r\n");
+    await client.ended();
+    t.match(client.received, /^HTTP\/1.1 503 .*retry-after: 1.*"code":"overloaded"/s, protocol);
+    t.equal(client.received.split("HTTP/1.1").length, 2, "once");
+    const line = new RegExp(`"protocol":"${protocol}".*"code":"overloaded"`);
+    await eventually(() => Promise.resolve(line.test(server.output())));
+  }
+  t.equal(await polling.statusOfPoll(), 400, "a connection whose packets are lost has ended");
 });
 
 void t.test("what parses slowly is not parsed, whatever stands in its texts", async (t) => {

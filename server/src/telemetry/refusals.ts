@@ -14,6 +14,8 @@ export const REFUSAL_CODES = [
   "too_many_messages",
   /** A frame or a body that is too long. */
   "too_large",
+  /** This replica reads as much as it may, for others too. */
+  "overloaded",
   /** It asked for namespaces that there are not. */
   "unknown_namespace",
   /** It did not say in time who it is. */

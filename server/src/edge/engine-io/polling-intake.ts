@@ -115,11 +115,23 @@ export class PollingIntake implements Waiting {
     }
     if (res && request.method === "POST") {
       this.#intake.bodies.follow(request, res, () => {
-        refuse(request, overloaded());
-        res.once("finish", () => request.destroy());
+        // Engine.IO may be about to hear of the piece with which it has become too much.
+        process.nextTick(() => {
+          this.#giveUp(request, res);
+        });
       });
     }
     prototypeOf(this.#transport).onRequest.call(this.#transport, request);
+  }
+
+  #giveUp(request: TransportRequest, res: ServerResponse): void {
+    if (res.headersSent || res.destroyed) return;
+    const problem = overloaded();
+    answer(res, problem);
+    this.#intake.refuse("overloaded", this.#client, problem.message);
+    // The connection ends, and Engine.IO forgets what has come: else it would answer, too.
+    request.emit("close");
+    request.pause();
   }
 
   #end(code: "too_large" | "too_many_messages", why?: string): void {
@@ -134,14 +146,19 @@ export function refuseRequests(transport: EventEmitter): void {
   (transport as PollingSeam).onRequest = onStrayRequest;
 }
 
-function refuse(request: TransportRequest, { problem, headers }: HttpProblem): void {
-  request.res?.writeHead(problem.status, {
+/** As long as Engine.IO has not taken it over. */
+function refuse({ res }: TransportRequest, problem: HttpProblem): void {
+  if (res) answer(res, problem);
+}
+
+function answer(res: ServerResponse, { problem, headers }: HttpProblem): void {
+  res.writeHead(problem.status, {
     ...headers,
     "content-type": PROBLEM_CONTENT_TYPE,
     // What else comes on it is not read.
     connection: "close",
   });
-  request.res?.end(JSON.stringify(problem));
+  res.end(JSON.stringify(problem));
 }
 
 function count(body: string): number {
@@ -174,5 +191,5 @@ function onPollingData(this: PollingSeam, body: string): void {
 
 function onStrayRequest(this: PollingSeam, request: TransportRequest): void {
   const detail = "this connection has become a WebSocket";
-  if (request.res) refuse(request, new HttpProblem(400, "invalid_request", detail));
+  refuse(request, new HttpProblem(400, "invalid_request", detail));
 }

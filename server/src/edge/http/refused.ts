@@ -24,6 +24,7 @@ const COUNTED: Partial<Readonly<Record<ProblemCode, RefusalCode>>> = {
   forbidden: "forbidden",
   origin_not_allowed: "origin_not_allowed",
   payload_too_large: "too_large",
+  overloaded: "overloaded",
   too_many_connections: "too_many_connections",
   too_many_new_connections: "too_many_new_connections",
   not_found: "not_found",

@@ -71,11 +71,11 @@ export class Readings {
   }
 
   #refuse(raw: FastifyRequest["raw"], status: 429 | 503, where: string): HttpProblem {
-    this.#refusals.note("too_many_messages", {
-      protocol: "http",
-      address: this.#addresses.of(raw),
-    });
     const code = status === 429 ? "too_many_messages" : "overloaded";
+    // The other one is noted where problems are sent.
+    if (code === "too_many_messages") {
+      this.#refusals.note(code, { protocol: "http", address: this.#addresses.of(raw) });
+    }
     const detail = `as many histories are read ${where} as may be at the same time: try again in a second`;
     return new HttpProblem(status, code, detail, { headers: RETRY_AFTER });
   }
