@@ -295,3 +295,44 @@ void t.test("of upgrades of one session of long polling one is taken", async (t)
     "none gets a WebSocket",
   );
 });
+
+void t.test("a connection is given one WebSocket, by whatever it began", async (t) => {
+  const server = await serverWith(t, {});
+  const path = `${pathOf("once")}?EIO=4`;
+  const open = async () => {
+    const raw = await RawBytes.open(server.url);
+    t.teardown(() => raw.socket.destroy());
+    return raw;
+  };
+  const begin = async (head: string) => {
+    const raw = await open();
+    raw.send(head);
+    await raw.until('"maxPayload"');
+    const sid = /"sid":"([^"]+)"/.exec(raw.received)?.[1] ?? "";
+    return {
+      raw,
+      upgrade: upgradeHead(`${path}&transport=websocket&sid=${encodeURIComponent(sid)}`),
+    };
+  };
+  const isRefused = async (upgrade: string) => {
+    const another = await open();
+    another.send(upgrade);
+    await another.until("HTTP/1.1 400");
+    t.match(another.received, "it takes no other one");
+    await another.ended();
+  };
+
+  const webSocket = await begin(upgradeHead(`${path}&transport=websocket`));
+  await isRefused(webSocket.upgrade);
+  webSocket.raw.send(textFrame("40"));
+  await webSocket.raw.until("connected");
+  await isRefused(webSocket.upgrade);
+
+  const polling = await begin(requestHead("GET", `${path}&transport=polling`, []));
+  const given = await open();
+  // No probe: it is closed, and the connection goes on without.
+  given.send(polling.upgrade, textFrame("4"));
+  await given.ended();
+  t.match(given.received, " 101 ");
+  await isRefused(polling.upgrade);
+});

@@ -25,7 +25,7 @@ import { textFrames } from "../wire/websocket-frames.js";
 
 /** Engine.IO's ping. */
 const PING_FRAME = textFrames(["2"]);
-const HAS_ITS_WEBSOCKET = "this connection has a WebSocket, or is about to: it takes no other one";
+const HAS_ITS_WEBSOCKET = "this connection has a WebSocket, or had one: it takes no other one";
 /** RFC 6455, section 7.4.1: for a client whose revision of Engine.IO is not spoken here. */
 const PROTOCOL_ERROR = 1002;
 
@@ -70,6 +70,8 @@ interface ConnectionSeam extends Beating, EngineConnectionSeam {
     EventEmitter & { readonly socket?: EventEmitter };
   readonly pingTimeoutTimer: NodeJS.Timeout | null;
   hasRefreshedPingTimeout: boolean;
+  /** Whether it was given a WebSocket beside its long polling: one comes with a connection, which is all that is counted. */
+  hasTriedToUpgrade?: boolean;
   sendPacket(type: "ping"): void;
   close(): void;
   resetPingTimeout(): void;
@@ -146,14 +148,15 @@ export class TolerantEngine extends EngineServer {
         super.handleUpgrade(request, socket, head);
         return;
       }
-      const connection = sid === undefined ? undefined : this.clients[sid];
-      if (connection?.upgrading === true || connection?.upgraded === true) {
+      const connection = this.#find(sid);
+      if (connection && (connection.hasTriedToUpgrade || connection.transport.name !== "polling")) {
         this.emit("connection_error", { req: request, message: HAS_ITS_WEBSOCKET });
         refuse(socket, new HttpProblem(400, "invalid_request", HAS_ITS_WEBSOCKET));
         return;
       }
       const seam = this as unknown as UpgradeSeam;
       seam.ws.handleUpgrade(request, socket, head, (webSocket) => {
+        if (connection) connection.hasTriedToUpgrade = true;
         const client = this.#clientOf(request, "websocket");
         const intake = new WebSocketIntake(webSocket, socket, this.#intake, client);
         (request as RequestSeam).intake = intake;
@@ -194,10 +197,13 @@ export class TolerantEngine extends EngineServer {
     return transport;
   }
 
+  #find(sid: string | undefined): ConnectionSeam | undefined {
+    return sid === undefined ? undefined : (this.clients[sid] as ConnectionSeam | undefined);
+  }
+
   /** Whose a request is: a connection's, or that of one which it is to begin. */
   #clientOf(request: IncomingMessage, transport: string): Client {
-    const { sid } = prepareQuery(request);
-    const known = sid === undefined ? undefined : this.clients[sid];
+    const known = this.#find(prepareQuery(request)["sid"]);
     if (known) return known;
     return { remoteAddress: this.#addresses.of(request), transport: { name: transport }, request };
   }
