@@ -167,7 +167,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     tokens,
     isRoomFull: (identity: Identity) => classroom.isRoomFull(identity),
     doorkeeper,
-    turnstile: new Turnstile(),
+    turnstile: new Turnstile(log),
     addresses,
     refusals,
     log,

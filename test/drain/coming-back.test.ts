@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { pino } from "pino";
 import t from "tap";
 import { Turnstile } from "../../server/dist/edge/gate/turnstile.js";
 
@@ -15,7 +16,7 @@ function work(): void {
 void t.test(
   "those who come at once are let in in turn, and those who are there are served between",
   async (t) => {
-    const turnstile = new Turnstile();
+    const turnstile = new Turnstile(pino({ level: "silent" }));
     const entered: number[] = [];
     for (let i = 0; i < COMERS; i++) {
       turnstile.pass(() => {
@@ -39,7 +40,7 @@ void t.test(
 );
 
 void t.test("whoever comes to an idle replica does not wait", async (t) => {
-  const turnstile = new Turnstile();
+  const turnstile = new Turnstile(pino({ level: "silent" }));
   let hasEntered = false;
   turnstile.pass(() => {
     hasEntered = true;
@@ -55,4 +56,18 @@ void t.test("whoever comes to an idle replica does not wait", async (t) => {
   t.notOk(isLast, "behind those who wait");
   while (turnstile.waiting > 0) await nextTurn();
   t.ok(isLast);
+});
+
+void t.test("an error costs him who comes in, and nobody who waits behind him", async (t) => {
+  const turnstile = new Turnstile(pino({ level: "silent" }));
+  const entered: number[] = [];
+  for (let i = 0; i < COMERS; i++) {
+    turnstile.pass(() => {
+      work();
+      if (i % 2 === 0) throw new Error("nobody expected it");
+      entered.push(i);
+    });
+  }
+  while (turnstile.waiting > 0) await nextTurn();
+  t.equal(entered.length, COMERS / 2);
 });

@@ -1,3 +1,5 @@
+import type { Logger } from "../../telemetry/log.js";
+
 /** How much of a turn of the event loop goes to those who come, in milliseconds, before those who are there have theirs. */
 const SHARE_MS = 5;
 
@@ -7,9 +9,14 @@ const SHARE_MS = 5;
  * refused. How many wait is limited by who counts their sockets.
  */
 export class Turnstile {
+  readonly #log: Pick<Logger, "error">;
   #waiting: (() => void)[] = [];
   #spentMs = 0;
   #isTurning = false;
+
+  constructor(log: Pick<Logger, "error">) {
+    this.#log = log;
+  }
 
   /** How many wait. */
   get waiting(): number {
@@ -45,7 +52,12 @@ export class Turnstile {
 
   #let(enter: () => void): void {
     const startedAt = performance.now();
-    enter();
+    try {
+      enter();
+    } catch (error) {
+      // Those who wait behind him come in, and the process lives.
+      this.#log.error({ err: error }, "somebody was not let in: an error that nobody expected");
+    }
     this.#spentMs += performance.now() - startedAt;
   }
 }
