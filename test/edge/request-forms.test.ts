@@ -90,3 +90,17 @@ void t.test("a token that is offered as a subprotocol does not come back", async
     t.notOk(client.received.includes(token));
   }
 });
+
+void t.test("nothing that is told of a class is kept on its way", async (t) => {
+  const server = await startServer();
+  t.teardown(() => server.stop());
+  const kept = async (path: string) => {
+    const answer = await fetch(`${server.url}${path}`);
+    await answer.text();
+    return answer.headers.get("cache-control");
+  };
+  for (const path of ["/sessions/a", "/sessions/a/events?role=student", "/readyz", "/nowhere"]) {
+    t.equal(await kept(path), "no-store", path);
+  }
+  t.match(await kept("/socket.io/socket.io.js"), /^public, max-age=3600/, "but files are");
+});

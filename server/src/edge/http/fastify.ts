@@ -58,6 +58,11 @@ export function createHttp(log: Logger, options: HttpOptions) {
   http.addContentTypeParser("*", (_request, _payload, parsed) => {
     parsed(null);
   });
+  // What is told of a class is for who asks, and is another thing a moment later. Files say so themselves where they may be kept.
+  http.addHook("onRequest", (_request, reply, done) => {
+    void reply.header("cache-control", "no-store");
+    done();
+  });
   refuseOrigins(http, checkOrigin(allowedOrigins));
   void http.register(cors, corsOptions(allowedOrigins));
   void http.register(helmet, {
