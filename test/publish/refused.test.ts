@@ -18,7 +18,7 @@ t.jobs = 2;
 
 const EVENT = { note: "", capture_url: null };
 /** Long enough for a retry or two. */
-const BRIEF = { timeoutMs: 400 };
+const BRIEF = { timeoutMs: 1_500 };
 /** All that the publish scripts may have to do (`publish.lua`, `isAllowed`). */
 const COMMANDS = [
   ...["publish", "xadd", "xdel", "pexpire", "append", "rename", "set", "zadd", "del"],
