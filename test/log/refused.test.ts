@@ -126,7 +126,7 @@ void t.test("an address of nothing, a bad name, and what is no request", async (
   t.match(line, { session: "here", address, protocol: "websocket", why: noRole.message });
   t.type(line.connection, "string");
 
-  await fetch(`${url}${at("here", "student")}?EIO=4&transport=polling&sid=unknown`);
+  await fetch(`${url}${at("here", "student")}?EIO=4&transport=polling&sid=other~${randomUUID()}`);
   const stray = { session: "here", role: "student", address, protocol: "polling" };
   t.match(await refused("invalid_request"), { ...stray, why: /session id unknown.*NODE_ID/i });
   for (const [bytes, expected] of [

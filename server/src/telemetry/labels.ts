@@ -34,6 +34,7 @@ export const END_REASONS = [
   "token_expired",
   "too_many_messages",
   "too_large",
+  "overloaded",
   "unknown_namespace",
   "ping_timeout",
   "draining",

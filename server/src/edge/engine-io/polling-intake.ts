@@ -129,6 +129,7 @@ export class PollingIntake implements Waiting {
     const problem = overloaded();
     answer(res, problem);
     this.#intake.refuse("overloaded", this.#client, problem.message);
+    endsBecause(this.#transport, "overloaded");
     // The connection ends, and Engine.IO forgets what has come: else it would answer, too.
     request.emit("close");
     request.pause();

@@ -18,8 +18,12 @@ interface RefusingEngine {
   on(event: "connection_error", listener: (error: ConnectionError) => void): unknown;
 }
 
+/** Engine.IO's words. */
+const UNKNOWN_SID = "Session ID unknown";
 const ELSEWHERE =
-  "it began on another replica: see that each one's NODE_ID is the name that the load balancer has for it";
+  "it is of another replica, or of one that has ended: where it has not, see that each one's NODE_ID is the name that the load balancer has for it";
+/** What an id of ours ends with, behind the name of its replica. */
+const SID = /~[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * Has those told to the log whom Engine.IO answers with 400: their connection has ended, or is another replica's.
@@ -33,8 +37,8 @@ export function noteStrayRequests(
 ): void {
   engine.on("connection_error", ({ req: request, message }) => {
     const { sid } = prepareQuery(request);
-    const isElsewhere = typeof sid === "string" && !sid.startsWith(`${nodeId}~`);
-    const why = isElsewhere ? `${message}: ${ELSEWHERE}` : message;
+    const isElsewhere = SID.test(sid ?? "") && !sid?.startsWith(`${nodeId}~`);
+    const why = isElsewhere && message === UNKNOWN_SID ? `${message}: ${ELSEWHERE}` : message;
     const protocol = request.headers.upgrade === undefined ? "polling" : "websocket";
     const address = addresses.of(request);
     refusals.note("invalid_request", { ...urlDetail(request.url), address, protocol, why });

@@ -8,8 +8,11 @@ type Trust = (peer: string, hop: number) => boolean;
 
 /** Of an IPv6 address this is whose it is: the rest is chosen by whoever has it. */
 const NETWORK_PARTS = 4;
-/** Prefixes by which translators tell of IPv4 addresses, as `ipaddr.js` calls them: NAT64's and SIIT's. */
-const TRANSLATED: ReadonlySet<string> = new Set(["rfc6052", "rfc6145"]);
+/**
+ * Prefixes by which translators tell of IPv4 addresses, which stand in the last 32 bits: NAT64's well-known one (RFC 6052,
+ * section 2.1) and SIIT's (RFC 2765, section 2.1). In a network's own ones they stand anywhere.
+ */
+const TRANSLATED = ["64:ff9b::/96", "::ffff:0:0:0/96"].map((text) => ipaddr.IPv6.parseCIDR(text));
 /** More proxies in a row there are not. */
 const MAX_HOPS = 32;
 /** The longest address is one of IPv6 that ends as one of IPv4, with brackets, a port, and a zone. */
@@ -109,7 +112,7 @@ function toOwner(address: string | undefined): string | undefined {
   // An IPv4 address may come as one of IPv6.
   const parsed = ipaddr.process(address);
   if (!(parsed instanceof ipaddr.IPv6)) return parsed.toString();
-  if (TRANSLATED.has(parsed.range()))
+  if (TRANSLATED.some((prefix) => parsed.match(prefix)))
     return new ipaddr.IPv4(parsed.toByteArray().slice(-4)).toString();
   const network = parsed.parts.slice(0, NETWORK_PARTS).map((part) => part.toString(16));
   return `${network.join(":")}::/64`;

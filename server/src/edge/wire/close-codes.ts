@@ -13,5 +13,6 @@ export const CLOSE_CODES: Readonly<Record<EndReason, number>> = {
   draining: 1012,
   ping_timeout: 1012,
   slow_reader: 1013,
+  overloaded: 1013,
   token_expired: 4401,
 };
