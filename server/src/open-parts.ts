@@ -55,6 +55,7 @@ export function openCluster(
     limits: { historyLimit, historyTtlMs, historyMaxBytes: config.limits.historyMaxBytes },
     leaseMs,
     handoverMs,
+    drainSpreadMs: config.drain.spreadMs,
     presenceWindowMs: config.limits.presenceWindowMs,
     linkTimeoutMs: config.redisLinkTimeoutMs,
     log,

@@ -44,6 +44,8 @@ export interface ClusterOptions {
   readonly leaseMs: number;
   /** How long the members of a node that has gone in order are believed, in milliseconds. */
   readonly handoverMs: number;
+  /** How long it takes a node to send all of them away, in milliseconds. */
+  readonly drainSpreadMs: number;
   /** Of changes of presence that follow one within this time, the last state is told when it is over, in milliseconds. */
   readonly presenceWindowMs: number;
   /** How long a connection to Redis that does not work may go unnoticed, in milliseconds. */
@@ -88,7 +90,7 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
     broker: new RedisBroker(links, subscriptions, limits, refusals),
     presence: new RedisPresenceStore(commands, {
       leaseMs,
-      handoverMs,
+      handoverMs: options.drainSpreadMs + handoverMs,
       windowMs: options.presenceWindowMs,
       refusals,
     }),

@@ -48,6 +48,7 @@ export class Presence {
   readonly #closing = new AbortController();
   /** The teachers that this node holds, by socket, as they were last claimed. */
   readonly #held = new Map<string, Teacher>();
+  readonly #going = new Set<string>();
   /** Sessions whose last state is told when a window is over, by then with the teachers to settle. */
   readonly #owed = new Map<SessionId, Owed>();
   /** Those who have left, and may still come back before that counts, by socket. */
@@ -182,6 +183,11 @@ export class Presence {
     return this.#held;
   }
 
+  /** Whether a teacher is held who is just being handed over: Redis may know it by its other name already. */
+  isGoing(socketId: string): boolean {
+    return this.#going.has(socketId);
+  }
+
   /** Whether this node holds no teacher that would have to be swept. */
   get isEmpty(): boolean {
     return this.#held.size === 0 && this.#owed.size === 0;
@@ -218,9 +224,11 @@ export class Presence {
     this.#changes.inBackground(sessionId, async () => {
       const teacher = this.#held.get(socketId);
       if (!teacher) return;
+      this.#going.add(socketId);
       const node = await this.#lease.nameOnTheWay();
       await this.#store.handOver(teacher, node, performance.now() - leftAt);
       this.#held.delete(socketId);
+      this.#going.delete(socketId);
     });
   }
 

@@ -94,10 +94,11 @@ export class PresenceUpkeep {
   async #claimForgotten(): Promise<void> {
     const { node } = this.#lease;
     const teachers = this.#claims.next(() => this.#presence.held.values());
-    const held = teachers.filter(
-      ({ socketId }) => this.#presence.held.get(socketId)?.node === node,
-    );
-    for (const teacher of await this.#store.forgotten(node, held)) {
+    const isHeld = ({ socketId }: Teacher) =>
+      this.#presence.held.get(socketId)?.node === node && !this.#presence.isGoing(socketId);
+    for (const teacher of await this.#store.forgotten(node, teachers.filter(isHeld))) {
+      // It may have gone, or been handed over, meanwhile.
+      if (!isHeld(teacher)) continue;
       this.#log.warn({ session: teacher.sessionId }, "Redis forgot a teacher: claiming it again");
       this.#presence.claimAgain(teacher);
     }

@@ -78,7 +78,7 @@ export class RedisPresenceStore implements PresenceStore {
 
   /**
    * @param options - `leaseMs`: a node that has not renewed its lease for this long does not live; `handoverMs`: what one
-   *   has sent elsewhere is believed for this long; `windowMs`: of changes that follow one within this time, the
+   *   has sent elsewhere is believed for no longer than this; `windowMs`: of changes that follow one within this time, the
    *   last state is told when it is over
    */
   constructor(
