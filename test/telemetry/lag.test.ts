@@ -151,7 +151,7 @@ void t.test("Redis's clock is known by the quickest answer, however far away it 
 
 void t.test("where Redis's clock has been set, what was known of it before counts no more", (t) => {
   const aheadMs = 86_400_000;
-  for (const stepMs of [3_600_000, -3_600_000, 250]) {
+  for (const stepMs of [3_600_000, -3_600_000, 1_000]) {
     const { clock, asked } = clockAhead(aheadMs);
     asked(2, 0);
     asked(400, 150);
@@ -159,11 +159,11 @@ void t.test("where Redis's clock has been set, what was known of it before count
       const now = performance.now();
       return clock.toRedis(now) - now - aheadMs;
     };
-    t.ok(Math.abs(offMs()) < 5, "a slower answer that fits says nothing new");
+    t.ok(Math.abs(offMs()) < 50, "a slower answer that fits says nothing new");
     asked(400, stepMs);
-    t.ok(Math.abs(offMs() - stepMs) < 5, `set by ${String(stepMs)} ms`);
+    t.ok(Math.abs(offMs() - stepMs) < 50, `set by ${String(stepMs)} ms`);
     asked(2, stepMs + 100);
-    t.ok(Math.abs(offMs() - stepMs - 100) < 5, "the quickest of those that fit counts again");
+    t.ok(Math.abs(offMs() - stepMs - 100) < 50, "the quickest of those that fit counts again");
   }
   t.end();
 });
