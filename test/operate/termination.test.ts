@@ -18,6 +18,7 @@ t.jobs = 2;
 const LATENCY_MS = 40;
 const ROUNDS = 12;
 const PUBLISHERS = 20;
+const ANSWER_TIMEOUT_MS = 10_000;
 
 /** A replica whose Redis is far away, and its Redis as it is. */
 async function open(t: Test, latencyMs = LATENCY_MS) {
@@ -135,6 +136,8 @@ async function publish(url: string, session: string): Promise<number | undefined
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ event: "feedback", feedback_type: "OK" }),
+      // The port of a replica that has ended may be another test's by now, where nobody answers.
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     });
     await response.text();
     return response.status;
