@@ -109,10 +109,6 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   // Socket.IO takes any emitter of `connection`; its types know Engine.IO's only.
   io.bind(plain as unknown as TolerantEngine);
   io.bind(engineIo);
-  io.use((socket, next) => {
-    arrivals.connected(socket);
-    next();
-  });
   const teachers = new Presence(presence, broker.publisher, lease, {
     graceMs: config.teacherOfflineGraceMs,
     counts,
@@ -135,6 +131,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     counts,
     log,
     laneTo,
+    door: arrivals,
     closing: closing.signal,
   });
   io.on("connection", (socket) => {

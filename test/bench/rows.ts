@@ -17,6 +17,8 @@ export interface Row {
 }
 
 const oursToStock: Figure = { kind: "ratio", of: "ours", to: "stock" };
+/** What it costs to have metrics, and to be asked for them each second. */
+const withMetrics: Figure = { kind: "ratio", of: "with metrics", to: "without" };
 
 export const ROWS = {
   "fan-out": {
@@ -109,6 +111,27 @@ export const ROWS = {
     unit: "µs",
     figure: { kind: "extremes" },
     limit: 1.15,
+  },
+  "metrics-room": {
+    title: "Metrics: one room, single events",
+    measures: "server CPU per delivery",
+    unit: "µs",
+    figure: withMetrics,
+    limit: 1.02,
+  },
+  "metrics-sessions": {
+    title: "Metrics: many sessions",
+    measures: "server CPU per delivery",
+    unit: "µs",
+    figure: withMetrics,
+    limit: 1.02,
+  },
+  "metrics-connect": {
+    title: "Metrics: connecting clients",
+    measures: "server CPU per connection",
+    unit: "µs",
+    figure: withMetrics,
+    limit: 1.02,
   },
 } as const satisfies Record<string, Row>;
 

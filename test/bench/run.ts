@@ -2,7 +2,7 @@ import { calibrateAlone, type Calibration } from "./measure/calibration.js";
 import { crowd } from "./experiments/crowd.js";
 import { fanOut } from "./experiments/fan-out.js";
 import { latency } from "./experiments/latency.js";
-import { manySessions } from "./experiments/many-sessions.js";
+import { manySessions, manySessionsScraped } from "./experiments/many-sessions.js";
 import { otherTraffic } from "./experiments/other-traffic.js";
 import { replicas } from "./experiments/replicas.js";
 import { publish } from "./experiments/publish.js";
@@ -17,6 +17,7 @@ const EXPERIMENTS: readonly Experiment[] = [
   fanOut,
   crowd,
   manySessions,
+  manySessionsScraped,
   otherTraffic,
   latency,
   publish,

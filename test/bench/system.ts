@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { startCluster, type Cluster } from "../helpers/processes/cluster.js";
+import { freePort } from "../helpers/processes/ports.js";
 import type { RedisServer } from "../helpers/processes/redis-server.js";
 import type { Lab, Stoppable } from "./lab.js";
 import type { LoadApi, Seen } from "./load/api.js";
@@ -8,6 +9,7 @@ import type { CountedEvent } from "./load/event-number.js";
 import type { Dialect } from "./load/connection.js";
 import { patternFor } from "./patterns.js";
 import type { TargetKind } from "./publisher/api.js";
+import { Scraper } from "./scraper.js";
 import { Worker } from "./worker.js";
 
 const program = (name: string) => fileURLToPath(new URL(`servers/${name}`, import.meta.url));
@@ -34,6 +36,8 @@ export interface SystemOptions {
   readonly redisWithServers?: boolean;
   /** Whether {@link System.memory} will be asked. */
   readonly probe?: boolean;
+  /** Whether the one replica of ours has metrics, and somebody who asks for them. */
+  readonly scraped?: boolean;
 }
 
 /** Clients that share a session and a role. */
@@ -62,6 +66,7 @@ export class System implements Stoppable {
   readonly #cluster: Cluster;
   readonly #dialect: Dialect;
   readonly #lab: Lab;
+  #scraper: Scraper | undefined;
 
   private constructor(lab: Lab, dialect: Dialect, cluster: Cluster, load: Worker<LoadApi>) {
     this.target = `${dialect}-${++systems}`;
@@ -78,6 +83,7 @@ export class System implements Stoppable {
   static async #start(lab: Lab, options: SystemOptions): Promise<System> {
     const { dialect, replicas = 1, probe = false, redisWithServers = false } = options;
     const { pinning, node } = lab.options;
+    const metricsPort = options.scraped === true ? await freePort() : undefined;
     const kind = kindOf(dialect);
     const main = MAINS[kind];
     const redisPlace = redisWithServers ? pinning.servers : pinning.load;
@@ -86,7 +92,10 @@ export class System implements Stoppable {
     try {
       cluster = await startCluster({
         replicas,
-        env: HEARTBEAT,
+        env: {
+          ...HEARTBEAT,
+          ...(metricsPort !== undefined && { METRICS_PORT: String(metricsPort) }),
+        },
         redis: { launcher: redisPlace.launcher },
         launch: {
           node: { path: node, args: probe ? PROBE : [] },
@@ -101,6 +110,7 @@ export class System implements Stoppable {
       lab.adopt([load.pid], pinning.load);
       lab.adopt([cluster.redis.pid], redisPlace);
       lab.adopt(system.serverPids, pinning.servers);
+      if (metricsPort !== undefined) system.#scraper = new Scraper(metricsPort);
       return system;
     } catch (error) {
       await Promise.all([load.stop(), cluster?.stop()]);
@@ -148,12 +158,15 @@ export class System implements Stoppable {
   async stop(): Promise<void> {
     this.#lab.release(this);
     this.#lab.disown([...this.serverPids, this.load.pid, this.redis.pid]);
+    const scraped = this.#scraper?.stop();
+    scraped?.catch(() => undefined);
     // Nobody is left to be sent away in order: the clients vanish with the process.
     for (const server of this.#cluster.replicas) server.kill("SIGKILL");
     await this.load.stop();
     // A publisher that is gone has closed everything.
     await this.#lab.publisher.call("close", { target: this.target }).catch(() => undefined);
     await this.#cluster.stop();
+    await scraped;
   }
 }
 

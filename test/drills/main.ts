@@ -10,6 +10,7 @@ import { runComeBack } from "./readers/come-back.js";
 import { runSlowReaders } from "./readers/slow-readers.js";
 import { runRollback } from "./rollback/main.js";
 import { runSigterm } from "./sigterm.js";
+import { runWatched } from "./watched/main.js";
 
 /** Each drill reads its own options, prints what it finds, and tells whether all was well. */
 type Drill = (args: readonly string[], print: (line: string) => void) => Promise<boolean>;
@@ -25,6 +26,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   rolling: runRolling,
   sigterm: runSigterm,
   "slow-readers": runSlowReaders,
+  watched: runWatched,
 };
 
 function print(line: string): void {

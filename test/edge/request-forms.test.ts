@@ -91,6 +91,22 @@ void t.test("a token that is offered as a subprotocol does not come back", async
   }
 });
 
+void t.test("an upgrade is a request like any other", async (t) => {
+  const server = await startServer();
+  t.teardown(() => server.stop());
+  const cases = {
+    "HTTP/1.1 400": upgradeHead(SESSION).replace(/Host: .*\r\n/, ""),
+    "HTTP/1.1 417": requestHead("GET", SESSION, [...asking("websocket"), "Expect: a miracle"]),
+    "HTTP/1.1 101": requestHead("GET", SESSION, [...asking("websocket"), "Expect: 100-continue"]),
+  };
+  for (const [answer, sent] of Object.entries(cases)) {
+    const client = await RawBytes.open(server.url);
+    t.teardown(() => client.socket.destroy());
+    client.send(sent);
+    t.ok((await client.until("\r\n\r\n")).startsWith(answer), answer);
+  }
+});
+
 void t.test("nothing that is told of a class is kept on its way", async (t) => {
   const server = await startServer();
   t.teardown(() => server.stop());
@@ -101,6 +117,18 @@ void t.test("nothing that is told of a class is kept on its way", async (t) => {
   };
   for (const path of ["/sessions/a", "/sessions/a/events?role=student", "/readyz", "/nowhere"]) {
     t.equal(await kept(path), "no-store", path);
+  }
+  const refused = {
+    "a URL that cannot be decoded": requestHead("GET", "/sessions/%ff", []),
+    "what is not HTTP": "nothing of the kind\r\n\r\n",
+    "an expectation": requestHead("GET", "/sessions/a", ["Expect: a miracle"]),
+    "an upgrade where nothing is": upgradeHead("/nowhere"),
+  };
+  for (const [what, sent] of Object.entries(refused)) {
+    const client = await RawBytes.open(server.url);
+    t.teardown(() => client.socket.destroy());
+    client.send(sent);
+    t.match(await client.until("\r\n\r\n"), /\r\ncache-control: no-store\r\n/i, what);
   }
   t.match(await kept("/socket.io/socket.io.js"), /^public, max-age=3600/, "but files are");
 });

@@ -6,7 +6,9 @@ import { openPolling } from "../helpers/clients/raw-polling.js";
 import { rawPlain, rawSocketIo } from "../helpers/clients/raw-socket-io.js";
 import { eventually } from "../helpers/eventually.js";
 import { openFiles } from "../helpers/open-files.js";
+import { startRedis } from "../helpers/processes/redis-server.js";
 import { startServer } from "../helpers/processes/server-process.js";
+import { startTcpProxy } from "../helpers/tcp-proxy.js";
 import { refusalsIn } from "./refusals-in.js";
 
 const CONNECT_TIMEOUT_MS = 600;
@@ -60,6 +62,31 @@ void t.test("who is refused and stays is sent away as well", async (t) => {
   await client.frames.next((frame) => frame.startsWith("44{"));
   const ms = await timed(client.closed);
   t.ok(ms < CONNECT_TIMEOUT_MS * 6, `${ms.toFixed(0)} ms`);
+});
+
+void t.test("who waits for its admission is not taken for silent", async (t) => {
+  const redis = await startRedis();
+  t.teardown(() => redis.stop());
+  const proxy = await startTcpProxy(redis.port);
+  t.teardown(() => proxy.stop());
+  const waits = await startServer({
+    env: { REDIS_URL: proxy.url, CONNECT_TIMEOUT_MS: String(CONNECT_TIMEOUT_MS) },
+  });
+  t.teardown(() => waits.stop());
+  await eventually(async () => (await fetch(`${waits.url}/readyz`)).ok);
+  proxy.hang();
+  const at = `/ws/session/${randomUUID()}/teacher/`;
+  const teacher = await rawSocketIo(waits.url, at, { join: false });
+  t.teardown(() => teacher.close());
+  teacher.send("40");
+  // As often as its time would have been over.
+  for (let times = 0; times < 3; times++) {
+    const silent = await rawSocketIo(waits.url, path(), { join: false });
+    await silent.closed;
+  }
+  t.ok(teacher.isOpen, "it has the time that admission has");
+  proxy.heal();
+  await teacher.frames.next((frame) => frame.startsWith('42["connected"'));
 });
 
 void t.test("a long-polling connection that never polls again ends", async (t) => {

@@ -290,7 +290,9 @@ void t.test("a canary needs a token where the server cannot sign one", (t) => {
   );
   t.match(loadConfig({ CANARY_URL, JWKS_URL, CANARY_TOKEN: "t" }), { canary: { token: "t" } });
   t.match(loadConfig({ CANARY_URL, JWT_SECRET: "s".repeat(32) }), { canary: { token: undefined } });
-  t.match(loadConfig({ CANARY_TOKEN: "t" }), { canary: undefined });
+  const idle = loadConfig({ CANARY_TOKEN: "t" });
+  t.match(idle, { canary: undefined, warnings: [/^CANARY_TOKEN: without effect/] });
+  t.strictSame(loadConfig({ CANARY_URL, CANARY_TOKEN: "t" }).warnings, []);
   t.end();
 });
 

@@ -28,6 +28,14 @@ import { Welcomes } from "./welcome.js";
 /** What was missed is sent in slices of so many bytes, or less where less may wait for a connection. */
 const SLICE_BYTES = 128 * 1024;
 
+/** Where those wait who have not been admitted. Each of its methods is given an Engine.IO connection, or what looks like one. */
+export interface Door {
+  /** The client has said who it is, and awaits an answer. */
+  connected(connection: object): void;
+  /** It was told no, and may stay for a while. */
+  refused(connection: object): void;
+}
+
 export interface ClassroomOptions
   extends RoomLimits, Pick<AdmissionOptions, "laneTo" | "tokenGate" | "refusals" | "log"> {
   readonly counts: Counts;
@@ -35,6 +43,7 @@ export interface ClassroomOptions
   readonly maxConnectionsPerRoom: number;
   /** Bytes that may wait for one connection. */
   readonly maxUnreadBytes: number;
+  readonly door: Door;
   /** Aborts when this replica sends everybody away. */
   readonly closing: AbortSignal;
 }
@@ -84,11 +93,18 @@ export class Classroom implements RoomListener {
     cluster.onForeignEmit(() => {
       this.#fanOut.flushAll();
     });
+    const { door } = options;
     io.use((socket, next) => {
+      const { conn } = socket;
+      door.connected(conn);
+      const answer = (error?: Error) => {
+        if (error) door.refused(conn);
+        next(error);
+      };
       try {
-        admission.admit(socket, next);
+        admission.admit(socket, answer);
       } catch (error) {
-        next(error as AdmissionError);
+        answer(error as AdmissionError);
       }
     });
     io.on("connection", (socket) => {

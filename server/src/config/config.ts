@@ -191,7 +191,7 @@ export function loadConfig(environment: Environment): Config {
     allowedOrigins: read("ALLOWED_ORIGINS"),
     trustProxy: read("TRUST_PROXY"),
     limits: toLimits(read),
-    warnings: idleLimits(environment),
+    warnings: [...idleLimits(environment), ...idleToken(environment)],
   };
 }
 
@@ -203,4 +203,10 @@ function idleLimits(environment: Environment): string[] {
   return [
     `${idle.join(", ")}: without effect, as TRUST_PROXY is not set: say false where clients connect directly, else who your proxies are`,
   ];
+}
+
+function idleToken(environment: Environment): string[] {
+  if ((environment["CANARY_URL"] ?? "") !== "" || (environment["CANARY_TOKEN"] ?? "") === "")
+    return [];
+  return ["CANARY_TOKEN: without effect, as CANARY_URL is not set: there is no canary"];
 }

@@ -14,7 +14,7 @@ import { goingAway } from "./http/closing.js";
 import { noteRefusal } from "./http/refused.js";
 import { refuse } from "./http/last-words.js";
 import { HttpProblem, NOTHING_HERE } from "./http/problems.js";
-import { inOriginForm } from "./http/requests.js";
+import { findMisuse, inOriginForm } from "./http/requests.js";
 import { prepareQuery } from "./request-query.js";
 
 /** Takes over a connection that asked to become a WebSocket. */
@@ -109,6 +109,8 @@ function findProblem(
   { isOriginAllowed, leaving, doorkeeper }: UpgradeGate,
 ): HttpProblem | undefined {
   if (leaving.aborted) return goingAway();
+  const misuse = findMisuse(request);
+  if (misuse) return misuse;
   const address = parseAddress(request.url ?? "/");
   if (!address || (address.kind === "default" && !isEngineIo)) {
     return new HttpProblem(404, "not_found", NOTHING_HERE);

@@ -1,3 +1,4 @@
+import type { Dialect } from "../load/connection.js";
 import type { Disturbance } from "../machine/disturbance.js";
 import { DisturbedError } from "../machine/disturbance.js";
 import type { Lab } from "../lab.js";
@@ -7,15 +8,27 @@ import type { Memory } from "../system.js";
 import { crowded, READER_ONE_OF, type Crowded } from "./crowded.js";
 import { openRecorders, type Experiment } from "./experiment.js";
 
-type CrowdDialect = "stock" | "ours" | "ours-plain";
+/** Who comes, and what each row calls that. */
+interface Variant {
+  readonly dialect: Exclude<Dialect, "floor">;
+  readonly scraped?: boolean;
+  readonly uses: Partial<Record<RowId, string>>;
+}
 
-/** The order in which they take turns, and what each row calls them. */
-const USES: Record<CrowdDialect, Partial<Record<RowId, "stock" | "ours">>> = {
-  stock: { memory: "stock", "memory-plain": "stock", connect: "stock", "big-room": "stock" },
-  ours: { memory: "ours", connect: "ours", "big-room": "ours" },
-  "ours-plain": { "memory-plain": "ours" },
-};
-const DIALECTS = Object.keys(USES) as CrowdDialect[];
+/** The order in which they take turns. */
+const VARIANTS: readonly Variant[] = [
+  {
+    dialect: "stock",
+    uses: { memory: "stock", "memory-plain": "stock", connect: "stock", "big-room": "stock" },
+  },
+  {
+    dialect: "ours",
+    uses: { memory: "ours", connect: "ours", "big-room": "ours", "metrics-connect": "without" },
+  },
+  { dialect: "ours", scraped: true, uses: { "metrics-connect": "with metrics" } },
+  { dialect: "ours-plain", uses: { "memory-plain": "ours" } },
+];
+const CONNECTING: readonly RowId[] = ["connect", "metrics-connect"];
 
 const NS_PER_US = 1_000;
 const BYTES_PER_KB = 1_000;
@@ -24,7 +37,7 @@ const LOAD = 0.4;
 
 /** Clients come to a fresh server, stay, and are told something: in each round, for each kind of client. */
 export const crowd: Experiment = {
-  rows: ["big-room", "memory", "memory-plain", "connect"],
+  rows: ["big-room", "memory", "memory-plain", "connect", "metrics-connect"],
   run: async (bench) => {
     const { lab } = bench;
     const { sizes, rounds } = lab.options;
@@ -35,19 +48,20 @@ export const crowd: Experiment = {
       for (const note of notesOn(id, lab, eventsPerSecond)) recorder.note(note);
     }
     for (let round = 0; round < rounds; round++) {
-      for (const dialect of DIALECTS) {
-        const recorders = openRecorders(bench, Object.keys(USES[dialect]) as RowId[]);
+      for (const { dialect, scraped = false, uses } of VARIANTS) {
+        const recorders = openRecorders(bench, Object.keys(uses) as RowId[]);
         if (recorders.length === 0) continue;
         const isOpen = (id: RowId) => recorders.some((recorder) => recorder.id === id);
         const wanted = {
           dialect,
+          scraped,
           eventsPerSecond: isOpen("big-room") ? eventsPerSecond : undefined,
-          connect: isOpen("connect"),
+          connect: CONNECTING.some(isOpen),
           recorders,
         };
         const { value } = await lab.calmest(() => crowded(lab, wanted));
         for (const recorder of recorders) {
-          const name = USES[dialect][recorder.id];
+          const name = uses[recorder.id];
           if (name !== undefined) record(recorder, name, value, lab);
         }
       }
@@ -61,14 +75,14 @@ function notesOn(id: RowId, { options: { sizes } }: Lab, eventsPerSecond: number
       `${sizes.crowdClients} clients, ${eventsPerSecond.toFixed(1)} events/s, timed at one client of ${READER_ONE_OF}`,
     ];
   }
-  if (id === "connect") return [`${sizes.connectClients} clients, WebSocket only`];
+  if (CONNECTING.includes(id)) return [`${sizes.connectClients} clients, WebSocket only`];
   return [`${sizes.crowdClients} clients`, "heapUsed + external after a full collection"];
 }
 
 function record(recorder: Recorder, name: string, value: Crowded, lab: Lab): void {
   const { crowdClients, connectClients } = lab.options.sizes;
   const { connectNs, before, after, latency } = value;
-  if (recorder.id === "connect") {
+  if (CONNECTING.includes(recorder.id)) {
     failIf(recorder, connectNs.disturbance);
     recorder.add(name, connectNs.value / connectClients / NS_PER_US);
   } else if (recorder.id === "big-room") {

@@ -9,6 +9,8 @@ import { System, type Audience, type Memory } from "../system.js";
 /** What is wanted of one fresh server to which a crowd comes. */
 export interface Wanted {
   readonly dialect: Dialect;
+  /** Whether somebody asks for its metrics. */
+  readonly scraped: boolean;
   /** How fast the crowd is told something; undefined where nobody asks for latencies. */
   readonly eventsPerSecond: number | undefined;
   /** Whether the CPU of connecting counts, so that disturbance matters. */
@@ -33,7 +35,11 @@ const WARM_UP_PART = 1 / 10;
 
 export async function crowded(lab: Lab, wanted: Wanted): Promise<Attempt<Crowded>> {
   const { crowdClients, connectClients } = lab.options.sizes;
-  const system = await System.open(lab, { dialect: wanted.dialect, probe: true });
+  const system = await System.open(lab, {
+    dialect: wanted.dialect,
+    scraped: wanted.scraped,
+    probe: true,
+  });
   try {
     const before = await system.memory();
     const warmUp = Math.floor(

@@ -11,6 +11,8 @@ import { inTurn } from "./turns.js";
 /** One measurement of a round, for each row that uses it under the name that it has there. */
 interface Variant {
   readonly dialect: Dialect;
+  /** Whether somebody asks for its metrics. */
+  readonly scraped?: boolean;
   readonly burst: number;
   readonly uses: Partial<Record<RowId, string>>;
 }
@@ -18,7 +20,12 @@ interface Variant {
 /** The order in which they take turns. */
 const VARIANTS: readonly Variant[] = [
   { dialect: "stock", burst: 1, uses: { "fan-out": "stock", "fan-out-plain": "stock" } },
-  { dialect: "ours", burst: 1, uses: { "fan-out": "ours", "fan-out-floor": "ours" } },
+  {
+    dialect: "ours",
+    burst: 1,
+    uses: { "fan-out": "ours", "fan-out-floor": "ours", "metrics-room": "without" },
+  },
+  { dialect: "ours", scraped: true, burst: 1, uses: { "metrics-room": "with metrics" } },
   { dialect: "ours-plain", burst: 1, uses: { "fan-out-plain": "ours" } },
   { dialect: "floor", burst: 1, uses: { "fan-out-floor": "floor" } },
   { dialect: "stock", burst: BURST_EVENTS, uses: { bursts: "stock" } },
@@ -34,7 +41,7 @@ const LOAD = 0.5;
 
 /** One room, all kinds of clients, each kind with a server of its own that stays for all rounds. */
 export const fanOut: Experiment = {
-  rows: ["fan-out", "fan-out-plain", "fan-out-floor", "bursts"],
+  rows: ["fan-out", "fan-out-plain", "fan-out-floor", "bursts", "metrics-room"],
   run: async (bench) => {
     const { lab } = bench;
     const audience: Audience = {
@@ -51,24 +58,33 @@ export const fanOut: Experiment = {
       );
     }
     const wanted = VARIANTS.filter((variant) => recordersOf(bench, variant).length > 0);
-    const dialects = [...new Set(wanted.map(({ dialect }) => dialect))];
-    await inTurn(lab, Object.fromEntries(dialects.map((dialect) => [dialect, { dialect }])), {
+    const systems = Object.fromEntries(
+      wanted.map((variant) => {
+        const { dialect, scraped = false } = variant;
+        return [systemOf(variant), { dialect, scraped }];
+      }),
+    );
+    await inTurn(lab, systems, {
       prepare: (system) => system.connect([audience]),
-      measure: async (system, dialect, round) => {
-        for (const variant of wanted.filter((variant) => variant.dialect === dialect)) {
+      measure: async (system, name, round) => {
+        for (const variant of wanted.filter((variant) => systemOf(variant) === name)) {
           const stream = streamOf(audience, variant, eventsPerSecond, lab.options.sizes);
           await measureVariant(bench, system, variant, stream, round);
         }
       },
-      finish: async (system, dialect) => {
+      finish: async (system, name) => {
         const seen = await system.aftermath();
-        for (const variant of wanted.filter((variant) => variant.dialect === dialect)) {
+        for (const variant of wanted.filter((variant) => systemOf(variant) === name)) {
           for (const recorder of recordersOf(bench, variant)) recorder.saw(seen);
         }
       },
     });
   },
 };
+
+function systemOf({ dialect, scraped = false }: Variant): string {
+  return scraped ? `${dialect}-scraped` : dialect;
+}
 
 function streamOf(
   { session, events }: Audience,

@@ -36,6 +36,12 @@ export async function inTurn(
   }
 }
 
+/** What the rows on metrics compare. */
+export const WITH_AND_WITHOUT_METRICS = {
+  without: { dialect: "ours" },
+  "with metrics": { dialect: "ours", scraped: true },
+} as const satisfies Readonly<Record<string, SystemOptions>>;
+
 /** What most rows compare. */
 export function stockAndOurs(options: Omit<SystemOptions, "dialect"> = {}) {
   return {

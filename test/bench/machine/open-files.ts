@@ -13,8 +13,10 @@ export function filesNeeded(rows: readonly RowId[], sizes: Sizes): number {
       case "memory":
       case "memory-plain":
       case "connect":
+      case "metrics-connect":
         return sizes.crowdClients;
       case "many-sessions":
+      case "metrics-sessions":
         return sizes.sessions * (sizes.studentsPerSession + 1);
       case "latency":
         return sizes.latencyClients * 3;
@@ -24,6 +26,7 @@ export function filesNeeded(rows: readonly RowId[], sizes: Sizes): number {
       case "fan-out-plain":
       case "fan-out-floor":
       case "bursts":
+      case "metrics-room":
       case "other-traffic":
       case "publish":
         return sizes.roomClients;

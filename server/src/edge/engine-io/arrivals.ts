@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Door } from "../../classroom/classroom.js";
 import type { Intake } from "../intake/intake.js";
 import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
 
@@ -22,8 +23,10 @@ const arrival = Symbol("arrival");
 /** A connection that has not been admitted yet. */
 class Arrival implements Beating {
   slot: Set<Beating> | undefined;
-  /** Whether the client has said who it is. */
-  hasConnected = false;
+  /** How often the client has said who it is, and has had no answer yet. */
+  unanswered = 0;
+  /** Whether it has been refused since the last beat. */
+  isRefused = false;
   readonly #connection: ArrivingConnection;
   readonly #intake: Intake;
 
@@ -33,9 +36,10 @@ class Arrival implements Beating {
   }
 
   beat(): void {
-    if (this.hasConnected) {
-      // It is being admitted, which takes less long than this, or it was refused and has not gone.
-      this.hasConnected = false;
+    // While it waits for an answer, its time is that of admission, which ends by itself.
+    if (this.unanswered > 0) return;
+    if (this.isRefused) {
+      this.isRefused = false;
       return;
     }
     stopBeating(this);
@@ -48,11 +52,11 @@ class Arrival implements Beating {
  * Those who have opened an Engine.IO connection and are not admitted. They have a time to say who they are, and may send
  * one long frame, which holds that.
  */
-export class Arrivals {
+export class Arrivals implements Door {
   readonly #intake: Intake;
   readonly #wheel: Heartbeat;
 
-  /** @param connectTimeoutMs - who has not said in this time who it is goes; who has, and was refused, in twice of it */
+  /** @param connectTimeoutMs - who has not said in this time who it is goes; who was refused, in at most twice of it */
   constructor(intake: Intake, connectTimeoutMs: number) {
     this.#intake = intake;
     this.#wheel = new Heartbeat(connectTimeoutMs);
@@ -65,16 +69,23 @@ export class Arrivals {
     this.#wheel.add(arriving[arrival]);
   }
 
-  /** The client of a Socket.IO socket has said who it is: it has nothing long to say any more. */
-  connected({ conn }: { readonly conn: object }): void {
-    const arriving = conn as ArrivingConnection;
+  /** The client has said who it is: it has nothing long to say any more. */
+  connected(connection: object): void {
+    const arriving = connection as ArrivingConnection;
     const known = arriving[arrival];
     if (!known) return;
-    known.hasConnected = true;
+    known.unanswered++;
     const { maxFrameBytes } = this.#intake;
     arriving.transport.intake?.limitFrames(maxFrameBytes);
     if (arriving.transport.name === "websocket") return;
     arriving.once("upgrade", ({ intake }) => intake?.limitFrames(maxFrameBytes));
+  }
+
+  refused(connection: object): void {
+    const known = (connection as ArrivingConnection)[arrival];
+    if (!known) return;
+    known.unanswered--;
+    known.isRefused = true;
   }
 
   close(): void {

@@ -41,6 +41,9 @@ export type ProblemCode =
 
 export const PROBLEM_CONTENT_TYPE = "application/problem+json; charset=utf-8";
 
+/** What is wrong now may be right a moment later; without it a 404 may be kept on its way (RFC 9111, section 4.2.2). */
+const NOT_KEPT = { "cache-control": "no-store" };
+
 /** Where clients connect to, for those who have knocked somewhere else. */
 export const NOTHING_HERE =
   "connect to /ws/session/<session_id>/<role>/, where the role is teacher or student and the session id is 1 to 64 characters of A-Z a-z 0-9 _ -";
@@ -65,7 +68,7 @@ export class HttpProblem extends Error {
     } = {},
   ) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
-    this.headers = options.headers ?? {};
+    this.headers = { ...NOT_KEPT, ...options.headers };
     this.known = options.known ?? {};
     this.problem = {
       type: "about:blank",

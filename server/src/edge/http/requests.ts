@@ -1,4 +1,6 @@
 import { IncomingMessage } from "node:http";
+import { isAsking } from "../intake/bodies.js";
+import { HttpProblem } from "./problems.js";
 
 /** Whether the client asked for another protocol, as Node.js has read it. */
 const asked = Symbol("asked");
@@ -28,4 +30,15 @@ export function inOriginForm(target: string): string {
   const rest = /^https?:\/\/[^/?#]*(.*)$/i.exec(target)?.[1];
   if (rest === undefined) return target;
   return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+/** What RFC 9110 has refused (sections 7.2 and 10.1.1), whatever is asked for, and in an upgrade as well. */
+export function findMisuse({ httpVersion, headers }: IncomingMessage): HttpProblem | undefined {
+  if (httpVersion !== "1.1") return undefined;
+  if (headers.host === undefined) {
+    return new HttpProblem(400, "invalid_request", "a request of HTTP/1.1 names its Host: send it");
+  }
+  if (headers.expect === undefined || isAsking(headers)) return undefined;
+  const detail = "nothing is known here of what is expected: leave out Expect";
+  return new HttpProblem(417, "invalid_request", detail);
 }

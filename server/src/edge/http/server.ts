@@ -3,14 +3,13 @@ import type { Socket } from "node:net";
 import { urlDetail } from "../../classroom/whom.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import type { Refusals } from "../../telemetry/refusals.js";
-import { isAsking } from "../intake/bodies.js";
 import { WaitingList } from "../intake/waiting-list.js";
 import { Answer, UnreadAnswers, type AnswersHome } from "./answer.js";
 import { Conversation, conversationOn } from "./conversation.js";
 import { lastAnswer } from "./last-words.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problems.js";
 import { noteRefusal, protocolOf } from "./refused.js";
-import { ClassroomRequest, inOriginForm } from "./requests.js";
+import { ClassroomRequest, findMisuse, inOriginForm } from "./requests.js";
 
 /** Longer than load balancers keep a connection without requests (60 s and less): they close it, not we. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
@@ -68,7 +67,7 @@ export function createLimitedServer(
     response.home = home;
     const turn = {
       begin: () => {
-        const problem = findProblem(request);
+        const problem = findMisuse(request);
         if (!problem) {
           listener(request, response);
           return;
@@ -104,17 +103,6 @@ export function createLimitedServer(
   server.on("checkContinue", receive);
   server.on("checkExpectation", receive);
   return server;
-}
-
-/** What RFC 9110 has refused (sections 7.2 and 10.1.1), whatever is asked for. */
-function findProblem({ httpVersion, headers }: IncomingMessage): HttpProblem | undefined {
-  if (httpVersion !== "1.1") return undefined;
-  if (headers.host === undefined) {
-    return new HttpProblem(400, "invalid_request", "a request of HTTP/1.1 names its Host: send it");
-  }
-  if (headers.expect === undefined || isAsking(headers)) return undefined;
-  const detail = "nothing is known here of what is expected: leave out Expect";
-  return new HttpProblem(417, "invalid_request", detail);
 }
 
 function tooMany(): HttpProblem {
