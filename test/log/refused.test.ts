@@ -28,9 +28,10 @@ async function start(t: Test, env: Readonly<Record<string, string>> = {}) {
   t.teardown(() => server.stop());
   const { url } = server;
   let seen = 0;
-  /** The next line of a refusal, which is looked for where the last one was. */
-  const refused = async (code: string): Promise<Line> => {
+  /** The next line of a refusal, which is looked for where the last one was: of this session, where that is said. */
+  const refused = async (code: string, session?: string): Promise<Line> => {
     const line = await lines.next((one) => {
+      if (session !== undefined && one["session"] !== session) return false;
       return one.msg === "refused" && one.code === code && lines.items.indexOf(one) >= seen;
     });
     seen = lines.items.indexOf(line) + 1;
@@ -175,10 +176,12 @@ void t.test("which limit it was that left no place", async (t) => {
   t.match(await refused("too_many_connections"), { ...room, why: /this role in this session/ });
   await join("two", "203.0.113.1");
   plain(at("three", "student"), from("203.0.113.1"));
-  t.match(await refused("too_many_connections"), { limit: "address", why: /your address/ });
+  const byAddress = { limit: "address", why: /your address/ };
+  t.match(await refused("too_many_connections", "three"), byAddress);
   await join("four", "203.0.113.4");
   plain(at("five", "student"), from("203.0.113.5"));
-  t.match(await refused("too_many_connections"), { limit: "replica", why: /replica is full/ });
+  const byReplica = { limit: "replica", why: /replica is full/ };
+  t.match(await refused("too_many_connections", "five"), byReplica);
 });
 
 void t.test("who is cut has the same name when it is refused and when it ends", async (t) => {
