@@ -1,9 +1,14 @@
 import { io } from "socket.io-client";
 import { WebSocket } from "ws";
 
-/** As the README's plain client waits: not all at once. */
-function plainPauseMs(code: number): number {
-  return code === 1012 ? 1_000 * Math.random() : 1_000 + 2_000 * Math.random();
+/**
+ * As the README's plain client waits, and Socket.IO's: not all at once, and longer where it fails again.
+ *
+ * @param failures - how often it has tried since it was in
+ */
+function plainPauseMs(code: number, failures: number): number {
+  const waitMs = Math.min(1_000 * 2 ** failures, 5_000);
+  return waitMs * (code === 1012 ? Math.random() : 0.5 + Math.random());
 }
 
 /** How a client connects. `stock` is a Socket.IO client of the stock server. */
@@ -99,6 +104,7 @@ export class AwayClient {
     const { url, session, role, pauseMs } = this.options;
     let offset = "";
     let isStopped = false;
+    let failures = 0;
     let timer: NodeJS.Timeout | undefined;
     const connect = () => {
       const base = url.replace("http", "ws");
@@ -106,7 +112,10 @@ export class AwayClient {
       socket.on("message", (data: Buffer) => {
         const event = JSON.parse(data.toString()) as Readonly<Record<string, unknown>>;
         offset = typeof event["offset"] === "string" ? event["offset"] : offset;
-        if (event["event"] === "connected") this.#onIn();
+        if (event["event"] === "connected") {
+          failures = 0;
+          this.#onIn();
+        }
         if (event["event"] === "new_question") this.#onEvent(Number(event["question_id"]));
         if (event["event"] === "teacher_presence") this.presence.push(event["is_online"] === true);
       });
@@ -115,7 +124,9 @@ export class AwayClient {
         if (this.#isIn) this.#onEnd();
         if (isStopped) return;
         const plainMs =
-          pauseMs === undefined ? plainPauseMs(code) : pauseMs / 2 + pauseMs * Math.random();
+          pauseMs === undefined
+            ? plainPauseMs(code, failures++)
+            : pauseMs / 2 + pauseMs * Math.random();
         timer = setTimeout(connect, plainMs);
       });
       this.#drop = () => {
