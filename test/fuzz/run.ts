@@ -62,6 +62,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     },
   });
   const heap = await Heap.of(server.output());
+  let isDead = false;
   try {
     const watch = await watchOver(server.url);
     const failures: string[] = [];
@@ -73,18 +74,28 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
         sent += await makeAll(server, batch, failures);
       }
     };
+    let isOver = false;
+    const died = server.exited.then(() => {
+      if (isOver) return;
+      isDead = true;
+      const told = errors.length === 0 ? server.output().slice(-4_000) : errors.join("\n");
+      throw new Error(`the server has ended, after ${String(sent)} inputs:\n${told}`);
+    });
+    // Whoever goes on looks at it each time.
+    died.catch(() => undefined);
     await visit(WARM_UP_VISITS);
     const before = await settled(server, heap);
     const end = performance.now() + seconds * 1_000;
     sent = 0;
     while (sent < inputs || performance.now() < end) {
-      await visit(BATCH);
+      await Promise.race([visit(BATCH), died]);
       if (round % 20 === 0) {
         onProgress?.(`${String(sent)} inputs, longest answer ${watch.longestMs().toFixed(0)} ms`);
       }
     }
     const after = await settled(server, heap, before.descriptors);
     await watch.end();
+    isOver = true;
     return {
       inputs: sent,
       failures,
@@ -95,7 +106,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     };
   } finally {
     heap.close();
-    await server.stop();
+    if (!isDead) await server.stop();
   }
 }
 

@@ -18,6 +18,8 @@ export interface Fault {
 
 const HARD = { event: "hard_alert", capture_url: null } as const;
 const PAUSE_MS = 100;
+/** By default. */
+const LEASE_MS = 10_000;
 
 /** Together in a group those that do not hide each other. */
 export const FAULTS: readonly (readonly Fault[])[] = [
@@ -132,21 +134,34 @@ export const FAULTS: readonly (readonly Fault[])[] = [
   [
     {
       name: "Redis hangs",
-      alerts: ["InthonRedisAway", "InthonPublishingFails", "InthonJoinsFail", "InthonLeaseLost"],
+      alerts: ["InthonRedisAway", "InthonPublishingFails", "InthonJoinsFail"],
       happen: async ({ replicas, sessions: [session = ""], url }, over) => {
-        const [{ server }] = replicas;
-        for (const { toRedis } of replicas) {
-          toRedis.hang();
-          toRedis.hangNew();
-        }
+        hangRedis(replicas);
         const comers: Promise<Client | undefined>[] = [];
-        await again(over, async () => {
-          const comer = { url: server.url, session: randomUUID(), kind: "plain" } as const;
-          comers.push(join({ ...comer, role: "student" }).catch(() => undefined));
-          await post(url, session, HARD).then((answer) => answer.text());
-        });
+        await Promise.all([
+          again(over, async () => {
+            await post(url, session, HARD).then((answer) => answer.text());
+          }),
+          again(over, async () => {
+            const comer = { url, session: randomUUID(), role: "student", kind: "plain" } as const;
+            comers.push(join(comer).catch(() => undefined));
+            await delay(1_000);
+          }),
+        ]);
         for (const { toRedis } of replicas) toRedis.heal();
         for (const comer of await Promise.all(comers)) await comer?.close();
+      },
+    },
+  ],
+  [
+    {
+      name: "Redis hangs for longer than a lease",
+      alerts: ["InthonLeaseLost"],
+      happen: async ({ replicas }, over) => {
+        hangRedis(replicas);
+        await delay(1.5 * LEASE_MS);
+        for (const { toRedis } of replicas) toRedis.heal();
+        await ended(over);
       },
     },
   ],
@@ -202,6 +217,13 @@ async function again(over: AbortSignal, what: () => Promise<void>): Promise<void
 
 async function ended(over: AbortSignal): Promise<void> {
   if (!over.aborted) await once(over, "abort");
+}
+
+function hangRedis(replicas: World["replicas"]): void {
+  for (const { toRedis } of replicas) {
+    toRedis.hang();
+    toRedis.hangNew();
+  }
 }
 
 /** A plain client that may be turned away. */
