@@ -19,7 +19,7 @@ export type Visit =
     };
 
 /** Few, so that what is published stays little. */
-const SESSIONS = ["fuzz-1", "fuzz-2"];
+export const SESSIONS = ["fuzz-1", "fuzz-2"];
 const MAX_PIECES = 40;
 
 const junkText = fc.oneof(

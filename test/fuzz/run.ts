@@ -1,10 +1,12 @@
 /** Sends what strangers might send to a real server, and looks at what becomes of it and of those who behave. */
+import { MAX_IDEMPOTENCY_KEYS } from "@inthon/emitter";
 import { eventually } from "../helpers/eventually.js";
+import { post } from "../helpers/processes/environments.js";
 import { rawPlain, rawSocketIo } from "../helpers/clients/raw-socket-io.js";
 import { openFiles } from "../helpers/open-files.js";
 import { startServer, type ServerProcess } from "../helpers/processes/server-process.js";
 import { Heap } from "./heap.js";
-import { visits, type Visit } from "./inputs.js";
+import { SESSIONS, visits, type Visit } from "./inputs.js";
 import { makeVisit } from "./visits.js";
 
 /** At once. */
@@ -83,6 +85,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     });
     // Whoever goes on looks at it each time.
     died.catch(() => undefined);
+    await fillMemory(server.url);
     await visit(WARM_UP_VISITS);
     const before = await settled(server, heap);
     const end = performance.now() + seconds * 1_000;
@@ -107,6 +110,20 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   } finally {
     heap.close();
     if (!isDead) await server.stop();
+  }
+}
+
+/** What a room remembers has a limit: what is kept up to that is not left behind by what comes later. */
+async function fillMemory(url: string): Promise<void> {
+  const batch = Array.from({ length: 1_000 }, (_, i) => {
+    return { event: "new_question", question_id: i, cleaned_text: "why?", capture_url: null };
+  });
+  for (const session of SESSIONS) {
+    for (let sent = 0; sent < MAX_IDEMPOTENCY_KEYS; sent += batch.length) {
+      const answer = await post(url, session, batch);
+      if (answer.status !== 202) throw new Error(await answer.text());
+      await answer.text();
+    }
   }
 }
 

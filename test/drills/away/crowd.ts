@@ -96,7 +96,7 @@ export class Crowd {
       expected,
       lost,
       doubled,
-      flickers: this.clients.reduce((sum, { presence }) => sum + presence.length, 0),
+      flickers: this.clients.reduce((sum, { presence }) => sum + changesIn(presence), 0),
       neverBack: this.clients.filter(({ isIn }) => !isIn).length,
       drops: this.clients.reduce((sum, { drops }) => sum + drops, 0),
       droppedTwice: this.#droppedTwice,
@@ -104,6 +104,11 @@ export class Crowd {
       replayMs: { p95: percentile(replay, 0.95), p99: percentile(replay, 0.99) },
     };
   }
+}
+
+/** That the teacher is there may be told late to who has just come, and is no news then: it was there from the start. */
+function changesIn(presence: readonly boolean[]): number {
+  return presence.filter((isOnline, i) => isOnline !== (presence[i - 1] ?? true)).length;
 }
 
 function isUpToDate(client: AwayClient): boolean {
