@@ -104,7 +104,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       pingTimeout: config.pingTimeoutMs,
       upgradeTimeout: config.limits.connectTimeoutMs,
     },
-    { nodeId, intake, arrivals, unread, addresses },
+    { nodeId, intake, arrivals, unread, addresses, log },
   );
   // Socket.IO takes any emitter of `connection`; its types know Engine.IO's only.
   io.bind(plain as unknown as TolerantEngine);

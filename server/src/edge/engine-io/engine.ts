@@ -9,6 +9,7 @@ import { beginsAs } from "./decoder.js";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./connection.js";
 import { endsBecause } from "../../classroom/connection-log.js";
 import type { Client } from "../../classroom/whom.js";
+import type { Logger } from "../../telemetry/log.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { limitReading, type Intake } from "../intake/intake.js";
 import { WebSocketIntake } from "../intake/websocket-intake.js";
@@ -86,6 +87,7 @@ export class TolerantEngine extends EngineServer {
   readonly #addresses: Pick<ClientAddresses, "of">;
   readonly #intake: Intake;
   readonly #arrivals: Arrivals;
+  readonly #log: Pick<Logger, "error">;
   #isClosed = false;
 
   /** @param nodeId - put in front of each connection's Engine.IO id, so that a client can tell which replica it is on */
@@ -97,6 +99,7 @@ export class TolerantEngine extends EngineServer {
       arrivals: Arrivals;
       unread: UnreadRule;
       addresses: Pick<ClientAddresses, "of">;
+      log: Pick<Logger, "error">;
     },
   ) {
     const { nodeId, intake, arrivals } = parts;
@@ -107,6 +110,7 @@ export class TolerantEngine extends EngineServer {
     this.#addresses = parts.addresses;
     this.#intake = intake;
     this.#arrivals = arrivals;
+    this.#log = parts.log;
     this.#heartbeat = new Heartbeat(options.pingInterval);
     const { ws } = this as unknown as UpgradeSeam;
     limitClosing(ws);
@@ -166,13 +170,24 @@ export class TolerantEngine extends EngineServer {
         }
         webSocket.on("error", untilThereIsATransport);
         (request as RequestSeam).websocket = webSocket;
-        this.handshake(transport, engineRequest, () => {
+        void this.handshake(transport, engineRequest, () => {
           closeInTime(webSocket, PROTOCOL_ERROR);
-        }).catch(() => {
-          webSocket.terminate();
         });
       });
     });
+  }
+
+  /** Engine.IO awaits it nowhere: an error that nobody expected costs the connection, and not the process. */
+  protected override async handshake(
+    ...args: Parameters<EngineServer["handshake"]>
+  ): ReturnType<EngineServer["handshake"]> {
+    try {
+      await super.handshake(...args);
+    } catch (error) {
+      const [, request] = args;
+      this.#log.error({ err: error }, "a connection was dropped: an error that nobody expected");
+      request.socket.destroy();
+    }
   }
 
   protected override createTransport(
