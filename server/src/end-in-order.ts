@@ -14,23 +14,49 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
  */
 const HEARD_TWICE_WITHIN_MS = 1_000;
 
+/** What is done when a process ends. */
+export interface Duties {
+  close(ending: Ending): Promise<void>;
+  /** Called before it ends as closing takes too long. */
+  onOvertime(): void;
+  /** Called before it ends as closing has failed, or as something else has meanwhile. */
+  onErrorWhileClosing(error: unknown): void;
+}
+
 /**
  * Calls `close` once, at the first signal or unexpected error, and ends the process when it has resolved; at a second one,
- * or when `graceMs` have passed, it ends at once.
- *
- * @param onOvertime - called before it ends for the latter
+ * or when `graceMs` have passed, it ends at once. Whatever it ends for besides a first signal has been told before, and
+ * its exit code is 1.
  */
-export function endInOrder(
-  graceMs: number,
-  close: (ending: Ending) => Promise<void>,
-  onOvertime: () => void,
-): void {
+export function endInOrder(graceMs: number, duties: Duties): void {
   let first: { readonly signal: NodeJS.Signals | undefined; readonly atMs: number } | undefined;
   const begin = (signal?: NodeJS.Signals) => (first ??= { signal, atMs: performance.now() });
   const grace = closeWithGrace(
-    { delay: graceMs, logger: false, skip: [...SIGNALS], onTimeout: onOvertime },
-    async ({ signal, err }) => close({ signal: begin(signal).signal, err }),
+    {
+      delay: graceMs,
+      logger: false,
+      skip: [...SIGNALS, "unhandledRejection"],
+      onTimeout: () => {
+        duties.onOvertime();
+      },
+      onSecondError: (error) => {
+        duties.onErrorWhileClosing(error);
+      },
+    },
+    async ({ signal, err }) => {
+      try {
+        await duties.close({ signal: begin(signal).signal, err });
+      } catch (error) {
+        duties.onErrorWhileClosing(error);
+        throw error;
+      }
+    },
   );
+  // A reason may be anything, and nothing as well: that would be taken for no error, and the process would end with code 0.
+  process.on("unhandledRejection", (reason) => {
+    if (reason instanceof Error) throw reason;
+    throw new Error("a promise was rejected that nobody awaits", { cause: reason });
+  });
   for (const signal of SIGNALS) {
     process.on(signal, () => {
       if (first === undefined) {

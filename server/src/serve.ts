@@ -44,7 +44,7 @@ export async function serve(): Promise<void> {
     let isListening = false;
     const starting = startApp(config, log);
     const { graceMs } = config.drain;
-    const close = async ({ signal, err }: Ending) => {
+    const close = async ({ signal, err }: Ending): Promise<void> => {
       if (err) log.fatal({ err }, "ending after an unexpected error");
       else log.info({ signal }, "closing");
       // Nobody has come yet: there is nobody to send away.
@@ -55,8 +55,14 @@ export async function serve(): Promise<void> {
       await app.close();
       log.info("closed");
     };
-    endInOrder(graceMs, close, () => {
-      log.fatal({ graceMs }, "closing has taken too long: whoever is still here is cut");
+    endInOrder(graceMs, {
+      close,
+      onOvertime: () => {
+        log.fatal({ graceMs }, "closing has taken too long: whoever is still here is cut");
+      },
+      onErrorWhileClosing: (err) => {
+        log.fatal({ err }, "an unexpected error while closing: whoever is still here is cut");
+      },
     });
     const { url, metricsUrl: metrics } = await starting;
     isListening = true;

@@ -2,6 +2,8 @@
 import { SignJWT } from "jose";
 import t from "tap";
 import { RawBytes, requestHead, upgradeHead } from "../helpers/clients/raw-bytes.js";
+import { openPolling } from "../helpers/clients/raw-polling.js";
+import { eventually } from "../helpers/eventually.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
 const SESSION = "/ws/session/a/student/";
@@ -107,6 +109,26 @@ void t.test("an upgrade is a request like any other", async (t) => {
   }
 });
 
+void t.test("an upgrade does not overtake the requests ahead of it", async (t) => {
+  const lines: string[] = [];
+  const server = await startServer({ onLine: (line) => void lines.push(line) });
+  t.teardown(() => server.stop());
+  const polling = await openPolling(server.url, SESSION);
+  const { socket } = polling.raw;
+  t.teardown(() => socket.destroy());
+  await polling.postNow("40");
+  await polling.statusOfPoll();
+  const client = await RawBytes.open(server.url);
+  t.teardown(() => client.socket.destroy());
+  // A poll that has nothing to be answered with yet.
+  client.send(polling.head("GET", []) + upgradeHead(SESSION));
+  await client.ended();
+  t.equal(client.received, "", "nothing is answered out of turn");
+  await eventually(() => {
+    return Promise.resolve(lines.some((line) => line.includes("requests ahead of it")));
+  });
+});
+
 void t.test("nothing that is told of a class is kept on its way", async (t) => {
   const server = await startServer();
   t.teardown(() => server.stop());
@@ -123,6 +145,11 @@ void t.test("nothing that is told of a class is kept on its way", async (t) => {
     "what is not HTTP": "nothing of the kind\r\n\r\n",
     "an expectation": requestHead("GET", "/sessions/a", ["Expect: a miracle"]),
     "an upgrade where nothing is": upgradeHead("/nowhere"),
+    "a connection that there is not": requestHead(
+      "GET",
+      `${SESSION}?EIO=4&transport=polling&sid=x`,
+      [],
+    ),
   };
   for (const [what, sent] of Object.entries(refused)) {
     const client = await RawBytes.open(server.url);

@@ -17,9 +17,12 @@ const BATCH = 160;
 const WARM_UP_VISITS = 640;
 const PING_EVERY_MS = 100;
 
-/** Who leaves is noticed soon. Histories end, so that what is published does not count as left behind. */
+/**
+ * Who leaves is noticed soon, and who behaves has the time to answer a ping beside all who do not. Histories end, so that
+ * what is published does not count as left behind.
+ */
 const ENV = {
-  PING_INTERVAL_MS: "1000",
+  PING_INTERVAL_MS: "3000",
   PING_TIMEOUT_MS: "4000",
   CONNECT_TIMEOUT_MS: "1000",
   HISTORY_LIMIT: "50",

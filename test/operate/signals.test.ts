@@ -35,22 +35,63 @@ for (const [moment, hooks] of Object.entries(MOMENTS)) {
   });
 }
 
-void t.test("an end that takes longer than it may is told", async (t) => {
-  const place = new URL("../../server/dist/end-in-order.js", import.meta.url).href;
-  const never = `
-    import { endInOrder } from ${JSON.stringify(place)};
-    const forever = setInterval(() => {}, 1_000);
-    endInOrder(200, () => new Promise(() => {}), () => console.log("overtime"));
-    console.log("ready");`;
-  const hanging = await Launched.start(process.execPath, ["--import", moduleOf(never), "-e", ""]);
-  t.teardown(() => {
-    hanging.kill("SIGKILL");
+const END_IN_ORDER = new URL("../../server/dist/end-in-order.js", import.meta.url).href;
+
+/** What a process prints that ends, and by which code: with what it does then, and what happens to it. */
+const ENDS = {
+  "that takes longer than it may": {
+    close: "() => new Promise(() => {})",
+    happens: "",
+    told: /^overtime$/m,
+  },
+  "that fails": {
+    close: "() => Promise.reject(new Error('of closing'))",
+    happens: "",
+    told: /^while closing: of closing$/m,
+  },
+  "during which something else fails": {
+    close:
+      "() => { setImmediate(() => { throw new Error('another one'); }); return new Promise(() => {}); }",
+    happens: "",
+    told: /^while closing: another one$/m,
+  },
+  "for a promise that is rejected without a reason": {
+    close: "async ({ err }) => console.log('closes for ' + err?.message)",
+    happens: "Promise.reject(undefined);",
+    told: /^closes for a promise was rejected that nobody awaits$/m,
+  },
+  "for an error": {
+    close: "async ({ err }) => console.log('closes for ' + err?.message)",
+    happens: "Promise.reject(new Error('its own'));",
+    told: /^closes for its own$/m,
+  },
+} as const;
+
+for (const [what, { close, happens, told }] of Object.entries(ENDS)) {
+  void t.test(`an end ${what} is told, and has code 1`, async (t) => {
+    const program = `
+      import { endInOrder } from ${JSON.stringify(END_IN_ORDER)};
+      const forever = setInterval(() => {}, 1_000);
+      endInOrder(200, {
+        close: ${close},
+        onOvertime: () => console.log("overtime"),
+        onErrorWhileClosing: ({ message }) => console.log("while closing: " + message),
+      });
+      console.log("ready");
+      ${happens}`;
+    const args = ["--import", moduleOf(program), "-e", ""];
+    const ending = await Launched.start(process.execPath, args);
+    t.teardown(() => {
+      ending.kill("SIGKILL");
+    });
+    if (happens === "") {
+      await ending.waitForLine((line) => line === "ready" || undefined);
+      ending.kill("SIGTERM");
+    }
+    t.match(await ending.exited, { code: 1, signal: null });
+    t.match(ending.output(), told);
   });
-  await hanging.waitForLine((line) => line === "ready" || undefined);
-  hanging.kill("SIGTERM");
-  t.match(await hanging.exited, { code: 1, signal: null });
-  t.match(hanging.output(), "overtime");
-});
+}
 
 function moduleOf(text: string): string {
   return `data:text/javascript,${encodeURIComponent(text)}`;

@@ -96,12 +96,12 @@ export class Classroom implements RoomListener {
     const { door } = options;
     io.use((socket, next) => {
       const { conn } = socket;
-      door.connected(conn);
       const answer = (error?: Error) => {
         if (error) door.refused(conn);
         next(error);
       };
       try {
+        door.connected(conn);
         admission.admit(socket, answer);
       } catch (error) {
         answer(error as AdmissionError);

@@ -1,7 +1,7 @@
 import { formatOffset, type Offset, type Role } from "@inthon/emitter/protocol";
 import type { Room } from "../cluster/room.js";
 import type { Counts } from "../telemetry/counts.js";
-import { PROTOCOLS, type CloseReason, type EndReason, type Protocol } from "../telemetry/labels.js";
+import type { CloseReason, EndReason, Protocol } from "../telemetry/labels.js";
 import type { Logger } from "../telemetry/log.js";
 import type { RefusalDetail } from "../telemetry/refusals.js";
 import { Sampler } from "../telemetry/sampler.js";
@@ -114,7 +114,8 @@ export class ConnectionLog {
     const { user } = socket.data;
     if (this.#log.isLevelEnabled("info")) {
       const { remoteAddress: address } = socket.conn;
-      const line = { ...nameOf(id, who, user), address, protocol, from };
+      const { sessionId: session, role } = who;
+      const line = { connection: id, session, role, user, address, protocol, from };
       this.#tell("connected", "connected", line);
     }
     const startedAtMs = Math.round(performance.now());
@@ -179,5 +180,5 @@ function nameOf(connection: string, { sessionId, role }: Identity, user?: string
 
 /** By what it is connected just now: one that began by long polling may have come to a WebSocket. */
 function protocolOf({ transport: { name } }: ClassroomSocket["conn"]): Protocol {
-  return PROTOCOLS.find((protocol) => protocol === name) ?? "websocket";
+  return name === "polling" || name === "plain" ? name : "websocket";
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { parseAddress, type Identity } from "../classroom/address.js";
+import { urlDetail } from "../classroom/whom.js";
 import type { Logger } from "../telemetry/log.js";
 import type { Refusals } from "../telemetry/refusals.js";
 import type { ClientAddresses } from "./gate/client-addresses.js";
@@ -11,11 +12,14 @@ import { guard } from "./guard.js";
 import type { Turnstile } from "./gate/turnstile.js";
 import { gatherWrites } from "./wire/gather-writes.js";
 import { goingAway } from "./http/closing.js";
+import { conversationOn } from "./http/conversation.js";
 import { noteRefusal } from "./http/refused.js";
 import { refuse } from "./http/last-words.js";
 import { HttpProblem, NOTHING_HERE } from "./http/problems.js";
 import { findMisuse, inOriginForm } from "./http/requests.js";
 import { prepareQuery } from "./request-query.js";
+
+const BEHIND_OTHERS = "an upgrade came before the requests ahead of it had been answered";
 
 /** Takes over a connection that asked to become a WebSocket. */
 export interface UpgradeHandler {
@@ -52,6 +56,14 @@ export function routeUpgrades(
     socket.on("error", destroy);
     request.url = inOriginForm(request.url ?? "/");
     const isEngineIo = prepareQuery(request)["EIO"] !== undefined;
+    if (isBehindOthers(request)) {
+      const { url } = request;
+      const protocol = isEngineIo ? "websocket" : "plain";
+      const whence = { ...urlDetail(url), protocol, address: gate.addresses.of(request) } as const;
+      gate.refusals.note("invalid_request", { ...whence, why: BEHIND_OTHERS });
+      socket.destroy();
+      return;
+    }
     const turnAway = (problem: HttpProblem) => {
       const protocol = isEngineIo ? "websocket" : "plain";
       noteRefusal(gate.refusals, problem, {
@@ -118,6 +130,14 @@ function findProblem(
   if (!isOriginAllowed(request)) return originNotAllowed();
   // Where it is turned away later, its place ends with its socket.
   return isNew(request, isEngineIo) ? doorkeeper.enterBySocket(request) : undefined;
+}
+
+/**
+ * Whether requests that came before it on the same connection have not been answered. Their answers would have to come
+ * first (RFC 9112, section 9.3.2), and would come among the frames of the WebSocket.
+ */
+function isBehindOthers({ socket }: IncomingMessage): boolean {
+  return (conversationOn(socket)?.unanswered.length ?? 0) > 0;
 }
 
 /** Whether it is no upgrade of a connection that there is. */

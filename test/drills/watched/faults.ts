@@ -135,7 +135,8 @@ export const FAULTS: readonly (readonly Fault[])[] = [
     {
       name: "Redis hangs",
       alerts: ["InthonRedisAway", "InthonPublishingFails", "InthonJoinsFail"],
-      happen: async ({ replicas, sessions: [session = ""], url }, over) => {
+      happen: async ({ replicas, sessions: [session = ""] }, over) => {
+        const { url } = replicas[0].server;
         hangRedis(replicas);
         const comers: Promise<Client | undefined>[] = [];
         await Promise.all([

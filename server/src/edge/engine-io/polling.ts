@@ -11,7 +11,8 @@ import { prepareQuery } from "../request-query.js";
 import type { Turnstile } from "../gate/turnstile.js";
 import { HttpProblem, NOTHING_HERE } from "../http/problems.js";
 
-const CORS_HEADER = /^(access-control-|vary$)/;
+/** Of what has been decided for every answer: what holds for Engine.IO's as well. */
+const KEPT_HEADER = /^(access-control-|vary$|cache-control$)/;
 
 /** Engine.IO's server, as far as long polling needs it. */
 export interface PollingHandler {
@@ -67,9 +68,9 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler, gate: Pollin
           throw new HttpProblem(400, "invalid_request", "poll with XMLHttpRequest, not with JSONP");
         }
         const handle = () => {
-          // Engine.IO answers; what has been decided about other origins must not get lost.
+          // Engine.IO answers; what has been decided about other origins, and about caches, must not get lost.
           for (const [name, value] of Object.entries(reply.getHeaders())) {
-            if (value !== undefined && CORS_HEADER.test(name)) reply.raw.setHeader(name, value);
+            if (value !== undefined && KEPT_HEADER.test(name)) reply.raw.setHeader(name, value);
           }
           reply.hijack();
           engineIo.handleRequest(request.raw, reply.raw);

@@ -30,7 +30,9 @@ export function createHttp(log: Logger, options: HttpOptions) {
   const sendProblem = problemSender(options);
   const http = fastify({
     serverFactory: (listener) => {
-      const server = createLimitedServer(limits, addresses, refusals, isDraining, listener);
+      // What a listener throws is caught by nobody else.
+      const listen = guard<Parameters<typeof listener>>(log, ({ socket }) => socket, listener);
+      const server = createLimitedServer(limits, addresses, refusals, isDraining, listen);
       doorkeeper.watch(server, log);
       return server;
     },

@@ -66,6 +66,7 @@ async function answer(
 ): Promise<void> {
   // Nothing here takes a body.
   request.resume();
+  response.setHeader("cache-control", "no-store");
   const path = request.url?.split("?", 1)[0];
   const isRead = request.method === "GET" || request.method === "HEAD";
   if (!isRead || path !== "/metrics") {
