@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
 import { frame, OPCODES, RawBytes, textFrame, upgradeHead } from "../helpers/clients/raw-bytes.js";
 import { openPolling } from "../helpers/clients/raw-polling.js";
+import { engineConnection, startInProcess } from "../helpers/processes/app-in-process.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { refusalsIn } from "./refusals-in.js";
 
@@ -138,4 +139,25 @@ void t.test("a body that is announced to be too long is not waited for", async (
 void t.test("what was too long is told to the log", (t) => {
   t.ok(refusalsIn(server.output()).get("too_large"));
   t.end();
+});
+
+void t.test("behind a frame that is too long no more is read, and nothing is kept", async (t) => {
+  const app = await startInProcess(t);
+  const raw = await RawBytes.open(app.url);
+  t.teardown(() => raw.socket.destroy());
+  raw.send(upgradeHead(`${path()}${EIO}`));
+  await raw.until('"maxPayload"');
+  raw.send(textFrame("40"));
+  await raw.until("connected");
+  const { socket } = engineConnection(app.sockets()[0]).transport;
+  const { _socket: below, _receiver: receiver } = socket as unknown as {
+    readonly _socket: { readonly bytesRead: number };
+    readonly _receiver: { readonly _buffers: readonly Buffer[] };
+  };
+  const flood = 8 * 1024 * 1024;
+  raw.send(announce(BigInt(flood)), Buffer.alloc(flood));
+  await raw.until(TOO_LARGE);
+  t.equal(receiver._buffers.length, 0, "nothing is kept while its client may read why");
+  await raw.ended();
+  t.ok(below.bytesRead < flood / 16, `${String(below.bytesRead)} bytes were read`);
 });

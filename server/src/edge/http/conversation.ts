@@ -62,9 +62,14 @@ export class Conversation implements Waiting {
     return [...this.#answers.keys()];
   }
 
-  /** @returns whether there is room for one more */
+  /** Whether there is no room for one more. */
+  get isFull(): boolean {
+    return this.#answers.size >= MAX_UNANSWERED;
+  }
+
+  /** @returns whether there was room for one more */
   add(answer: ServerResponse, turn: Turn): boolean {
-    if (this.#answers.size >= MAX_UNANSWERED) return false;
+    if (this.isFull) return false;
     this.#answers.set(answer, turn);
     this.#next();
     return true;

@@ -1,5 +1,6 @@
 import { IncomingMessage } from "node:http";
 import { isAsking } from "../intake/bodies.js";
+import { conversationOn } from "./conversation.js";
 import { HttpProblem } from "./problems.js";
 
 /** Whether the client asked for another protocol, as Node.js has read it. */
@@ -9,6 +10,9 @@ const asked = Symbol("asked");
  * A request that is a WebSocket's, or one like any other: what asks for a protocol that is not spoken here is answered as
  * if it had not (RFC 9110, section 7.8).
  *
+ * One that is too many for its connection is an upgrade, too, for Node.js: it reads nothing behind an upgrade, where it would
+ * make an object of each of the thousand requests that it has read at once, and their connection is cut all the same.
+ *
  * Node.js writes `upgrade` when it has read the headers, and reads it to decide who gets the request. Its own way,
  * `shouldUpgradeCallback`, came with version 24.9.
  */
@@ -16,8 +20,14 @@ export class ClassroomRequest extends IncomingMessage {
   declare [asked]: boolean | undefined;
 
   get upgrade(): boolean {
+    if (this.isTooMany) return true;
     if (this[asked] !== true || this.method === "CONNECT") return this[asked] === true;
     return this.headers.upgrade?.toLowerCase() === "websocket";
+  }
+
+  /** Whether its connection has as many unanswered requests as it may, or has been cut. */
+  get isTooMany(): boolean {
+    return this.socket.destroyed || conversationOn(this.socket)?.isFull === true;
   }
 
   set upgrade(value: boolean) {

@@ -25,6 +25,8 @@ const intakeOf = Symbol("intake");
 interface ReceiverSeam {
   _maxPayload: number;
   _mask: Buffer | undefined;
+  /** What has been read and is part of no message yet. */
+  readonly _buffers: Buffer[];
   [intakeOf]?: WebSocketIntake;
   emit(this: ReceiverSeam, event: string, ...args: unknown[]): boolean;
   startLoop(this: ReceiverSeam, done: Done): void;
@@ -130,10 +132,11 @@ export class WebSocketIntake implements Waiting {
     if (this.#isCut) return;
     this.#isCut = true;
     this.#intake.waiting.add(this, performance.now() + READ_WHY_MS);
-    // Behind ws, which lets it flow once more.
-    setImmediate(() => {
-      this.#webSocket.pause();
-    });
+    this.#webSocket.pause();
+    // ws would let it flow once more.
+    this.#socket.resume = stay;
+    // What has been read is not kept until the connection has gone: it would be old memory by then, which V8 lets go of late.
+    this.#receiver._buffers.length = 0;
   }
 
   /** @internal */
@@ -206,6 +209,10 @@ function emit(this: ReceiverSeam, event: string, ...args: unknown[]): boolean {
   }
   if (event === "error") intake?.onError(args[0] as { code?: string });
   return prototypeOf(this).emit.call(this, event, ...args);
+}
+
+function stay(this: Duplex): Duplex {
+  return this;
 }
 
 function startLoop(this: ReceiverSeam, done: Done): void {
