@@ -67,7 +67,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     },
   });
   const heap = await Heap.of(server.output());
-  let isDead = false;
+  const end = { isExpected: false };
   try {
     const watch = await watchOver(server.url);
     const failures: string[] = [];
@@ -79,10 +79,8 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
         sent += await makeAll(server, batch, failures);
       }
     };
-    let isOver = false;
     const died = server.exited.then(() => {
-      if (isOver) return;
-      isDead = true;
+      if (end.isExpected) return;
       const told = errors.length === 0 ? server.output().slice(-4_000) : errors.join("\n");
       throw new Error(`the server has ended, after ${String(sent)} inputs:\n${told}`);
     });
@@ -91,9 +89,9 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     await fillMemory(server.url);
     await visit(WARM_UP_VISITS);
     const before = await settled(server, heap);
-    const end = performance.now() + seconds * 1_000;
+    const endsAt = performance.now() + seconds * 1_000;
     sent = 0;
-    while (sent < inputs || performance.now() < end) {
+    while (sent < inputs || performance.now() < endsAt) {
       await Promise.race([visit(BATCH), died]);
       if (round % 20 === 0) {
         onProgress?.(`${String(sent)} inputs, longest answer ${watch.longestMs().toFixed(0)} ms`);
@@ -101,7 +99,8 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     }
     const after = await settled(server, heap, before.descriptors);
     await watch.end();
-    isOver = true;
+    end.isExpected = true;
+    await server.stop();
     return {
       inputs: sent,
       failures,
@@ -111,8 +110,10 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
       bytesLeft: after.bytes - before.bytes,
     };
   } finally {
+    end.isExpected = true;
     heap.close();
-    if (!isDead) await server.stop();
+    // What has gone wrong has been told.
+    await server.stop().catch(() => undefined);
   }
 }
 

@@ -16,7 +16,7 @@ import { conversationOn } from "./http/conversation.js";
 import { noteRefusal } from "./http/refused.js";
 import { refuse } from "./http/last-words.js";
 import { HttpProblem, NOTHING_HERE } from "./http/problems.js";
-import { type ClassroomRequest, findMisuse, inOriginForm } from "./http/requests.js";
+import { findMisuse, inOriginForm, isTooMany } from "./http/requests.js";
 import { prepareQuery } from "./request-query.js";
 
 const BEHIND_OTHERS = "an upgrade came before the requests ahead of it had been answered";
@@ -59,7 +59,7 @@ export function routeUpgrades(
     if (socket.destroyed) return;
     if (isBehindOthers(request)) {
       const whence = { ...urlDetail(request.url), address: gate.addresses.of(request) };
-      if ((request as ClassroomRequest).isTooMany) {
+      if (isTooMany(request)) {
         gate.refusals.note("too_many_messages", { ...whence, protocol: "http" });
       } else {
         const protocol = isEngineIo ? "websocket" : "plain";

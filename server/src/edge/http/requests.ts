@@ -20,19 +20,19 @@ export class ClassroomRequest extends IncomingMessage {
   declare [asked]: boolean | undefined;
 
   get upgrade(): boolean {
-    if (this.isTooMany) return true;
+    if (isTooMany(this)) return true;
     if (this[asked] !== true || this.method === "CONNECT") return this[asked] === true;
     return this.headers.upgrade?.toLowerCase() === "websocket";
-  }
-
-  /** Whether its connection has as many unanswered requests as it may, or has been cut. */
-  get isTooMany(): boolean {
-    return this.socket.destroyed || conversationOn(this.socket)?.isFull === true;
   }
 
   set upgrade(value: boolean) {
     this[asked] = value;
   }
+}
+
+/** Whether a request's connection has as many unanswered ones as it may, or has been cut. */
+export function isTooMany({ socket }: IncomingMessage): boolean {
+  return socket.destroyed || conversationOn(socket)?.isFull === true;
 }
 
 /** A request's target, of which the absolute form, with a scheme and a host, means the same (RFC 9112, section 3.2.2). */
