@@ -100,6 +100,8 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     const after = await settled(server, heap, before.descriptors);
     await watch.end();
     end.isExpected = true;
+    // It waits for whoever inspects it.
+    heap.close();
     await server.stop();
     return {
       inputs: sent,

@@ -40,9 +40,11 @@ export function endUnread(socket: Socket): void {
   destroySoon(socket);
   // Node.js would do it as soon as the answer has been handed to the kernel.
   socket.destroySoon = ignore;
-  // In this turn it still starts to read what is left, to throw it away.
-  setImmediate(() => {
-    socket.pause();
+  // In the next tick Node.js starts to read what is left, to throw it away: megabytes of a flood, before this turn is over.
+  process.nextTick(() => {
+    process.nextTick(() => {
+      socket.pause();
+    });
   });
 }
 

@@ -132,9 +132,8 @@ export class WebSocketIntake implements Waiting {
     if (this.#isCut) return;
     this.#isCut = true;
     this.#intake.waiting.add(this, performance.now() + READ_WHY_MS);
-    this.#webSocket.pause();
-    // ws would let it flow once more.
-    this.#socket.resume = stay;
+    // ws lets it flow once more, and in one turn of the event loop megabytes of a flood would be read.
+    this.#socket.push = takeNothing;
     // What has been read is not kept until the connection has gone: it would be old memory by then, which V8 lets go of late.
     this.#receiver._buffers.length = 0;
   }
@@ -211,8 +210,9 @@ function emit(this: ReceiverSeam, event: string, ...args: unknown[]): boolean {
   return prototypeOf(this).emit.call(this, event, ...args);
 }
 
-function stay(this: Duplex): Duplex {
-  return this;
+/** Node.js stops reading where a stream takes no more. */
+function takeNothing(): false {
+  return false;
 }
 
 function startLoop(this: ReceiverSeam, done: Done): void {
