@@ -16,7 +16,7 @@ import { conversationOn } from "./http/conversation.js";
 import { noteRefusal } from "./http/refused.js";
 import { refuse } from "./http/last-words.js";
 import { HttpProblem, NOTHING_HERE } from "./http/problems.js";
-import { findMisuse, inOriginForm, isTooMany } from "./http/requests.js";
+import { findMisuse, inOriginForm } from "./http/requests.js";
 import { prepareQuery } from "./request-query.js";
 
 const BEHIND_OTHERS = "an upgrade came before the requests ahead of it had been answered";
@@ -58,13 +58,10 @@ export function routeUpgrades(
     const isEngineIo = prepareQuery(request)["EIO"] !== undefined;
     if (socket.destroyed) return;
     if (isBehindOthers(request)) {
-      const whence = { ...urlDetail(request.url), address: gate.addresses.of(request) };
-      if (isTooMany(request)) {
-        gate.refusals.note("too_many_messages", { ...whence, protocol: "http" });
-      } else {
-        const protocol = isEngineIo ? "websocket" : "plain";
-        gate.refusals.note("invalid_request", { ...whence, protocol, why: BEHIND_OTHERS });
-      }
+      const { url } = request;
+      const protocol = isEngineIo ? "websocket" : "plain";
+      const whence = { ...urlDetail(url), protocol, address: gate.addresses.of(request) } as const;
+      gate.refusals.note("invalid_request", { ...whence, why: BEHIND_OTHERS });
       socket.destroy();
       return;
     }

@@ -5,6 +5,8 @@ import { HttpProblem } from "./problems.js";
 
 /** Whether the client asked for another protocol, as Node.js has read it. */
 const asked = Symbol("asked");
+/** Whether its connection had no room for it. */
+const tooMany = Symbol("too many");
 
 /**
  * A request that is a WebSocket's, or one like any other: what asks for a protocol that is not spoken here is answered as
@@ -18,21 +20,24 @@ const asked = Symbol("asked");
  */
 export class ClassroomRequest extends IncomingMessage {
   declare [asked]: boolean | undefined;
+  declare [tooMany]: boolean | undefined;
 
   get upgrade(): boolean {
-    if (isTooMany(this)) return true;
+    if (this[tooMany] === true) return true;
     if (this[asked] !== true || this.method === "CONNECT") return this[asked] === true;
     return this.headers.upgrade?.toLowerCase() === "websocket";
   }
 
   set upgrade(value: boolean) {
     this[asked] = value;
+    // As it was when its headers came: Node.js asks again when it has read all, and others may have come behind it by then.
+    this[tooMany] ??= this.socket.destroyed || conversationOn(this.socket)?.isFull === true;
   }
 }
 
-/** Whether a request's connection has as many unanswered ones as it may, or has been cut. */
-export function isTooMany({ socket }: IncomingMessage): boolean {
-  return socket.destroyed || conversationOn(socket)?.isFull === true;
+/** Whether a request's connection had as many unanswered ones as it may, or had been cut, when it came. */
+export function isTooMany(request: IncomingMessage): boolean {
+  return request instanceof ClassroomRequest && request[tooMany] === true;
 }
 
 /** A request's target, of which the absolute form, with a scheme and a host, means the same (RFC 9112, section 3.2.2). */

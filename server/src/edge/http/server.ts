@@ -9,7 +9,7 @@ import { Conversation, conversationOn } from "./conversation.js";
 import { lastAnswer } from "./last-words.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problems.js";
 import { noteRefusal, protocolOf } from "./refused.js";
-import { ClassroomRequest, findMisuse, inOriginForm } from "./requests.js";
+import { ClassroomRequest, findMisuse, inOriginForm, isTooMany } from "./requests.js";
 
 /** Longer than load balancers keep a connection without requests (60 s and less): they close it, not we. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
@@ -102,6 +102,12 @@ export function createLimitedServer(
   // Who asks before it sends a body is told to go on where one is read, and nowhere else.
   server.on("checkContinue", receive);
   server.on("checkExpectation", receive);
+  server.on("upgrade", (request, socket) => {
+    if (isTooMany(request)) refuse("too_many_messages", request);
+    // Else it is for whoever takes upgrades, if there is somebody.
+    else if (server.listenerCount("upgrade") > 1) return;
+    socket.destroy();
+  });
   return server;
 }
 
