@@ -15,7 +15,7 @@ import { Drain } from "./edge/drain.js";
 import { forgetHandshake } from "./edge/engine-io/handshake.js";
 import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
-import { laneTo } from "./edge/delivery-lanes.js";
+import { lanes } from "./edge/delivery-lanes.js";
 import { expire } from "./edge/expire.js";
 import { ClientAddresses } from "./edge/gate/client-addresses.js";
 import { Doorkeeper } from "./edge/gate/doorkeeper.js";
@@ -42,6 +42,7 @@ import type { UnreadRule } from "./edge/wire/unread.js";
 import { openCanary, openCluster, openKeys, openMetrics } from "./open-parts.js";
 import { Counts } from "./telemetry/counts.js";
 import type { Logger } from "./telemetry/log.js";
+import { dropper } from "./telemetry/guard.js";
 import { Refusals } from "./telemetry/refusals.js";
 
 /** A running replica. */
@@ -69,6 +70,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const { nodeId, historyLimit, allowedOrigins } = config;
   const refusals = new Refusals(log);
   const counts = new Counts();
+  const drop = dropper(log);
   const addresses = new ClientAddresses(config.trustProxy, (address) => {
     log.warn(
       { address },
@@ -80,8 +82,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const isDraining = () => drain.isDraining;
   const cluster = openCluster(config, log, refusals, counts);
   const { broker, presence, lease } = cluster;
-  const intake = new Intake(config.limits, refusals);
-  const arrivals = new Arrivals(intake, config.limits.connectTimeoutMs);
+  const intake = new Intake(config.limits, refusals, drop);
+  const arrivals = new Arrivals(intake, config.limits.connectTimeoutMs, drop);
   const Decoder = decoderFor(strangerNoter(refusals));
   const io: ClassroomServer = new SocketServer({
     adapter: cluster.adapter,
@@ -97,14 +99,18 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       refusals.note("slow_reader", whom(client));
     },
   };
-  const plain = new PlainEngine({ heartbeatMs: config.pingIntervalMs, intake }, unread, addresses);
+  const plain = new PlainEngine(
+    { heartbeatMs: config.pingIntervalMs, intake, drop },
+    unread,
+    addresses,
+  );
   const engineIo = new TolerantEngine(
     {
       pingInterval: config.pingIntervalMs,
       pingTimeout: config.pingTimeoutMs,
       upgradeTimeout: config.limits.connectTimeoutMs,
     },
-    { nodeId, intake, arrivals, unread, addresses, log },
+    { nodeId, intake, arrivals, unread, addresses, drop },
   );
   // Socket.IO takes any emitter of `connection`; its types know Engine.IO's only.
   io.bind(plain as unknown as TolerantEngine);
@@ -130,7 +136,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     refusals,
     counts,
     log,
-    laneTo,
+    laneTo: lanes(drop),
     door: arrivals,
     closing: closing.signal,
   });
@@ -164,10 +170,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     tokens,
     isRoomFull: (identity: Identity) => classroom.isRoomFull(identity),
     doorkeeper,
-    turnstile: new Turnstile(log),
+    turnstile: new Turnstile(drop),
     addresses,
     refusals,
-    log,
+    drop,
     leaving: drain.leaving,
   };
   const { limits } = config;

@@ -6,7 +6,7 @@ import type { Config } from "./config/config.js";
 import type { ClientAddresses } from "./edge/gate/client-addresses.js";
 import { remoteKeys } from "./edge/gate/keys/remote-keys.js";
 import { oneKey, type TrustedKeys } from "./edge/gate/token-verifier.js";
-import { guard } from "./edge/guard.js";
+import { guard, type Drop } from "./telemetry/guard.js";
 import { closeOnClientError, createLimitedServer, type ServerLimits } from "./edge/http/server.js";
 import { Canary } from "./telemetry/canary.js";
 import type { Counts } from "./telemetry/counts.js";
@@ -21,7 +21,7 @@ import type { Refusals } from "./telemetry/refusals.js";
 export interface Doors {
   readonly addresses: ClientAddresses;
   readonly refusals: Refusals;
-  readonly log: Logger;
+  readonly drop: Drop;
 }
 
 /** What tokens are checked with; `undefined` where anyone may come in. */
@@ -83,7 +83,7 @@ const SCRAPING: ServerLimits = {
 export async function openMetrics(
   { host, metricsPort }: Config,
   counts: Counts,
-  { addresses, refusals, log }: Doors,
+  { addresses, refusals, drop }: Doors,
   present: Present,
 ): Promise<MetricsServer | undefined> {
   if (metricsPort === undefined) return undefined;
@@ -91,10 +91,11 @@ export async function openMetrics(
     import("./telemetry/prometheus/metrics.js"),
     import("./telemetry/prometheus/server.js"),
   ]);
+  const parts = { addresses, refusals, isDraining: present.isDraining, drop };
   const serverFor = (listener: RequestListener) =>
-    createLimitedServer(SCRAPING, addresses, refusals, present.isDraining, listener).on(
+    createLimitedServer(SCRAPING, parts, listener).on(
       "clientError",
-      guard(log, (_error, socket) => socket, closeOnClientError(refusals)),
+      guard(drop, (_error, socket) => socket, closeOnClientError(refusals)),
     );
   const registry = createRegistry(counts, refusals, present);
   return MetricsServer.listen(registry, serverFor, host, metricsPort);

@@ -2,11 +2,16 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { pino } from "pino";
 import t from "tap";
 import { Turnstile } from "../../server/dist/edge/gate/turnstile.js";
+import { dropper } from "../../server/dist/telemetry/guard.js";
 
 const EACH_MS = 1;
 const COMERS = 200;
 /** Of those who come, as many may be let in before somebody who is there has a turn: 5 ms of them, and one that is late. */
 const MOST_IN_A_TURN = 8;
+
+const connection = {
+  destroy: () => undefined,
+};
 
 function work(): void {
   const until = performance.now() + EACH_MS;
@@ -16,10 +21,10 @@ function work(): void {
 void t.test(
   "those who come at once are let in in turn, and those who are there are served between",
   async (t) => {
-    const turnstile = new Turnstile(pino({ level: "silent" }));
+    const turnstile = new Turnstile(dropper(pino({ level: "silent" })));
     const entered: number[] = [];
     for (let i = 0; i < COMERS; i++) {
-      turnstile.pass(() => {
+      turnstile.pass(connection, () => {
         work();
         entered.push(i);
       });
@@ -40,17 +45,17 @@ void t.test(
 );
 
 void t.test("whoever comes to an idle replica does not wait", async (t) => {
-  const turnstile = new Turnstile(pino({ level: "silent" }));
+  const turnstile = new Turnstile(dropper(pino({ level: "silent" })));
   let hasEntered = false;
-  turnstile.pass(() => {
+  turnstile.pass(connection, () => {
     hasEntered = true;
   });
   t.ok(hasEntered);
   await nextTurn();
   await nextTurn();
-  for (let i = 0; i < 20; i++) turnstile.pass(work);
+  for (let i = 0; i < 20; i++) turnstile.pass(connection, work);
   let isLast = false;
-  turnstile.pass(() => {
+  turnstile.pass(connection, () => {
     isLast = true;
   });
   t.notOk(isLast, "behind those who wait");
@@ -59,10 +64,12 @@ void t.test("whoever comes to an idle replica does not wait", async (t) => {
 });
 
 void t.test("an error costs him who comes in, and nobody who waits behind him", async (t) => {
-  const turnstile = new Turnstile(pino({ level: "silent" }));
+  const turnstile = new Turnstile(dropper(pino({ level: "silent" })));
   const entered: number[] = [];
+  const dropped: number[] = [];
   for (let i = 0; i < COMERS; i++) {
-    turnstile.pass(() => {
+    const connection = { destroy: () => dropped.push(i) };
+    turnstile.pass(connection, () => {
       work();
       if (i % 2 === 0) throw new Error("nobody expected it");
       entered.push(i);
@@ -70,4 +77,5 @@ void t.test("an error costs him who comes in, and nobody who waits behind him", 
   }
   while (turnstile.waiting > 0) await nextTurn();
   t.equal(entered.length, COMERS / 2);
+  t.equal(dropped.length, COMERS / 2);
 });

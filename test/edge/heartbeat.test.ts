@@ -16,7 +16,9 @@ const PINGS = 3;
 /** A heartbeat whose timer the test moves, and who has been called upon. */
 function startHeartbeat(t: Test) {
   mock.timers.enable({ apis: ["setInterval"] });
-  const heartbeat = new Heartbeat(INTERVAL_MS);
+  const heartbeat = new Heartbeat(INTERVAL_MS, (error) => {
+    throw error;
+  });
   t.teardown(() => {
     heartbeat.close();
     mock.timers.reset();

@@ -119,3 +119,17 @@ void t.test("what parses slowly is not parsed, whatever stands in its texts", as
   t.strictSame(await post(`[${EVENT},{"a":[${"0,".repeat(200_000)}0]}]`), [400, "/1"]);
   t.strictSame(await post(`{"a":${"[".repeat(500_000)}`), [400, ""]);
 });
+
+void t.test("of what parses slowly the rest is not waited for, however it is cut", async (t) => {
+  const server = await startServer({ env: { AUTH: "off" } });
+  t.teardown(() => server.stop());
+  // A quotation mark behind a backslash, each in a piece of its own, is none.
+  const pieces = [`[{"event":"a","b":"`, "\\", '"', '[[{{,,"},', "[".repeat(50)];
+  const client = await RawBytes.open(server.url);
+  client.send(
+    requestHead("POST", EVENTS, [...JSON_BODY, "Transfer-Encoding: chunked"]),
+    ...pieces.map((piece) => `${piece.length.toString(16)}\r\n${piece}\r\n`),
+  );
+  await client.ended();
+  t.match(client.received, /^HTTP\/1.1 400 .*"path":"\/1"/s);
+});

@@ -8,6 +8,7 @@ import t, { type Test } from "tap";
 import { connect } from "@inthon/emitter";
 import { ClientAddresses } from "../../server/dist/edge/gate/client-addresses.js";
 import { createLimitedServer } from "../../server/dist/edge/http/server.js";
+import { dropper } from "../../server/dist/telemetry/guard.js";
 import { Refusals } from "../../server/dist/telemetry/refusals.js";
 import { RawBytes, requestHead } from "../helpers/clients/raw-bytes.js";
 import { eventually } from "../helpers/eventually.js";
@@ -91,7 +92,8 @@ void t.test("a connection's requests are done one after the other", async (t) =>
 void t.test(
   "an answer that comes piece by piece, such as a file, is let go of in its time",
   async (t) => {
-    const refusals = new Refusals(pino({ level: "silent" }));
+    const log = pino({ level: "silent" });
+    const refusals = new Refusals(log);
     const limits = {
       headersTimeoutMs: 500,
       requestTimeoutMs: 500,
@@ -106,7 +108,8 @@ void t.test(
       pipeline(endless, response, () => answers.emit("over"));
     };
     const addresses = new ClientAddresses(false);
-    const server = createLimitedServer(limits, addresses, refusals, () => false, listener);
+    const parts = { addresses, refusals, isDraining: () => false, drop: dropper(log) };
+    const server = createLimitedServer(limits, parts, listener);
     await once(server.listen(0, "127.0.0.1"), "listening");
     t.teardown(() => server.close());
     const { port } = server.address() as AddressInfo;

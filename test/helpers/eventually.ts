@@ -6,8 +6,11 @@ const PAUSE_MS = 20;
 /** Asks again and again until the answer is yes: for state that tells nobody when it changes. */
 export async function eventually(ask: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS;
+  // Of who waits: nothing of it is left when it has waited.
+  const late = new Error(`not so within ${String(PATIENCE_MS)} ms`);
+  Error.captureStackTrace(late, eventually);
   while (!(await ask())) {
-    if (Date.now() > deadline) throw new Error(`not so within ${String(PATIENCE_MS)} ms`);
+    if (Date.now() > deadline) throw late;
     await delay(PAUSE_MS);
   }
 }

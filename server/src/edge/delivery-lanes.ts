@@ -1,4 +1,5 @@
 import type { Socket as NetSocket } from "node:net";
+import type { Drop } from "../telemetry/guard.js";
 import type { Batch, Lane } from "../classroom/batch.js";
 import {
   emittedArguments,
@@ -21,15 +22,23 @@ interface MemberSeam {
 interface EngineConnection extends EngineConnectionSeam {
   once(event: "upgrade" | "drain", listener: () => void): void;
   write(packet: string, options: object): void;
+  close(discard: boolean): void;
   cut(): void;
 }
 
-/** The way to a connection of Socket.IO, whichever engine it came by. */
-export function laneTo(socket: object): Lane {
-  const member = socket as MemberSeam;
-  return member.conn instanceof PlainConnection
-    ? new PlainLane(member, member.conn)
-    : new EngineLane(member, member.conn as EngineConnection);
+/**
+ * Makes the way to a connection of Socket.IO, whichever engine it came by.
+ *
+ * @param drop - ends a connection that could not be written to for an error that nobody expected: nobody else of its room
+ *   misses anything
+ */
+export function lanes(drop: Drop): (socket: object) => Lane {
+  return (socket) => {
+    const member = socket as MemberSeam;
+    return member.conn instanceof PlainConnection
+      ? new PlainLane(member, member.conn, drop)
+      : new EngineLane(member, member.conn as EngineConnection, drop);
+  };
 }
 
 function tellListeners(member: MemberSeam, batch: Batch): void {
@@ -40,15 +49,21 @@ function tellListeners(member: MemberSeam, batch: Batch): void {
 class PlainLane implements Lane {
   readonly #member: MemberSeam;
   readonly #connection: PlainConnection;
+  readonly #drop: Drop;
 
-  constructor(member: MemberSeam, connection: PlainConnection) {
+  constructor(member: MemberSeam, connection: PlainConnection, drop: Drop) {
     this.#member = member;
     this.#connection = connection;
+    this.#drop = drop;
   }
 
   write(batch: Batch): void {
-    tellListeners(this.#member, batch);
-    this.#connection.writeBatch(batch);
+    try {
+      tellListeners(this.#member, batch);
+      this.#connection.writeBatch(batch);
+    } catch (error) {
+      this.#drop(error, this.#connection.netSocket);
+    }
   }
 
   gather(): void {
@@ -72,12 +87,14 @@ class PlainLane implements Lane {
 class EngineLane implements Lane {
   readonly #member: MemberSeam;
   readonly #connection: EngineConnection;
+  readonly #drop: Drop;
   #socket: NetSocket | undefined;
   #descriptor = -1;
 
-  constructor(member: MemberSeam, connection: EngineConnection) {
+  constructor(member: MemberSeam, connection: EngineConnection, drop: Drop) {
     this.#member = member;
     this.#connection = connection;
+    this.#drop = drop;
     this.#findSocket();
     if (this.#socket) return;
     connection.once("upgrade", () => {
@@ -86,6 +103,17 @@ class EngineLane implements Lane {
   }
 
   write(batch: Batch): void {
+    try {
+      this.#write(batch);
+    } catch (error) {
+      const destroy = () => {
+        this.#connection.close(true);
+      };
+      this.#drop(error, { destroy });
+    }
+  }
+
+  #write(batch: Batch): void {
     tellListeners(this.#member, batch);
     const connection = this.#connection;
     const socket = this.#socket;

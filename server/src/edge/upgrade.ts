@@ -2,13 +2,12 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { parseAddress, type Identity } from "../classroom/address.js";
 import { urlDetail } from "../classroom/whom.js";
-import type { Logger } from "../telemetry/log.js";
+import { guard, type Drop } from "../telemetry/guard.js";
 import type { Refusals } from "../telemetry/refusals.js";
 import type { ClientAddresses } from "./gate/client-addresses.js";
 import { findFullRoom, type Doorkeeper } from "./gate/doorkeeper.js";
 import { originNotAllowed, type OriginCheck } from "./gate/origins.js";
 import type { SocketTokens } from "./gate/socket-tokens.js";
-import { guard } from "./guard.js";
 import type { Turnstile } from "./gate/turnstile.js";
 import { gatherWrites } from "./wire/gather-writes.js";
 import { goingAway } from "./http/closing.js";
@@ -37,7 +36,7 @@ export interface UpgradeGate {
   readonly turnstile: Turnstile;
   readonly addresses: ClientAddresses;
   readonly refusals: Refusals;
-  readonly log: Logger;
+  readonly drop: Drop;
   /** Aborts when nobody is let in any more. */
   readonly leaving: AbortSignal;
 }
@@ -90,7 +89,7 @@ export function routeUpgrades(
         else if (full) turnAway(full);
         else letIn();
       };
-      gate.turnstile.pass(guard(gate.log, () => socket, enter));
+      gate.turnstile.pass(socket, enter);
     };
     const problem = findProblem(request, isEngineIo, gate);
     if (problem) {
@@ -111,7 +110,7 @@ export function routeUpgrades(
   };
   server.on(
     "upgrade",
-    guard(gate.log, (_request, socket) => socket, come),
+    guard(gate.drop, (_request, socket) => socket, come),
   );
 }
 

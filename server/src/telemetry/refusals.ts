@@ -94,11 +94,13 @@ export class Refusals {
     return this.#totals;
   }
 
-  note(code: RefusalCode, detail: RefusalDetail): void {
+  /** @param detail - or what works it out: under a flood most are not told */
+  note(code: RefusalCode, detail: RefusalDetail | (() => RefusalDetail)): void {
     this.#totals.set(code, (this.#totals.get(code) ?? 0) + 1);
     const untold = this.#sampler.admit(code);
     if (untold === undefined) return;
-    this.#log.info({ ...bounded(detail), code, ...(untold > 0 && { untold }) }, "refused");
+    const known = typeof detail === "function" ? detail() : detail;
+    this.#log.info({ ...bounded(known), code, ...(untold > 0 && { untold }) }, "refused");
   }
 }
 

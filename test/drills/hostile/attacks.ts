@@ -13,6 +13,7 @@ export interface Attack {
 }
 
 const FAT = `/ws/session/${FAT_SESSION}/student/`;
+const QUIET = "/ws/session/quiet/student/";
 const SOCKET_IO = "?EIO=4&transport=websocket";
 const PING_MESSAGE = frame("text", '{"type":"ping"}');
 const closed = (socket: { once(event: "close", listener: () => void): unknown }) =>
@@ -198,7 +199,8 @@ export const ATTACKS: readonly Attack[] = [
     env: { TRUST_PROXY: "127.0.0.0/8" },
     run: (target) =>
       always(5_000, async () => {
-        const socket = await upgrade(target, FAT);
+        // Where little is told: a thousand students of the other room would be served for what they are.
+        const socket = await upgrade(target, QUIET);
         socket?.resume();
         if (socket) await closed(socket);
         await pause(1_000);
@@ -227,6 +229,15 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: "handshakes that are refused",
+    run: (target) =>
+      always(200, async () => {
+        const socket = await upgrade(target, "/ws/session/bad.id/student/?EIO=3");
+        socket?.resume();
+        if (socket) await closed(socket);
+      }),
+  },
+  {
+    name: "handshakes that are no HTTP",
     run: (target) =>
       always(200, async () => {
         const socket = await upgrade(target, "/ws/session/bad id/student/?EIO=3");

@@ -29,7 +29,12 @@ export class TokenGate {
     this.#expiries = new Expiries((socket) => {
       // It ends in the ordinary way: that is a reason, and no refusal.
       endsBecause(socket.conn, "token_expired");
-      tokens.expire(socket);
+      try {
+        tokens.expire(socket);
+      } catch (error) {
+        // Those whose tokens run out with it are ended all the same.
+        log.error({ err: error }, "a connection did not end with its token");
+      }
     });
   }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Door } from "../../classroom/classroom.js";
+import type { Drop } from "../../telemetry/guard.js";
 import type { Intake } from "../intake/intake.js";
 import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
 
@@ -44,6 +45,10 @@ class Arrival implements Beating {
     }
     stopBeating(this);
     this.#intake.refuse("connect_timeout", this.#connection);
+    this.close();
+  }
+
+  close(): void {
     this.#connection.close();
   }
 }
@@ -54,12 +59,18 @@ class Arrival implements Beating {
  */
 export class Arrivals implements Door {
   readonly #intake: Intake;
-  readonly #wheel: Heartbeat;
+  readonly #wheel: Heartbeat<Arrival>;
 
   /** @param connectTimeoutMs - who has not said in this time who it is goes; who was refused, in at most twice of it */
-  constructor(intake: Intake, connectTimeoutMs: number) {
+  constructor(intake: Intake, connectTimeoutMs: number, drop: Drop) {
     this.#intake = intake;
-    this.#wheel = new Heartbeat(connectTimeoutMs);
+    this.#wheel = new Heartbeat(connectTimeoutMs, (error, known) => {
+      drop(error, {
+        destroy: () => {
+          known.close();
+        },
+      });
+    });
   }
 
   add(connection: object): void {

@@ -9,7 +9,7 @@ import { beginsAs } from "./decoder.js";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./connection.js";
 import { endsBecause } from "../../classroom/connection-log.js";
 import type { Client } from "../../classroom/whom.js";
-import type { Logger } from "../../telemetry/log.js";
+import type { Drop } from "../../telemetry/guard.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { limitReading, type Intake } from "../intake/intake.js";
 import { WebSocketIntake } from "../intake/websocket-intake.js";
@@ -74,7 +74,7 @@ interface ConnectionSeam extends Beating, EngineConnectionSeam {
   /** Whether it was given a WebSocket beside its long polling: one comes with a connection, which is all that is counted. */
   hasTriedToUpgrade?: boolean;
   sendPacket(type: "ping"): void;
-  close(): void;
+  close(discard?: boolean): void;
   resetPingTimeout(): void;
   on(event: "close", listener: (this: ConnectionSeam) => void): void;
 }
@@ -82,12 +82,12 @@ interface ConnectionSeam extends Beating, EngineConnectionSeam {
 /** Engine.IO closes a connection on a frame that is not Engine.IO. The contract ignores such a frame. */
 export class TolerantEngine extends EngineServer {
   readonly #nodeId: string;
-  readonly #heartbeat: Heartbeat;
+  readonly #heartbeat: Heartbeat<ConnectionSeam>;
   readonly #unread: UnreadLimit;
   readonly #addresses: Pick<ClientAddresses, "of">;
   readonly #intake: Intake;
   readonly #arrivals: Arrivals;
-  readonly #log: Pick<Logger, "error">;
+  readonly #drop: Drop;
   #isClosed = false;
 
   /** @param nodeId - put in front of each connection's Engine.IO id, so that a client can tell which replica it is on */
@@ -99,7 +99,7 @@ export class TolerantEngine extends EngineServer {
       arrivals: Arrivals;
       unread: UnreadRule;
       addresses: Pick<ClientAddresses, "of">;
-      log: Pick<Logger, "error">;
+      drop: Drop;
     },
   ) {
     const { nodeId, intake, arrivals } = parts;
@@ -110,8 +110,14 @@ export class TolerantEngine extends EngineServer {
     this.#addresses = parts.addresses;
     this.#intake = intake;
     this.#arrivals = arrivals;
-    this.#log = parts.log;
-    this.#heartbeat = new Heartbeat(options.pingInterval);
+    this.#drop = parts.drop;
+    this.#heartbeat = new Heartbeat(options.pingInterval, (error, connection) => {
+      this.#drop(error, {
+        destroy: () => {
+          connection.close(true);
+        },
+      });
+    });
     const { ws } = this as unknown as UpgradeSeam;
     limitClosing(ws);
     limitReading(ws, intake.maxConnectFrameBytes);
@@ -185,8 +191,7 @@ export class TolerantEngine extends EngineServer {
       await super.handshake(...args);
     } catch (error) {
       const [, request] = args;
-      this.#log.error({ err: error }, "a connection was dropped: an error that nobody expected");
-      request.socket.destroy();
+      this.#drop(error, request.socket);
     }
   }
 

@@ -77,6 +77,10 @@ export class PollingIntake implements Waiting {
     return undefined;
   }
 
+  destroy(): void {
+    this.#transport.emit("error", new Error("an error that nobody expected"));
+  }
+
   /** @internal A body is about to come. */
   onBody(request: TransportRequest): void {
     const maxBytes = this.#transport.maxHttpBufferSize;

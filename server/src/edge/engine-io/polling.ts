@@ -1,9 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { DEFAULT_PATH, parseAddress, type Identity } from "../../classroom/address.js";
-import type { Logger } from "../../telemetry/log.js";
 import { findFullRoom, type Doorkeeper } from "../gate/doorkeeper.js";
-import { guard } from "../guard.js";
 import { goingAway } from "../http/closing.js";
 import type { Http } from "../http/fastify.js";
 import { rawSocket, type EngineConnectionSeam } from "./connection.js";
@@ -30,7 +28,6 @@ export interface PollingGate {
   readonly isRoomFull: (identity: Identity) => boolean;
   readonly doorkeeper: Doorkeeper;
   readonly turnstile: Turnstile;
-  readonly log: Logger;
   /** Aborts when nobody is let in any more. */
   readonly leaving: AbortSignal;
 }
@@ -91,7 +88,7 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler, gate: Pollin
           if (problem) void reply.send(problem);
           else handle();
         };
-        gate.turnstile.pass(guard(gate.log, () => request.raw.socket, enter));
+        gate.turnstile.pass(request.raw.socket, enter);
       });
     }
     done();

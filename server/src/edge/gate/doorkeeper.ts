@@ -2,9 +2,8 @@ import type { EventEmitter } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import { parseAddress, type Identity } from "../../classroom/address.js";
-import type { Logger } from "../../telemetry/log.js";
+import { guard, type Drop } from "../../telemetry/guard.js";
 import type { FullPlace, Refusals } from "../../telemetry/refusals.js";
-import { guard } from "../guard.js";
 import { HttpProblem } from "../http/problems.js";
 import type { ClientAddresses } from "./client-addresses.js";
 import { NOBODYS, Owners, type Owner, type Place } from "./owners.js";
@@ -63,7 +62,7 @@ export class Doorkeeper {
   }
 
   /** Counts the sockets of a server. One too many is cut, without a word, as it has asked for nothing yet. */
-  watch(server: Server, log: Logger): void {
+  watch(server: Server, drop: Drop): void {
     const come = (socket: Socket) => {
       const name = this.#addresses.ownerOfPeer(socket.remoteAddress);
       const owner = name === undefined ? undefined : this.#owners.find(name);
@@ -82,7 +81,7 @@ export class Doorkeeper {
     };
     server.on(
       "connection",
-      guard(log, (socket) => socket, come),
+      guard(drop, (socket) => socket, come),
     );
   }
 

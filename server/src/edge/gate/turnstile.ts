@@ -1,7 +1,13 @@
-import type { Logger } from "../../telemetry/log.js";
+import type { Destroyable, Drop } from "../../telemetry/guard.js";
 
 /** How much of a turn of the event loop goes to those who come, in milliseconds, before those who are there have theirs. */
 const SHARE_MS = 5;
+
+/** Who wants to come in. */
+interface Comer {
+  readonly connection: Destroyable;
+  readonly enter: () => void;
+}
 
 /**
  * Lets people in one after the other, in the order in which they came, and so many in a turn of the event loop that
@@ -9,13 +15,13 @@ const SHARE_MS = 5;
  * refused. How many wait is limited by who counts their sockets.
  */
 export class Turnstile {
-  readonly #log: Pick<Logger, "error">;
-  #waiting: (() => void)[] = [];
+  readonly #drop: Drop;
+  #waiting: Comer[] = [];
   #spentMs = 0;
   #isTurning = false;
 
-  constructor(log: Pick<Logger, "error">) {
-    this.#log = log;
+  constructor(drop: Drop) {
+    this.#drop = drop;
   }
 
   /** How many wait. */
@@ -23,10 +29,14 @@ export class Turnstile {
     return this.#waiting.length;
   }
 
-  /** @param enter - called in this turn, or a later one. By then, whoever wanted to come in may have gone. */
-  pass(enter: () => void): void {
-    if (this.#waiting.length === 0 && this.#spentMs < SHARE_MS) this.#let(enter);
-    else this.#waiting.push(enter);
+  /**
+   * @param connection - dropped where there is an error as it comes in
+   * @param enter - called in this turn, or a later one. By then, whoever wanted to come in may have gone.
+   */
+  pass(connection: Destroyable, enter: () => void): void {
+    const comer = { connection, enter };
+    if (this.#waiting.length === 0 && this.#spentMs < SHARE_MS) this.#let(comer);
+    else this.#waiting.push(comer);
     if (this.#isTurning) return;
     this.#isTurning = true;
     setImmediate(() => {
@@ -37,10 +47,10 @@ export class Turnstile {
   #turn(): void {
     this.#spentMs = 0;
     let count = 0;
-    for (const enter of this.#waiting) {
+    for (const comer of this.#waiting) {
       if (this.#spentMs >= SHARE_MS) break;
       count++;
-      this.#let(enter);
+      this.#let(comer);
     }
     this.#waiting = this.#waiting.slice(count);
     this.#isTurning = this.#spentMs > 0;
@@ -50,13 +60,13 @@ export class Turnstile {
     });
   }
 
-  #let(enter: () => void): void {
+  #let({ connection, enter }: Comer): void {
     const startedAt = performance.now();
     try {
       enter();
     } catch (error) {
-      // Those who wait behind him come in, and the process lives.
-      this.#log.error({ err: error }, "somebody was not let in: an error that nobody expected");
+      // Those who wait behind it come in all the same.
+      this.#drop(error, connection);
     }
     this.#spentMs += performance.now() - startedAt;
   }

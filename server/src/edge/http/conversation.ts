@@ -96,6 +96,10 @@ export class Conversation implements Waiting {
     return undefined;
   }
 
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
   /**
    * Whose turn it is. An answer that has no socket yet may never get one, as the one before it may be the last: it would
    * not emit `close`, by which whoever begins it lets go of what it takes up.

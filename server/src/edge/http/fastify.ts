@@ -1,12 +1,12 @@
 import cors, { type FastifyCorsOptions } from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import { fastify, type FastifyBaseLogger, type FastifyError, type FastifyInstance } from "fastify";
+import { dropper, guard } from "../../telemetry/guard.js";
 import type { Logger } from "../../telemetry/log.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import type { Doorkeeper } from "../gate/doorkeeper.js";
 import { checkOrigin, matchOrigins, originNotAllowed, type OriginCheck } from "../gate/origins.js";
-import { guard } from "../guard.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE, type ProblemCode } from "./problems.js";
 import { noteRefusal, pathOf, protocolOf } from "./refused.js";
 import { closeOnClientError, createLimitedServer, type ServerLimits } from "./server.js";
@@ -26,17 +26,16 @@ export interface HttpOptions {
 
 /** The HTTP server, with errors as problems, security headers and CORS. */
 export function createHttp(log: Logger, options: HttpOptions) {
-  const { allowedOrigins, limits, addresses, refusals, doorkeeper, isDraining } = options;
+  const { allowedOrigins, limits, refusals, doorkeeper } = options;
+  const drop = dropper(log);
   const sendProblem = problemSender(options);
   const http = fastify({
     serverFactory: (listener) => {
-      // What a listener throws is caught by nobody else.
-      const listen = guard<Parameters<typeof listener>>(log, ({ socket }) => socket, listener);
-      const server = createLimitedServer(limits, addresses, refusals, isDraining, listen);
-      doorkeeper.watch(server, log);
+      const server = createLimitedServer(limits, { ...options, drop }, listener);
+      doorkeeper.watch(server, drop);
       return server;
     },
-    clientErrorHandler: guard(log, (_error, socket) => socket, closeOnClientError(refusals)),
+    clientErrorHandler: guard(drop, (_error, socket) => socket, closeOnClientError(refusals)),
     // Fastify would log two lines for each request.
     loggerInstance: log.child(
       {},

@@ -55,7 +55,7 @@ export function noteRefusal(
   const refusal = cause instanceof TokenError ? refusalOf(cause) : COUNTED[problem.code];
   if (!refusal) return;
   const { url = "", headers } = request;
-  refusals.note(refusal, {
+  refusals.note(refusal, () => ({
     ...urlDetail(url),
     ...sessionIn(url),
     ...known,
@@ -64,7 +64,7 @@ export function noteRefusal(
     ...(refusal === "origin_not_allowed" && { origin: headers.origin }),
     ...(NOWHERE.has(refusal) && { path: pathOf(url) }),
     why: problem.detail,
-  });
+  }));
 }
 
 /** By what the client of a request over HTTP wants to connect, if it does. */

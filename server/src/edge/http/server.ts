@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { urlDetail } from "../../classroom/whom.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
+import { guard, type Drop } from "../../telemetry/guard.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { WaitingList } from "../intake/waiting-list.js";
 import { Answer, UnreadAnswers, type AnswersHome } from "./answer.js";
@@ -31,16 +33,22 @@ export interface ServerLimits {
   readonly requestsBurst: number;
 }
 
+export interface ServerParts {
+  readonly addresses: ClientAddresses;
+  readonly refusals: Refusals;
+  /** Whether each answer is the last one on its connection. */
+  readonly isDraining: () => boolean;
+  readonly drop: Drop;
+}
+
 /**
  * An HTTP server on which a request has its time, and a connection its share.
  *
- * @param isDraining - whether each answer is the last one on its connection
+ * @param listener - its errors are caught by nobody else, and cost the connection
  */
 export function createLimitedServer(
   limits: ServerLimits,
-  addresses: ClientAddresses,
-  refusals: Refusals,
-  isDraining: () => boolean,
+  { addresses, refusals, isDraining, drop }: ServerParts,
   listener: RequestListener,
 ): Server {
   const { headersTimeoutMs, requestTimeoutMs } = limits;
@@ -58,8 +66,9 @@ export function createLimitedServer(
   };
   const conversing = {
     rate: { perS: limits.requestsPerS, burst: limits.requestsBurst },
-    waiting: new WaitingList(),
+    waiting: new WaitingList(drop),
   };
+  const listen = guard<Parameters<RequestListener>>(drop, ({ socket }) => socket, listener);
   const receive = (request: IncomingMessage, response: InstanceType<typeof Answer>) => {
     const { socket } = request;
     if (socket.destroyed) return;
@@ -69,7 +78,7 @@ export function createLimitedServer(
       begin: () => {
         const problem = findMisuse(request);
         if (!problem) {
-          listener(request, response);
+          listen(request, response);
           return;
         }
         const whence = { request, address: addresses.of(request), protocol: protocolOf(request) };
@@ -102,12 +111,16 @@ export function createLimitedServer(
   // Who asks before it sends a body is told to go on where one is read, and nowhere else.
   server.on("checkContinue", receive);
   server.on("checkExpectation", receive);
-  server.on("upgrade", (request, socket) => {
+  const takeUpgrade = (request: IncomingMessage, socket: Duplex) => {
     if (isTooMany(request)) refuse("too_many_messages", request);
     // Else it is for whoever takes upgrades, if there is somebody.
     else if (server.listenerCount("upgrade") > 1) return;
     socket.destroy();
-  });
+  };
+  server.on(
+    "upgrade",
+    guard(drop, (_request, socket) => socket, takeUpgrade),
+  );
   return server;
 }
 

@@ -1,5 +1,6 @@
 import type { WebSocketServer } from "ws";
 import { whom, type Client } from "../../classroom/whom.js";
+import type { Drop } from "../../telemetry/guard.js";
 import type { RefusalCode, Refusals } from "../../telemetry/refusals.js";
 import type { MessageRate } from "./allowance.js";
 import { Bodies } from "./bodies.js";
@@ -34,11 +35,12 @@ export class Intake {
   /** Bytes of a frame until the client has said who it is, and afterwards. */
   readonly maxConnectFrameBytes: number;
   readonly maxFrameBytes: number;
-  readonly waiting = new WaitingList();
+  readonly waiting: WaitingList;
   readonly bodies: Bodies;
   readonly #refusals: Refusals;
 
-  constructor(limits: IntakeLimits, refusals: Refusals) {
+  constructor(limits: IntakeLimits, refusals: Refusals, drop: Drop) {
+    this.waiting = new WaitingList(drop);
     this.rate = { perS: limits.messagesPerS, burst: limits.messagesBurst };
     this.maxConnectFrameBytes = limits.maxConnectFrameBytes;
     this.maxFrameBytes = limits.maxFrameBytes;

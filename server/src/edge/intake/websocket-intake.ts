@@ -105,6 +105,10 @@ export class WebSocketIntake implements Waiting {
     return undefined;
   }
 
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
   /** @internal @returns whether the message that has come is to be heard */
   onMessage(): boolean {
     if (this.#isCut) return false;

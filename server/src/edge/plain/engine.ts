@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { endsBecause } from "../../classroom/connection-log.js";
+import type { Drop } from "../../telemetry/guard.js";
 import { chooseProtocol } from "../gate/carried-token.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { prepareQuery } from "../request-query.js";
@@ -20,7 +21,7 @@ const CONNECT_PACKET = "0";
 export class PlainEngine extends EventEmitter {
   readonly #server: WebSocketServer;
   readonly #home: PlainHome;
-  readonly #heartbeat: Heartbeat;
+  readonly #heartbeat: Heartbeat<PlainConnection>;
 
   readonly #intake: Intake;
 
@@ -29,7 +30,7 @@ export class PlainEngine extends EventEmitter {
    *   gone
    */
   constructor(
-    { heartbeatMs, intake }: { heartbeatMs: number; intake: Intake },
+    { heartbeatMs, intake, drop }: { heartbeatMs: number; intake: Intake; drop: Drop },
     unread: UnreadRule,
     addresses: Pick<ClientAddresses, "of">,
   ) {
@@ -44,7 +45,9 @@ export class PlainEngine extends EventEmitter {
     });
     limitClosing(this.#server);
     limitReading(this.#server, intake.maxFrameBytes);
-    this.#heartbeat = new Heartbeat(heartbeatMs);
+    this.#heartbeat = new Heartbeat(heartbeatMs, (error, { netSocket }) => {
+      drop(error, netSocket);
+    });
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

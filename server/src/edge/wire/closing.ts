@@ -15,7 +15,9 @@ export function limitClosing(server: WebSocketServer): void {
 }
 
 /** Those that `ws` does not close by itself: nobody else waits here, so that there is no timer where all goes well. */
-const halfClosed = new WaitingList();
+const halfClosed = new WaitingList((error) => {
+  process.emitWarning(error instanceof Error ? error : String(error));
+});
 
 /** Ends a WebSocket in any case: its client has the time of a closing handshake, and is cut then. */
 export function closeInTime(webSocket: WebSocket, code?: number, why?: string): void {
@@ -34,5 +36,5 @@ export function cutHalfClosed(webSocket: WebSocket): void {
     webSocket.terminate();
     return undefined;
   };
-  halfClosed.add({ waitsUntil: cut }, performance.now() + CLOSE_TIMEOUT_MS);
+  halfClosed.add({ waitsUntil: cut, destroy: cut }, performance.now() + CLOSE_TIMEOUT_MS);
 }

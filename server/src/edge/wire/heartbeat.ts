@@ -13,20 +13,28 @@ const SLOTS = 64;
  * Calls upon many, each once in an interval: with one timer for all of them, and spread over the interval. Ten thousand
  * pings at once would hold up everything else for tens of milliseconds.
  */
-export class Heartbeat {
-  readonly #slots = Array.from({ length: SLOTS }, () => new Set<Beating>());
+export class Heartbeat<Member extends Beating = Beating> {
+  readonly #slots = Array.from({ length: SLOTS }, () => new Set<Member>());
   readonly #timer: NodeJS.Timeout;
   #turn = 0;
 
-  constructor(intervalMs: number) {
+  /** @param drop - ends the connection of a member in whose beat there was an error */
+  constructor(intervalMs: number, drop: (error: unknown, member: Member) => void) {
     this.#timer = setInterval(() => {
       this.#turn = (this.#turn + 1) % SLOTS;
-      for (const member of this.#slots[this.#turn] ?? []) member.beat();
+      for (const member of this.#slots[this.#turn] ?? []) {
+        try {
+          member.beat();
+        } catch (error) {
+          stopBeating(member);
+          drop(error, member);
+        }
+      }
     }, intervalMs / SLOTS).unref();
   }
 
   /** Its first beat is one interval from now. */
-  add(member: Beating): void {
+  add(member: Member): void {
     member.slot = this.#slots[this.#turn];
     member.slot?.add(member);
   }

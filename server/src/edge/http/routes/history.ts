@@ -14,7 +14,6 @@ import {
   type Broker,
   type HistoryPage,
   type PageLimit,
-  type RoomEvent,
 } from "../../../cluster/ports.js";
 import { untilDoneWithin } from "../../../cluster/retry.js";
 import { isInHistory } from "../../../cluster/standing.js";
@@ -30,6 +29,9 @@ const MAX_LIMIT = 1_000;
 const READ_TIMEOUT_MS = 3_000;
 /** A page is put together from so many bytes at once. */
 const PIECE_BYTES = 128 * 1024;
+/** As Fastify says it. */
+const JSON_CONTENT_TYPE = "application/json; charset=utf-8";
+const COMMA = Buffer.from(",");
 /** Before every event of every epoch. */
 const THE_BEGINNING: Position = { epoch: 0, n: 0 };
 /** What somebody gets who has gone. */
@@ -41,7 +43,7 @@ interface HistoryQuery {
   limit?: string;
 }
 
-/** What `GET /sessions/:session_id/events` answers. */
+/** What `GET /sessions/:session_id/events` answers, but for its `events`: `{ offset, event }` for each. */
 interface HistoryAnswer {
   session_id: SessionId;
   role: Role;
@@ -49,7 +51,13 @@ interface HistoryAnswer {
   head: Offset;
   /** Whether every event after `after` is in the answer, up to its limit; else the history does not reach back to it. */
   complete: boolean;
-  events: { offset: Offset; event: RoomEvent["event"] }[];
+}
+
+/** What has been read, as it is answered: each piece was encoded when it came, as all of them at once would hold everybody else up. */
+interface Reading {
+  readonly head: Position;
+  readonly isComplete: boolean;
+  readonly pieces: readonly Buffer[];
 }
 
 /**
@@ -71,7 +79,7 @@ export function historyRoutes(
   http.get<{ Params: SessionParams; Querystring: HistoryQuery }>(
     "/sessions/:session_id/events",
     { onRequest: options.authorize },
-    async (request): Promise<HistoryAnswer> => {
+    async (request, reply) => {
       const sessionId = sessionIdOf(request);
       const { role, after, limit } = readQuery(request.query);
       const room = roomName(sessionId, role);
@@ -80,18 +88,18 @@ export function historyRoutes(
         const look: Look = (from, most) =>
           socket.destroyed ? Promise.resolve(NOTHING) : broker.look(room, from, most);
         const most = { events: limit, bytes: options.pageBytes };
-        const { head, isComplete, events } = await options.readings.among(request, (inTurn) =>
+        const { head, isComplete, pieces } = await options.readings.among(request, (inTurn) =>
           untilDoneWithin(READ_TIMEOUT_MS, () =>
             inTurn(() => options.historyReadSeconds.time(readAfter(look, after, most))),
           ),
         );
-        return {
+        const answer = {
           session_id: sessionId,
           role,
           head: formatOffset(head),
           complete: isComplete,
-          events: events.map(({ offset, event }) => ({ offset, event })),
         };
+        return await reply.type(JSON_CONTENT_TYPE).send(toJson(answer, pieces));
       } catch (cause) {
         throw cause instanceof HttpProblem ? cause : unavailable(cause);
       }
@@ -103,7 +111,11 @@ export function historyRoutes(
 type Look = (after: Position, limit: PageLimit) => Promise<HistoryPage>;
 
 /** What comes after a position; where the history does not reach back to it, all that there is. */
-async function readAfter(look: Look, after: Position | undefined, limit: PageLimit) {
+async function readAfter(
+  look: Look,
+  after: Position | undefined,
+  limit: PageLimit,
+): Promise<Reading> {
   // Who has seen nothing, of a history that there was not yet, begins at the beginning.
   const isBeginning = !after || (after.epoch === 0 && after.n === 0);
   let page = await look(after ?? THE_BEGINNING, pieceOf(limit));
@@ -111,23 +123,37 @@ async function readAfter(look: Look, after: Position | undefined, limit: PageLim
   if (!isReachable) page = await look(THE_BEGINNING, pieceOf(limit));
   const from = isReachable && after ? after : THE_BEGINNING;
   const first = page.events[0]?.position.n ?? page.head.n + 1;
-  const events = page.events.filter(isReadable);
+  const pieces = encode(page);
   let left = less(limit, page);
   for (let last = page.events.at(-1); last && last.position.n < page.head.n;) {
     // Who reads on from the last event of an answer needs one.
-    if ((left.events <= 0 || left.bytes <= 0) && events.length > 0) break;
+    if ((left.events <= 0 || left.bytes <= 0) && pieces.length > 0) break;
     const next = await look(last.position, pieceOf(left));
     // What has been forgotten meanwhile is missed by whoever reads on, who is told so.
     if (next.events[0]?.position.n !== last.position.n + 1) break;
     // One event is in it in any case: it may be too much.
-    const isTooMuch = events.length > 0 && bytesOf(next) > left.bytes;
+    const isTooMuch = pieces.length > 0 && bytesOf(next) > left.bytes;
     if (isTooMuch) break;
     page = next;
-    events.push(...page.events.filter(isReadable));
+    pieces.push(...encode(page));
     left = less(left, page);
     last = page.events.at(-1);
   }
-  return { head: page.head, events, isComplete: isReachable && first === from.n + 1 };
+  return { head: page.head, pieces, isComplete: isReachable && first === from.n + 1 };
+}
+
+/** @returns the events of a page as JSON, with commas between them; nothing where there are none */
+function encode({ events }: HistoryPage): Buffer[] {
+  const texts = events
+    .filter(isReadable)
+    .map(({ offset, event }) => JSON.stringify({ offset, event }));
+  return texts.length === 0 ? [] : [Buffer.from(texts.join(","))];
+}
+
+function toJson(answer: HistoryAnswer, pieces: readonly Buffer[]): Buffer {
+  const head = JSON.stringify(answer).slice(0, -1);
+  const events = pieces.flatMap((piece, index) => (index === 0 ? [piece] : [COMMA, piece]));
+  return Buffer.concat([Buffer.from(`${head},"events":[`), ...events, Buffer.from("]}")]);
 }
 
 /** What Redis is asked for in one go: whatever else it is asked for waits until that has come. */
