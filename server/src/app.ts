@@ -34,6 +34,7 @@ import { shortenHandshakes } from "./edge/engine-io/prototypes.js";
 import { sessionRoutes } from "./edge/http/routes/sessions.js";
 import { acceptEvents, decoderFor } from "./edge/engine-io/decoder.js";
 import { Arrivals, hasArrived } from "./edge/engine-io/arrivals.js";
+import { Pace, type PaceLimits } from "./edge/intake/pace.js";
 import { Intake } from "./edge/intake/intake.js";
 import { TolerantEngine } from "./edge/engine-io/engine.js";
 import { noteStrayRequests, strangerNoter } from "./edge/engine-io/stray-requests.js";
@@ -62,6 +63,9 @@ export interface App {
 /** What a leaving replica waits for changes of presence that are under way. */
 const PRESENCE_CLOSE_TIMEOUT_MS = 3_000;
 
+/** More than a school that comes back to a full replica, each client once in some seconds. */
+const REFUSING: PaceLimits = { perS: 1_000, burst: 100, maxWaiting: 4_096 };
+
 /** What a reader over HTTP waits for Redis, to answer or to be back. */
 const READ_TIMEOUT_MS = 3_000;
 
@@ -71,6 +75,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const refusals = new Refusals(log);
   const counts = new Counts();
   const drop = dropper(log);
+  const refusing = new Pace(REFUSING, drop);
   const addresses = new ClientAddresses(config.trustProxy, (address) => {
     log.warn(
       { address },
@@ -171,6 +176,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     isRoomFull: (identity: Identity) => classroom.isRoomFull(identity),
     doorkeeper,
     turnstile: new Turnstile(drop),
+    refusing,
     addresses,
     refusals,
     drop,
@@ -183,6 +189,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     addresses,
     doorkeeper,
     refusals,
+    refusing,
     isDraining,
   });
   refuseWhenClosing(http, closing.signal);

@@ -6,6 +6,7 @@ import type { Config } from "./config/config.js";
 import type { ClientAddresses } from "./edge/gate/client-addresses.js";
 import { remoteKeys } from "./edge/gate/keys/remote-keys.js";
 import { oneKey, type TrustedKeys } from "./edge/gate/token-verifier.js";
+import type { Pace } from "./edge/intake/pace.js";
 import { guard, type Drop } from "./telemetry/guard.js";
 import { closeOnClientError, createLimitedServer, type ServerLimits } from "./edge/http/server.js";
 import { Canary } from "./telemetry/canary.js";
@@ -21,6 +22,7 @@ import type { Refusals } from "./telemetry/refusals.js";
 export interface Doors {
   readonly addresses: ClientAddresses;
   readonly refusals: Refusals;
+  readonly refusing: Pace;
   readonly drop: Drop;
 }
 
@@ -83,7 +85,7 @@ const SCRAPING: ServerLimits = {
 export async function openMetrics(
   { host, metricsPort }: Config,
   counts: Counts,
-  { addresses, refusals, drop }: Doors,
+  { addresses, refusals, refusing, drop }: Doors,
   present: Present,
 ): Promise<MetricsServer | undefined> {
   if (metricsPort === undefined) return undefined;
@@ -95,7 +97,7 @@ export async function openMetrics(
   const serverFor = (listener: RequestListener) =>
     createLimitedServer(SCRAPING, parts, listener).on(
       "clientError",
-      guard(drop, (_error, socket) => socket, closeOnClientError(refusals)),
+      guard(drop, (_error, socket) => socket, closeOnClientError(refusals, refusing)),
     );
   const registry = createRegistry(counts, refusals, present);
   return MetricsServer.listen(registry, serverFor, host, metricsPort);

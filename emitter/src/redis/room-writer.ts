@@ -46,9 +46,9 @@ export class RoomWriter {
   readonly #clock: RedisClock;
   readonly #renewMs: number;
   readonly #room: RoomName;
-  readonly #guessedKeys: string[];
-  readonly #keys: string[];
-  readonly #packets: PacketEncoder;
+  // Made when they are needed: many thousand rooms are remembered, and of most only the teacher's presence is told.
+  #guessedKeys: string[] | undefined;
+  #packets: PacketEncoder | undefined;
   #announcements: PacketEncoder | undefined;
   #pending: Entry[] = [];
   #guess: Guess | undefined;
@@ -76,15 +76,6 @@ export class RoomWriter {
     this.#clock = clock;
     this.#renewMs = renewMs;
     this.#room = room;
-    this.#guessedKeys = [historyKey(room), newKeysKey(room), olderKeysKey(room)];
-    this.#keys = [
-      ...this.#guessedKeys,
-      epochsKey(room),
-      idempotencyKeysKey(room),
-      announcedKey(room),
-      longEventsKey(room),
-    ];
-    this.#packets = new PacketEncoder(room, false);
   }
 
   /** @returns whether it is the first one since the last flush */
@@ -129,8 +120,10 @@ export class RoomWriter {
 
   /** @returns how many of the entries it took */
   #sendGuessed(entries: readonly Entry[], guess: Guess): number {
-    const call = guessedCall(entries, guess, this.#answered?.n ?? 0, this.#packets, this.#clock);
-    const options = { keys: this.#guessedKeys, arguments: call.arguments };
+    const encoder = (this.#packets ??= new PacketEncoder(this.#room, false));
+    const call = guessedCall(entries, guess, this.#answered?.n ?? 0, encoder, this.#clock);
+    const keys = (this.#guessedKeys ??= guessedKeysOf(this.#room));
+    const options = { keys, arguments: call.arguments };
     const taken = this.#take(entries, call);
     const { incarnation } = guess;
     const sentBefore = this.#sent;
@@ -160,7 +153,7 @@ export class RoomWriter {
     const announces = first !== undefined && isAnnouncement(first);
     const encoder = announces
       ? (this.#announcements ??= new PacketEncoder(this.#room, true))
-      : this.#packets;
+      : (this.#packets ??= new PacketEncoder(this.#room, false));
     const call = plainCall(
       entries,
       encoder,
@@ -169,7 +162,7 @@ export class RoomWriter {
       this.#knownEpoch,
       this.#answered ? formatOffset(this.#answered) : "",
     );
-    const options = { keys: this.#keys, arguments: call.arguments };
+    const options = { keys: keysOf(this.#room), arguments: call.arguments };
     const taken = this.#take(entries, call);
     const sentBefore = this.#sent;
     const sentAt = performance.now();
@@ -257,6 +250,22 @@ export class RoomWriter {
     const reason = toEmitterError(error);
     for (const { answer } of entries) answer.fail(reason);
   }
+}
+
+/** KEYS of `publish-guessed.lua`. */
+function guessedKeysOf(room: RoomName): string[] {
+  return [historyKey(room), newKeysKey(room), olderKeysKey(room)];
+}
+
+/** KEYS of `publish.lua`. */
+function keysOf(room: RoomName): string[] {
+  return [
+    ...guessedKeysOf(room),
+    epochsKey(room),
+    idempotencyKeysKey(room),
+    announcedKey(room),
+    longEventsKey(room),
+  ];
 }
 
 /** Calls that go on with each other become one. */

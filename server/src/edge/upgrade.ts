@@ -8,6 +8,7 @@ import type { ClientAddresses } from "./gate/client-addresses.js";
 import { findFullRoom, type Doorkeeper } from "./gate/doorkeeper.js";
 import { originNotAllowed, type OriginCheck } from "./gate/origins.js";
 import type { SocketTokens } from "./gate/socket-tokens.js";
+import type { Pace } from "./intake/pace.js";
 import type { Turnstile } from "./gate/turnstile.js";
 import { gatherWrites } from "./wire/gather-writes.js";
 import { goingAway } from "./http/closing.js";
@@ -34,6 +35,8 @@ export interface UpgradeGate {
   readonly isRoomFull: (identity: Identity) => boolean;
   readonly doorkeeper: Doorkeeper;
   readonly turnstile: Turnstile;
+  /** At which those are answered who are not let in. */
+  readonly refusing: Pace;
   readonly addresses: ClientAddresses;
   readonly refusals: Refusals;
   readonly drop: Drop;
@@ -53,25 +56,23 @@ export function routeUpgrades(
   const come = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A connection that breaks before it is handed over has nobody else to listen.
     socket.on("error", destroy);
+    if (socket.destroyed) return;
     request.url = inOriginForm(request.url ?? "/");
     const isEngineIo = prepareQuery(request)["EIO"] !== undefined;
-    if (socket.destroyed) return;
+    const protocol = isEngineIo ? "websocket" : "plain";
     if (isBehindOthers(request)) {
       const { url } = request;
-      const protocol = isEngineIo ? "websocket" : "plain";
       const whence = { ...urlDetail(url), protocol, address: gate.addresses.of(request) } as const;
       gate.refusals.note("invalid_request", { ...whence, why: BEHIND_OTHERS });
       socket.destroy();
       return;
     }
     const turnAway = (problem: HttpProblem) => {
-      const protocol = isEngineIo ? "websocket" : "plain";
-      noteRefusal(gate.refusals, problem, {
-        request,
-        address: gate.addresses.of(request),
-        protocol,
+      const address = gate.addresses.of(request);
+      noteRefusal(gate.refusals, problem, { request, address, protocol });
+      gate.refusing.pass(socket, () => {
+        refuse(socket, problem);
       });
-      refuse(socket, problem);
     };
     const letIn = () => {
       // The answer to the handshake and the first packet go out together.
@@ -80,33 +81,35 @@ export function routeUpgrades(
       engine.handleUpgrade(request, socket, head);
       if (socket.listenerCount("error") > 1) socket.off("error", destroy);
     };
-    const takeItsTurn = () => {
-      const enter = () => {
-        if (socket.destroyed) return;
-        const full =
-          isNew(request, isEngineIo) && findFullRoom(request.url ?? "/", gate.isRoomFull);
-        if (gate.leaving.aborted) turnAway(goingAway());
-        else if (full) turnAway(full);
-        else letIn();
-      };
-      gate.turnstile.pass(socket, enter);
+    const enter = () => {
+      if (socket.destroyed) return;
+      const full = isNew(request, isEngineIo) && findFullRoom(request.url ?? "/", gate.isRoomFull);
+      if (gate.leaving.aborted) turnAway(goingAway());
+      else if (full) turnAway(full);
+      else letIn();
     };
-    const problem = findProblem(request, isEngineIo, gate);
-    if (problem) {
-      turnAway(problem);
-      return;
-    }
-    if (isEngineIo || !gate.tokens) {
-      takeItsTurn();
-      return;
-    }
-    gate.tokens
-      .checkPlain(request)
-      .then(takeItsTurn)
-      .catch((error: unknown) => {
-        if (error instanceof HttpProblem) turnAway(error);
-        else socket.destroy();
-      });
+    // Also who is about to be refused: of a crowd that knocks at once each costs a little, and there may be a thousand.
+    gate.turnstile.pass(socket, () => {
+      if (socket.destroyed) return;
+      const problem = findProblem(request, isEngineIo, gate);
+      if (problem) {
+        turnAway(problem);
+        return;
+      }
+      if (isEngineIo || !gate.tokens) {
+        enter();
+        return;
+      }
+      gate.tokens
+        .checkPlain(request)
+        .then(() => {
+          gate.turnstile.pass(socket, enter);
+        })
+        .catch((error: unknown) => {
+          if (error instanceof HttpProblem) turnAway(error);
+          else socket.destroy();
+        });
+    });
   };
   server.on(
     "upgrade",

@@ -71,7 +71,7 @@ export async function runAttack(attack: Attack, options: HostileOptions): Promis
     const attacker = await Launched.start(
       process.execPath,
       ["--import=tsx", programOf("attacker.ts"), attack.name, replica.url],
-      { launcher: ["nice", "-n", "19"] },
+      { launcher: ["chrt", "--idle", "0"] },
     );
     stoppable.unshift(attacker);
     for (let sample = 0; sample < SAMPLES && !isOver(); sample++) {

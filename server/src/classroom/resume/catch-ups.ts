@@ -6,7 +6,7 @@ import type { Lane } from "../batch.js";
 import { Slices } from "./slices.js";
 
 /** What those who catch up may take of one turn of the event loop, in milliseconds: everybody else waits meanwhile. */
-const TURN_MS = 5;
+const TURN_MS = 3;
 
 /** A connection that has missed something, and has not had all of it yet. */
 export interface CatchUp {

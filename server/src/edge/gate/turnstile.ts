@@ -1,7 +1,7 @@
 import type { Destroyable, Drop } from "../../telemetry/guard.js";
 
 /** How much of a turn of the event loop goes to those who come, in milliseconds, before those who are there have theirs. */
-const SHARE_MS = 5;
+const SHARE_MS = 3;
 
 /** Who wants to come in. */
 interface Comer {

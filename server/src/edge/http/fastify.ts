@@ -7,6 +7,7 @@ import type { Refusals } from "../../telemetry/refusals.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import type { Doorkeeper } from "../gate/doorkeeper.js";
 import { checkOrigin, matchOrigins, originNotAllowed, type OriginCheck } from "../gate/origins.js";
+import type { Pace } from "../intake/pace.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE, type ProblemCode } from "./problems.js";
 import { noteRefusal, pathOf, protocolOf } from "./refused.js";
 import { closeOnClientError, createLimitedServer, type ServerLimits } from "./server.js";
@@ -20,13 +21,15 @@ export interface HttpOptions {
   readonly addresses: ClientAddresses;
   readonly doorkeeper: Doorkeeper;
   readonly refusals: Refusals;
+  /** At which those are answered whose requests cannot be read. */
+  readonly refusing: Pace;
   /** Whether this replica goes. */
   readonly isDraining: () => boolean;
 }
 
 /** The HTTP server, with errors as problems, security headers and CORS. */
 export function createHttp(log: Logger, options: HttpOptions) {
-  const { allowedOrigins, limits, refusals, doorkeeper } = options;
+  const { allowedOrigins, limits, refusals, doorkeeper, refusing } = options;
   const drop = dropper(log);
   const sendProblem = problemSender(options);
   const http = fastify({
@@ -35,7 +38,11 @@ export function createHttp(log: Logger, options: HttpOptions) {
       doorkeeper.watch(server, drop);
       return server;
     },
-    clientErrorHandler: guard(drop, (_error, socket) => socket, closeOnClientError(refusals)),
+    clientErrorHandler: guard(
+      drop,
+      (_error, socket) => socket,
+      closeOnClientError(refusals, refusing),
+    ),
     // Fastify would log two lines for each request.
     loggerInstance: log.child(
       {},

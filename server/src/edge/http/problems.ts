@@ -67,7 +67,11 @@ export class HttpProblem extends Error {
       known?: RefusalDetail;
     } = {},
   ) {
+    // Nobody reads its stack, and taking that would be a good part of what refusing somebody costs.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.headers = { ...NOT_KEPT, ...options.headers };
     this.known = options.known ?? {};
     this.problem = {

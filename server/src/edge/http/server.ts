@@ -5,6 +5,7 @@ import { urlDetail } from "../../classroom/whom.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { guard, type Drop } from "../../telemetry/guard.js";
 import type { Refusals } from "../../telemetry/refusals.js";
+import type { Pace } from "../intake/pace.js";
 import { WaitingList } from "../intake/waiting-list.js";
 import { Answer, UnreadAnswers, type AnswersHome } from "./answer.js";
 import { Conversation, conversationOn } from "./conversation.js";
@@ -134,8 +135,12 @@ function answerWith(response: Answer, { problem, headers }: HttpProblem): void {
   response.end(JSON.stringify(problem));
 }
 
-/** What Node.js could not read, or not in time: answers if it still can, and closes the connection. */
-export function closeOnClientError(refusals: Refusals) {
+/**
+ * What Node.js could not read, or not in time: answers if it still can, and closes the connection.
+ *
+ * @param refusing - at which those are answered
+ */
+export function closeOnClientError(refusals: Refusals, refusing: Pace) {
   return (error: NodeJS.ErrnoException, socket: Socket): void => {
     const refused = problemOf(error.code);
     const { code, detail: why } = refused.problem;
@@ -145,10 +150,16 @@ export function closeOnClientError(refusals: Refusals) {
       const refusal = code === "request_timeout" ? code : "invalid_request";
       refusals.note(refusal, { protocol: "http", address, why });
     }
-    if (socket.writable && error.code !== "ECONNRESET" && !isAnswering(socket)) {
-      socket.write(lastAnswer(refused));
+    if (!socket.writable || error.code === "ECONNRESET" || isAnswering(socket)) {
+      socket.destroy();
+      return;
     }
-    socket.destroy();
+    // It would be no request either.
+    socket.pause();
+    refusing.pass(socket, () => {
+      socket.write(lastAnswer(refused));
+      socket.destroy();
+    });
   };
 }
 

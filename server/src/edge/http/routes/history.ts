@@ -85,8 +85,12 @@ export function historyRoutes(
       const room = roomName(sessionId, role);
       try {
         const { socket } = request.raw;
-        const look: Look = (from, most) =>
-          socket.destroyed ? Promise.resolve(NOTHING) : broker.look(room, from, most);
+        const look: Look = async (from, most) => {
+          if (socket.destroyed) return NOTHING;
+          const page = await broker.look(room, from, most);
+          await options.readings.rest(bytesOf(page));
+          return page;
+        };
         const most = { events: limit, bytes: options.pageBytes };
         const { head, isComplete, pieces } = await options.readings.among(request, (inTurn) =>
           untilDoneWithin(READ_TIMEOUT_MS, () =>

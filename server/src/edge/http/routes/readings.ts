@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { FastifyRequest } from "fastify";
 import type { Refusals } from "../../../telemetry/refusals.js";
 import type { ClientAddresses } from "../../gate/client-addresses.js";
@@ -5,7 +6,14 @@ import { HttpProblem } from "../problems.js";
 import { RETRY_AFTER } from "./session-id.js";
 
 /** Histories that are read at the same time: each has one bounded piece under way to Redis, which others wait behind. */
-const MAX_UNDER_WAY = 4;
+const MAX_UNDER_WAY = 2;
+/**
+ * What is read of all of them in a second, in bytes: a tenth of a processor's time, at 10 ms for each MiB. Mostly garbage
+ * collection, in which nobody is told anything.
+ */
+const BYTES_PER_S = 8 * 1024 * 1024;
+/** What may be read at once, in milliseconds of that. */
+const BURST_MS = 500;
 /** And those that wait for their turn, together with them. */
 const MAX_OF_ALL = 128;
 /** Of these, those of one address, or where it is not known whose that is, of one connection. */
@@ -21,6 +29,8 @@ export class Readings {
   readonly #ofOne = new Map<unknown, number>();
   readonly #waiting: (() => void)[] = [];
   #underWay = 0;
+  /** When what has been read would have taken its time. */
+  #doneAtMs = 0;
   #all = 0;
 
   constructor(addresses: ClientAddresses, refusals: Refusals) {
@@ -30,7 +40,7 @@ export class Readings {
 
   /**
    * @param work - reads in turns, each of which begins nothing where its client has gone by then, or the work is done
-   * @throws HttpProblem 429 or 503 where too many read already
+   * @throws HttpProblem 429 or 503 where too many read already, or so many that its turn does not come
    */
   async among<T>({ raw }: FastifyRequest, work: (inTurn: InTurn) => Promise<T>): Promise<T> {
     const { socket } = raw;
@@ -41,8 +51,20 @@ export class Readings {
     this.#ofOne.set(one, before + 1);
     this.#all++;
     let isDone = false;
+    const progress = { hasBegun: false };
     try {
-      return await work((read) => this.#inTurn(() => isDone || socket.destroyed, read));
+      return await work((read) =>
+        this.#inTurn(
+          () => isDone || socket.destroyed,
+          () => {
+            progress.hasBegun = true;
+            return read();
+          },
+        ),
+      );
+    } catch (error) {
+      if (progress.hasBegun || socket.destroyed) throw error;
+      throw this.#refuse(raw, 503, "here");
     } finally {
       isDone = true;
       this.#all--;
@@ -50,6 +72,13 @@ export class Readings {
       if (after > 0) this.#ofOne.set(one, after);
       else this.#ofOne.delete(one);
     }
+  }
+
+  /** To be awaited in its turn, when some of a history has been read. */
+  async rest(bytes: number): Promise<void> {
+    const nowMs = performance.now();
+    this.#doneAtMs = Math.max(this.#doneAtMs, nowMs - BURST_MS) + (bytes / BYTES_PER_S) * 1_000;
+    if (this.#doneAtMs > nowMs) await delay(this.#doneAtMs - nowMs);
   }
 
   async #inTurn<T>(isForNobody: () => boolean, read: () => Promise<T>): Promise<T> {

@@ -1,0 +1,70 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { randomUUID } from "node:crypto";
+import t from "tap";
+import { Pace } from "../../server/dist/edge/intake/pace.js";
+import { RawBytes, requestHead, upgradeHead } from "../helpers/clients/raw-bytes.js";
+import { startServer } from "../helpers/processes/server-process.js";
+
+const LIMITS = { perS: 100, burst: 3, maxWaiting: 5 };
+
+void t.test(
+  "so many go at once, the others in their order, and who is too many is cut",
+  async (t) => {
+    const dropped: unknown[] = [];
+    const pace = new Pace(LIMITS, (error) => dropped.push(error));
+    const gone: number[] = [];
+    const cut: number[] = [];
+    const startedAt = performance.now();
+    for (let i = 0; i < 10; i++) {
+      pace.pass({ destroy: () => cut.push(i) }, () => gone.push(i));
+    }
+    t.strictSame(gone, [0, 1, 2]);
+    t.equal(pace.waiting, 5);
+    t.strictSame(cut, [8, 9]);
+    while (pace.waiting > 0) await delay(1);
+    t.strictSame(gone, [0, 1, 2, 3, 4, 5, 6, 7]);
+    t.ok(performance.now() - startedAt >= 49, "each of five a hundredth of a second later");
+    t.strictSame(dropped, []);
+  },
+);
+
+void t.test("an error costs the one whose turn it is", async (t) => {
+  const unexpected = new Error("nobody expected it");
+  const dropped: unknown[] = [];
+  const pace = new Pace(LIMITS, (error, connection) => {
+    dropped.push(error);
+    connection.destroy();
+  });
+  const gone: number[] = [];
+  const cut: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    pace.pass({ destroy: () => cut.push(i) }, () => {
+      if (i % 2 === 0) throw unexpected;
+      gone.push(i);
+    });
+  }
+  while (pace.waiting > 0) await delay(1);
+  t.strictSame(gone, [1, 3]);
+  t.strictSame(cut, [0, 2, 4]);
+  t.strictSame(dropped, [unexpected, unexpected, unexpected]);
+});
+
+void t.test("a crowd that is refused is told so, and holds up nobody who comes in", async (t) => {
+  const server = await startServer({ env: { AUTH: "off" } });
+  t.teardown(() => server.stop());
+  const crowd = async (head: string, status: string) => {
+    const clients = await Promise.all(Array.from({ length: 300 }, () => RawBytes.open(server.url)));
+    for (const client of clients) client.send(head);
+    const welcome = await RawBytes.open(server.url);
+    t.teardown(() => welcome.socket.destroy());
+    welcome.send(upgradeHead(`/ws/session/${randomUUID()}/student/`));
+    await welcome.until("101 Switching Protocols");
+    const told = () => clients.filter(({ received }) => received !== "").length;
+    t.ok(told() < clients.length, "though not all of the others have been told");
+    await Promise.all(clients.map((client) => client.ended()));
+    const isTold = ({ received }: RawBytes) => received.startsWith(`HTTP/1.1 ${status}`);
+    t.equal(clients.filter(isTold).length, clients.length);
+  };
+  await crowd(upgradeHead("/ws/session/no.session/student/"), "404");
+  await crowd(requestHead("GET", "/a b", []), "400");
+});
