@@ -201,7 +201,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const access = httpAccess({ publishKeys: config.publishKeys, verifier });
   historyRoutes(http, broker, {
     authorize: access.toReadHistory,
-    readings: new Readings(addresses, refusals),
+    readings: new Readings(addresses, refusals, config.limits.historyPageBytes),
     pageBytes: config.limits.historyPageBytes,
     historyReadSeconds: counts.historyReadSeconds,
   });

@@ -12,6 +12,8 @@ const MAX_UNDER_WAY = 2;
  * collection, in which nobody is told anything.
  */
 const BYTES_PER_S = 8 * 1024 * 1024;
+/** But so many pages in any case, however long this deployment has them. */
+const PAGES_PER_S = 2;
 /** What may be read at once, in milliseconds of that. */
 const BURST_MS = 500;
 /** And those that wait for their turn, together with them. */
@@ -26,6 +28,7 @@ export type InTurn = <T>(read: () => Promise<T>) => Promise<T>;
 export class Readings {
   readonly #addresses: ClientAddresses;
   readonly #refusals: Refusals;
+  readonly #bytesPerS: number;
   readonly #ofOne = new Map<unknown, number>();
   readonly #waiting: (() => void)[] = [];
   #underWay = 0;
@@ -33,7 +36,9 @@ export class Readings {
   #doneAtMs = 0;
   #all = 0;
 
-  constructor(addresses: ClientAddresses, refusals: Refusals) {
+  /** @param pageBytes - of events in one answer, at most */
+  constructor(addresses: ClientAddresses, refusals: Refusals, pageBytes: number) {
+    this.#bytesPerS = Math.max(BYTES_PER_S, PAGES_PER_S * pageBytes);
     this.#addresses = addresses;
     this.#refusals = refusals;
   }
@@ -77,7 +82,7 @@ export class Readings {
   /** To be awaited in its turn, when some of a history has been read. */
   async rest(bytes: number): Promise<void> {
     const nowMs = performance.now();
-    this.#doneAtMs = Math.max(this.#doneAtMs, nowMs - BURST_MS) + (bytes / BYTES_PER_S) * 1_000;
+    this.#doneAtMs = Math.max(this.#doneAtMs, nowMs - BURST_MS) + (bytes / this.#bytesPerS) * 1_000;
     if (this.#doneAtMs > nowMs) await delay(this.#doneAtMs - nowMs);
   }
 
