@@ -17,6 +17,8 @@ const HEARD_TWICE_WITHIN_MS = 1_000;
 /** What is done when a process ends. */
 export interface Duties {
   close(ending: Ending): Promise<void>;
+  /** Called before it ends as it is told to once more. */
+  onSecondSignal(signal: NodeJS.Signals): void;
   /** Called before it ends as closing takes too long. */
   onOvertime(): void;
   /** Called before it ends as closing has failed, or as something else has meanwhile. */
@@ -26,7 +28,7 @@ export interface Duties {
 /**
  * Calls `close` once, at the first signal or unexpected error, and ends the process when it has resolved; at a second one,
  * or when `graceMs` have passed, it ends at once. Whatever it ends for besides a first signal has been told before, and
- * its exit code is 1.
+ * its exit code is 1: but for an error that is `undefined`, which nothing of ours throws.
  */
 export function endInOrder(graceMs: number, duties: Duties): void {
   let first: { readonly signal: NodeJS.Signals | undefined; readonly atMs: number } | undefined;
@@ -36,6 +38,9 @@ export function endInOrder(graceMs: number, duties: Duties): void {
       delay: graceMs,
       logger: false,
       skip: [...SIGNALS, "unhandledRejection"],
+      onSecondSignal: (signal) => {
+        duties.onSecondSignal(signal as NodeJS.Signals);
+      },
       onTimeout: () => {
         duties.onOvertime();
       },
@@ -66,7 +71,9 @@ export function endInOrder(graceMs: number, duties: Duties): void {
       }
       const isHeardTwice =
         signal === first.signal && performance.now() - first.atMs < HEARD_TWICE_WITHIN_MS;
-      if (!isHeardTwice) process.exit(1);
+      if (isHeardTwice) return;
+      duties.onSecondSignal(signal);
+      process.exit(1);
     });
   }
 }

@@ -57,6 +57,9 @@ export async function serve(): Promise<void> {
     };
     endInOrder(graceMs, {
       close,
+      onSecondSignal: (signal) => {
+        log.warn({ signal }, "told to end once more: whoever is still here is cut");
+      },
       onOvertime: () => {
         log.fatal({ graceMs }, "closing has taken too long: whoever is still here is cut");
       },

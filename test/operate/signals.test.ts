@@ -55,6 +55,16 @@ const ENDS = {
     happens: "",
     told: /^while closing: another one$/m,
   },
+  "by another signal": {
+    close: "() => { process.kill(process.pid, 'SIGINT'); return new Promise(() => {}); }",
+    happens: "",
+    told: /^told once more: SIGINT$/m,
+  },
+  "by a signal of supervisors, which comes twice": {
+    close: "() => { process.kill(process.pid, 'SIGHUP'); return new Promise(() => {}); }",
+    happens: "process.kill(process.pid, 'SIGHUP');",
+    told: /^told once more: SIGHUP$/m,
+  },
   "for a promise that is rejected without a reason": {
     close: "async ({ err }) => console.log('closes for ' + err?.message)",
     happens: "Promise.reject(undefined);",
@@ -74,6 +84,7 @@ for (const [what, { close, happens, told }] of Object.entries(ENDS)) {
       const forever = setInterval(() => {}, 1_000);
       endInOrder(200, {
         close: ${close},
+        onSecondSignal: (signal) => console.log("told once more: " + signal),
         onOvertime: () => console.log("overtime"),
         onErrorWhileClosing: ({ message }) => console.log("while closing: " + message),
       });

@@ -63,3 +63,14 @@ async function bodyOf(socket: Socket): Promise<string> {
   const parts = (await socket.toArray()) as string[];
   return parts.join("").split("\r\n\r\n").slice(1).join();
 }
+
+void t.test("who asks for a WebSocket is told that there are none", async (t) => {
+  const { open } = await start(t);
+  const socket = await open();
+  let text = "";
+  socket.on("data", (part) => (text += String(part)));
+  const upgrade = "Connection: Upgrade\r\nUpgrade: websocket";
+  socket.write(`GET /metrics HTTP/1.1\r\nHost: x\r\n${upgrade}\r\n\r\n`);
+  await once(socket, "end");
+  t.match(text, /^HTTP\/1.1 404 .*"code":"not_found"/s);
+});

@@ -9,7 +9,7 @@ import type { Pace } from "../intake/pace.js";
 import { WaitingList } from "../intake/waiting-list.js";
 import { Answer, UnreadAnswers, type AnswersHome } from "./answer.js";
 import { Conversation, conversationOn } from "./conversation.js";
-import { lastAnswer } from "./last-words.js";
+import { lastAnswer, refuse as answerAndEnd } from "./last-words.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problems.js";
 import { noteRefusal, protocolOf } from "./refused.js";
 import { ClassroomRequest, findMisuse, inOriginForm, isTooMany } from "./requests.js";
@@ -113,10 +113,14 @@ export function createLimitedServer(
   server.on("checkContinue", receive);
   server.on("checkExpectation", receive);
   const takeUpgrade = (request: IncomingMessage, socket: Duplex) => {
-    if (isTooMany(request)) refuse("too_many_messages", request);
-    // Else it is for whoever takes upgrades, if there is somebody.
-    else if (server.listenerCount("upgrade") > 1) return;
-    socket.destroy();
+    if (isTooMany(request)) {
+      refuse("too_many_messages", request);
+      socket.destroy();
+    } else if (server.listenerCount("upgrade") === 1) {
+      // Nobody else takes upgrades here.
+      socket.on("error", destroy);
+      answerAndEnd(socket, new HttpProblem(404, "not_found", "there are no WebSockets here"));
+    }
   };
   server.on(
     "upgrade",
@@ -161,6 +165,10 @@ export function closeOnClientError(refusals: Refusals, refusing: Pace) {
       socket.destroy();
     });
   };
+}
+
+function destroy(this: Duplex): void {
+  this.destroy();
 }
 
 /** Whether an answer has begun, into which another one must not be written. */
