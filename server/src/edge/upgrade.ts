@@ -53,14 +53,12 @@ export function routeUpgrades(
   engines: { engineIo: UpgradeHandler; plain: UpgradeHandler },
   gate: UpgradeGate,
 ): void {
-  const come = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // A connection that breaks before it is handed over has nobody else to listen.
-    socket.on("error", destroy);
+  const knock = (request: IncomingMessage, socket: Duplex, head: Buffer, isBehind: boolean) => {
     if (socket.destroyed) return;
     request.url = inOriginForm(request.url ?? "/");
     const isEngineIo = prepareQuery(request)["EIO"] !== undefined;
     const protocol = isEngineIo ? "websocket" : "plain";
-    if (isBehindOthers(request)) {
+    if (isBehind) {
       const { url } = request;
       const whence = { ...urlDetail(url), protocol, address: gate.addresses.of(request) } as const;
       gate.refusals.note("invalid_request", { ...whence, why: BEHIND_OTHERS });
@@ -88,27 +86,32 @@ export function routeUpgrades(
       else if (full) turnAway(full);
       else letIn();
     };
+    const problem = findProblem(request, isEngineIo, gate);
+    if (problem) {
+      turnAway(problem);
+      return;
+    }
+    if (isEngineIo || !gate.tokens) {
+      enter();
+      return;
+    }
+    gate.tokens
+      .checkPlain(request)
+      .then(() => {
+        gate.turnstile.pass(socket, enter);
+      })
+      .catch((error: unknown) => {
+        if (error instanceof HttpProblem) turnAway(error);
+        else socket.destroy();
+      });
+  };
+  const come = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // A connection that breaks before it is handed over has nobody else to listen.
+    socket.on("error", destroy);
+    const isBehind = isBehindOthers(request);
     // Also who is about to be refused: of a crowd that knocks at once each costs a little, and there may be a thousand.
     gate.turnstile.pass(socket, () => {
-      if (socket.destroyed) return;
-      const problem = findProblem(request, isEngineIo, gate);
-      if (problem) {
-        turnAway(problem);
-        return;
-      }
-      if (isEngineIo || !gate.tokens) {
-        enter();
-        return;
-      }
-      gate.tokens
-        .checkPlain(request)
-        .then(() => {
-          gate.turnstile.pass(socket, enter);
-        })
-        .catch((error: unknown) => {
-          if (error instanceof HttpProblem) turnAway(error);
-          else socket.destroy();
-        });
+      knock(request, socket, head, isBehind);
     });
   };
   server.on(

@@ -25,6 +25,8 @@ export class ClientAddresses {
   readonly #hasProxies: boolean;
   readonly #isKnown: boolean;
   #onDistrusted: ((address: string) => void) | undefined;
+  /** The last peer that was looked at, and whose it is. */
+  #newestPeer: { readonly address: string; readonly owner: string | undefined } | undefined;
   readonly #known = new WeakMap<IncomingMessage, string | undefined>();
 
   /**
@@ -81,9 +83,14 @@ export class ClientAddresses {
 
   /** Whom a connection is put down to that has not asked for anything: `undefined` where it may be a proxy's. */
   ownerOfPeer(address: string | undefined): string | undefined {
-    const peer = readAddress(address);
-    if (!this.#isKnown || peer === undefined || this.#trust(peer, 0)) return undefined;
-    return toOwner(peer);
+    if (!this.#isKnown || address === undefined) return undefined;
+    // Those who come together, come from the same proxy or the same school.
+    if (this.#newestPeer?.address !== address) {
+      const peer = readAddress(address);
+      const isProxy = peer === undefined || this.#trust(peer, 0);
+      this.#newestPeer = { address, owner: isProxy ? undefined : toOwner(peer) };
+    }
+    return this.#newestPeer.owner;
   }
 }
 
