@@ -94,7 +94,8 @@ void t.test("in the turn of one who waits it costs that one", async (t) => {
 
 for (const kind of ["plain", "websocket", "polling"] satisfies ClientKind[]) {
   void t.test(`${kind}: in telling one of a room it costs that one`, async (t) => {
-    const { url, sockets } = await startInProcess(t);
+    const app = await startInProcess(t);
+    const { url } = app;
     const session = randomUUID();
     const clients = [];
     for (let i = 0; i < 3; i++) {
@@ -103,7 +104,7 @@ for (const kind of ["plain", "websocket", "polling"] satisfies ClientKind[]) {
       await client.connected;
       clients.push(client);
     }
-    sockets()[1]?.onAnyOutgoing(() => {
+    app.sockets()[1]?.onAnyOutgoing(() => {
       throw unexpected;
     });
     const emitter = await connect(url);
@@ -113,6 +114,6 @@ for (const kind of ["plain", "websocket", "polling"] satisfies ClientKind[]) {
     const isTold = ({ object }: { object: Record<string, unknown> }) => object["note"] === "a";
     await Promise.all([first?.inbox.next(isTold), third?.inbox.next(isTold)]);
     await second?.closed;
-    t.equal(sockets().length, 2);
+    t.equal(app.sockets().length, 2);
   });
 }

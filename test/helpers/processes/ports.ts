@@ -38,7 +38,7 @@ export async function freePort(): Promise<number> {
 
 /**
  * Starts something on the wanted port, or else on a free one: on another if somebody was faster.
- * Rejects as `start` does, whose error has to quote the program's "address already in use".
+ * Rejects as `start` does, whose error has to quote the program's "address already in use", or our own words for it.
  */
 export async function onPort<T>(
   wanted: number | undefined,
@@ -49,7 +49,10 @@ export async function onPort<T>(
     try {
       return await start(await freePort());
     } catch (error) {
-      if (attempt === maxAttempts || !/EADDRINUSE|address already in use/i.test(String(error))) {
+      if (
+        attempt === maxAttempts ||
+        !/EADDRINUSE|address already in use|PORT \d+ is taken/i.test(String(error))
+      ) {
         throw error;
       }
     }
