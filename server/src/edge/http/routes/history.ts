@@ -103,7 +103,8 @@ export function historyRoutes(
           head: formatOffset(head),
           complete: isComplete,
         };
-        return await reply.type(JSON_CONTENT_TYPE).send(toJson(answer, pieces));
+        void reply.type(JSON_CONTENT_TYPE);
+        return toJson(answer, pieces);
       } catch (cause) {
         throw cause instanceof HttpProblem ? cause : unavailable(cause);
       }
