@@ -43,7 +43,7 @@ import type { UnreadRule } from "./edge/wire/unread.js";
 import { openCanary, openCluster, openKeys, openMetrics } from "./open-parts.js";
 import { Counts } from "./telemetry/counts.js";
 import type { Logger } from "./telemetry/log.js";
-import { dropper } from "./telemetry/guard.js";
+import { dropper } from "./edge/guard.js";
 import { Refusals } from "./telemetry/refusals.js";
 
 /** A running replica. */

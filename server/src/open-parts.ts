@@ -7,7 +7,7 @@ import type { ClientAddresses } from "./edge/gate/client-addresses.js";
 import { remoteKeys } from "./edge/gate/keys/remote-keys.js";
 import { oneKey, type TrustedKeys } from "./edge/gate/token-verifier.js";
 import type { Pace } from "./edge/intake/pace.js";
-import { guard, type Drop } from "./telemetry/guard.js";
+import { guard, type Drop } from "./edge/guard.js";
 import { closeOnClientError, createLimitedServer, type ServerLimits } from "./edge/http/server.js";
 import { Canary } from "./telemetry/canary.js";
 import type { Counts } from "./telemetry/counts.js";

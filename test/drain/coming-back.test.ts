@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { pino } from "pino";
 import t from "tap";
 import { Turnstile } from "../../server/dist/edge/gate/turnstile.js";
-import { dropper } from "../../server/dist/telemetry/guard.js";
+import { dropper } from "../../server/dist/edge/guard.js";
 
 const EACH_MS = 1;
 const COMERS = 200;

@@ -4,7 +4,7 @@ import t from "tap";
 import { connect } from "@inthon/emitter";
 import { WaitingList } from "../../server/dist/edge/intake/waiting-list.js";
 import { Heartbeat, type Beating } from "../../server/dist/edge/wire/heartbeat.js";
-import { dropper, guard } from "../../server/dist/telemetry/guard.js";
+import { dropper, guard } from "../../server/dist/edge/guard.js";
 import { createLogger } from "../../server/dist/telemetry/log.js";
 import { join, type ClientKind } from "../helpers/clients/clients.js";
 import { RawBytes, requestHead, upgradeHead } from "../helpers/clients/raw-bytes.js";

@@ -7,7 +7,7 @@ import { pino } from "pino";
 import t from "tap";
 import { ClientAddresses } from "../../server/dist/edge/gate/client-addresses.js";
 import { createLimitedServer } from "../../server/dist/edge/http/server.js";
-import { dropper } from "../../server/dist/telemetry/guard.js";
+import { dropper } from "../../server/dist/edge/guard.js";
 import { Refusals } from "../../server/dist/telemetry/refusals.js";
 import { RawBytes, requestHead } from "../helpers/clients/raw-bytes.js";
 import { startServer } from "../helpers/processes/server-process.js";

@@ -8,7 +8,7 @@ import t, { type Test } from "tap";
 import { connect } from "@inthon/emitter";
 import { ClientAddresses } from "../../server/dist/edge/gate/client-addresses.js";
 import { createLimitedServer } from "../../server/dist/edge/http/server.js";
-import { dropper } from "../../server/dist/telemetry/guard.js";
+import { dropper } from "../../server/dist/edge/guard.js";
 import { Refusals } from "../../server/dist/telemetry/refusals.js";
 import { RawBytes, requestHead } from "../helpers/clients/raw-bytes.js";
 import { eventually } from "../helpers/eventually.js";

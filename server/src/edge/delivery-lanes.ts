@@ -1,5 +1,5 @@
 import type { Socket as NetSocket } from "node:net";
-import type { Drop } from "../telemetry/guard.js";
+import type { Drop } from "./guard.js";
 import type { Batch, Lane } from "../classroom/batch.js";
 import {
   emittedArguments,

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { parseAddress, type Identity } from "../classroom/address.js";
 import { urlDetail } from "../classroom/whom.js";
-import { guard, type Drop } from "../telemetry/guard.js";
+import { guard, type Drop } from "./guard.js";
 import type { Refusals } from "../telemetry/refusals.js";
 import type { ClientAddresses } from "./gate/client-addresses.js";
 import { findFullRoom, type Doorkeeper } from "./gate/doorkeeper.js";

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Door } from "../../classroom/classroom.js";
-import type { Drop } from "../../telemetry/guard.js";
+import type { Drop } from "../guard.js";
 import type { Intake } from "../intake/intake.js";
 import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
 

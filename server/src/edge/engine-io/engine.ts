@@ -9,7 +9,7 @@ import { beginsAs } from "./decoder.js";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./connection.js";
 import { endsBecause } from "../../classroom/connection-log.js";
 import type { Client } from "../../classroom/whom.js";
-import type { Drop } from "../../telemetry/guard.js";
+import type { Drop } from "../guard.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { limitReading, type Intake } from "../intake/intake.js";
 import { WebSocketIntake } from "../intake/websocket-intake.js";

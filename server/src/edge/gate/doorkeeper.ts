@@ -2,7 +2,7 @@ import type { EventEmitter } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import { parseAddress, type Identity } from "../../classroom/address.js";
-import { guard, type Drop } from "../../telemetry/guard.js";
+import { guard, type Drop } from "../guard.js";
 import type { FullPlace, Refusals } from "../../telemetry/refusals.js";
 import { HttpProblem } from "../http/problems.js";
 import type { ClientAddresses } from "./client-addresses.js";

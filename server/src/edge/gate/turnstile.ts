@@ -1,4 +1,4 @@
-import type { Destroyable, Drop } from "../../telemetry/guard.js";
+import type { Destroyable, Drop } from "../guard.js";
 
 /** How much of a turn of the event loop goes to those who come, in milliseconds, before those who are there have theirs. */
 const SHARE_MS = 3;

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { urlDetail } from "../../classroom/whom.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
-import { guard, type Drop } from "../../telemetry/guard.js";
+import { guard, type Drop } from "../guard.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import type { Pace } from "../intake/pace.js";
 import { WaitingList } from "../intake/waiting-list.js";

@@ -1,6 +1,6 @@
 import type { WebSocketServer } from "ws";
 import { whom, type Client } from "../../classroom/whom.js";
-import type { Drop } from "../../telemetry/guard.js";
+import type { Drop } from "../guard.js";
 import type { RefusalCode, Refusals } from "../../telemetry/refusals.js";
 import type { MessageRate } from "./allowance.js";
 import { Bodies } from "./bodies.js";

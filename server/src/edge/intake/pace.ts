@@ -1,4 +1,4 @@
-import type { Destroyable, Drop } from "../../telemetry/guard.js";
+import type { Destroyable, Drop } from "../guard.js";
 
 export interface PaceLimits {
   /** So many in a second, over a longer time. */

@@ -1,4 +1,4 @@
-import type { Drop } from "../../telemetry/guard.js";
+import type { Drop } from "../guard.js";
 
 /** Somebody who is not read for a while. */
 export interface Waiting {

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { endsBecause } from "../../classroom/connection-log.js";
-import type { Drop } from "../../telemetry/guard.js";
+import type { Drop } from "../guard.js";
 import { chooseProtocol } from "../gate/carried-token.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { prepareQuery } from "../request-query.js";

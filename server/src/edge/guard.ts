@@ -1,4 +1,4 @@
-import type { Logger } from "./log.js";
+import type { Logger } from "../telemetry/log.js";
 
 /** A connection, or who can end one. */
 export interface Destroyable {
