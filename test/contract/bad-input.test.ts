@@ -222,6 +222,11 @@ const JUNK_TESTS: readonly JunkTest[] = [
   },
 ];
 
+/** What a test is called: TAP takes U+2028 and U+2029 for the end of a line. */
+function inAscii(text: string): string {
+  return text.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16)}`);
+}
+
 for (const { name, open, frames, mayAnswer } of JUNK_TESTS) {
   void t.test(`junk is ignored on ${name}`, async (t) => {
     t.comment(`FC_SEED=${String(SEED)}`);
@@ -234,7 +239,7 @@ for (const { name, open, frames, mayAnswer } of JUNK_TESTS) {
     for (const [index, frame] of frames.entries()) {
       const from = sender.frames.items.length;
       sender.send(frame);
-      const what = JSON.stringify(String(frame).slice(0, 80));
+      const what = inAscii(JSON.stringify(String(frame).slice(0, 80)));
       try {
         await sender.answersPing();
       } catch (error) {
