@@ -37,7 +37,8 @@ export function endInOrder(graceMs: number, duties: Duties): void {
     {
       delay: graceMs,
       logger: false,
-      skip: [...SIGNALS, "unhandledRejection"],
+      // A process that has nothing to do any more has not started, and has said why.
+      skip: [...SIGNALS, "unhandledRejection", "beforeExit"],
       onSecondSignal: (signal) => {
         duties.onSecondSignal(signal as NodeJS.Signals);
       },

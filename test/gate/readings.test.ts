@@ -10,6 +10,8 @@ import { refusalCodes } from "./helpers/refusal-log.js";
 const NOTE = "x".repeat(4_000);
 const NOTES = 500;
 const CLIENTS = 20;
+/** Their pages take longer than any of them waits. */
+const CROWD = 60;
 
 interface Page {
   readonly complete: boolean;
@@ -50,6 +52,23 @@ for (const kind of ["memory", "Redis"] as const) {
     const few = await fetch(`${server.url}${path}&limit=150`);
     const { events } = (await few.json()) as Page;
     t.equal(events.length, 150);
+  });
+}
+
+for (const kind of ["memory", "Redis"] as const) {
+  void t.test(`${kind}: who waits for longer than may be is told so`, async (t) => {
+    const { server, path } = await openFat(t, kind, { TRUST_PROXY: "1" });
+    const codes = await Promise.all(
+      Array.from({ length: CROWD }, async (_, i) => {
+        const headers = { "x-forwarded-for": `192.0.2.${String(i)}` };
+        const answer = await fetch(`${server.url}${path}&limit=1000`, { headers });
+        const { code } = (await answer.json()) as { code?: string };
+        return [answer.status, code].join(" ");
+      }),
+    );
+    // And not that Redis is away.
+    t.strictSame(new Set(codes), new Set(["200 ", "503 overloaded"]));
+    t.match(server.output(), /"session":"[^"]+".*"protocol":"http".*"code":"overloaded"/);
   });
 }
 

@@ -333,8 +333,9 @@ void t.test("who cannot listen says so in one line that names the variable", asy
     ["HOST", { HOST: "nowhere.invalid", PORT: "0" }],
   ] as const;
   for (const [name, env] of places) {
-    const { code, stderr } = await run(process.execPath, [MAIN], { env });
+    const { code, stdout, stderr } = await run(process.execPath, [MAIN], { env });
     t.equal(code, 1);
     t.match(stderr, new RegExp(`^${name} [^\\n]+\\n$`), "one line");
+    t.notMatch(stdout, /"level":60|clos/, "and nothing of an end");
   }
 });

@@ -76,6 +76,6 @@ function tooLong(): HttpProblem {
 
 function tooComplex(path: string): HttpProblem {
   const message = `must be flat: nothing is nested deeper than ${String(MAX_DEPTH)}, and a body has ${String(MAX_VALUES)} values at most`;
-  const detail = `the event ${path} ${message}`;
+  const detail = ["the event", path, message].filter((part) => part !== "").join(" ");
   return new HttpProblem(400, "invalid_event", detail, { errors: [{ path, message }] });
 }

@@ -72,7 +72,8 @@ export function protocolOf(request: IncomingMessage): "polling" | "http" {
   return prepareQuery(request)["EIO"] === undefined ? "http" : "polling";
 }
 
-function sessionIn(url: string): RefusalDetail {
+/** The session that a URL of the HTTP interface names. */
+export function sessionIn(url = ""): RefusalDetail {
   const session = parseSessionId(/^\/sessions\/([^/?]+)/.exec(url)?.[1]);
   return session ? { session } : {};
 }

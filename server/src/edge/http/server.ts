@@ -11,7 +11,7 @@ import { Answer, UnreadAnswers, type AnswersHome } from "./answer.js";
 import { Conversation, conversationOn } from "./conversation.js";
 import { lastAnswer, refuse as answerAndEnd } from "./last-words.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problems.js";
-import { noteRefusal, protocolOf } from "./refused.js";
+import { noteRefusal, protocolOf, sessionIn } from "./refused.js";
 import { ClassroomRequest, findMisuse, inOriginForm, isTooMany } from "./requests.js";
 
 /** Longer than load balancers keep a connection without requests (60 s and less): they close it, not we. */
@@ -53,16 +53,26 @@ export function createLimitedServer(
   listener: RequestListener,
 ): Server {
   const { headersTimeoutMs, requestTimeoutMs } = limits;
-  const refuse = (code: "slow_reader" | "too_many_messages", request: IncomingMessage) => {
+  const refuse = (
+    code: "slow_reader" | "too_many_messages",
+    request: IncomingMessage,
+    why: string,
+  ) => {
     const { url } = request;
-    refusals.note(code, { ...urlDetail(url), protocol: "http", address: addresses.of(request) });
+    refusals.note(code, () => ({
+      ...urlDetail(url),
+      ...sessionIn(url),
+      protocol: "http",
+      address: addresses.of(request),
+      why,
+    }));
   };
   const home: AnswersHome = {
     isDraining,
     timeoutMs: requestTimeoutMs,
     unread: new UnreadAnswers(limits.maxAnswersBytes),
     onSlowReader: (request) => {
-      refuse("slow_reader", request);
+      refuse("slow_reader", request, "its answer was not read in time");
     },
   };
   const conversing = {
@@ -87,12 +97,13 @@ export function createLimitedServer(
         answerWith(response, problem);
       },
       refuse: () => {
-        refuse("too_many_messages", request);
-        answerWith(response, tooMany());
+        const problem = tooMany();
+        refuse("too_many_messages", request, problem.message);
+        answerWith(response, problem);
       },
     };
     if (Conversation.of(socket, conversing).add(response, turn)) return;
-    refuse("too_many_messages", request);
+    refuse("too_many_messages", request, TOO_MANY_AT_ONCE);
     socket.destroy();
   };
   const server = createServer(
@@ -114,7 +125,7 @@ export function createLimitedServer(
   server.on("checkExpectation", receive);
   const takeUpgrade = (request: IncomingMessage, socket: Duplex) => {
     if (isTooMany(request)) {
-      refuse("too_many_messages", request);
+      refuse("too_many_messages", request, TOO_MANY_AT_ONCE);
       socket.destroy();
     } else if (server.listenerCount("upgrade") === 1) {
       // Nobody else takes upgrades here.
@@ -128,6 +139,9 @@ export function createLimitedServer(
   );
   return server;
 }
+
+const TOO_MANY_AT_ONCE =
+  "more requests were sent on one connection than may wait for their answers";
 
 function tooMany(): HttpProblem {
   const detail = "this connection asks for more than it may: wait a second, and ask less often";

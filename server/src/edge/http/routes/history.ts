@@ -20,7 +20,7 @@ import { isInHistory } from "../../../cluster/standing.js";
 import type { Authorize } from "../../gate/http-access.js";
 import type { Http } from "../fastify.js";
 import { HttpProblem } from "../problems.js";
-import type { Readings } from "./readings.js";
+import type { Readings, Rest } from "./readings.js";
 import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
 
 const DEFAULT_LIMIT = 100;
@@ -85,16 +85,20 @@ export function historyRoutes(
       const room = roomName(sessionId, role);
       try {
         const { socket } = request.raw;
-        const look: Look = async (from, most) => {
-          if (socket.destroyed) return NOTHING;
-          const page = await broker.look(room, from, most);
-          await options.readings.rest(bytesOf(page));
-          return page;
-        };
+        const lookAndRest =
+          (rest: Rest): Look =>
+          async (from, most) => {
+            if (socket.destroyed) return NOTHING;
+            const page = await broker.look(room, from, most);
+            await rest(bytesOf(page));
+            return page;
+          };
         const most = { events: limit, bytes: options.pageBytes };
         const { head, isComplete, pieces } = await options.readings.among(request, (inTurn) =>
           untilDoneWithin(READ_TIMEOUT_MS, () =>
-            inTurn(() => options.historyReadSeconds.time(readAfter(look, after, most))),
+            inTurn((rest) =>
+              options.historyReadSeconds.time(readAfter(lookAndRest(rest), after, most)),
+            ),
           ),
         );
         const answer = {

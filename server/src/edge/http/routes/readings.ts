@@ -3,6 +3,7 @@ import type { FastifyRequest } from "fastify";
 import type { Refusals } from "../../../telemetry/refusals.js";
 import type { ClientAddresses } from "../../gate/client-addresses.js";
 import { HttpProblem } from "../problems.js";
+import { sessionIn } from "../refused.js";
 import { RETRY_AFTER } from "./session-id.js";
 
 /** Histories that are read at the same time: each has one bounded piece under way to Redis, which others wait behind. */
@@ -21,8 +22,37 @@ const MAX_OF_ALL = 128;
 /** Of these, those of one address, or where it is not known whose that is, of one connection. */
 const MAX_OF_ONE = 16;
 
+/** To be awaited when so many bytes of a history have been read. */
+export type Rest = (bytes: number) => Promise<void>;
+
 /** Reads when it is its turn. */
-export type InTurn = <T>(read: () => Promise<T>) => Promise<T>;
+export type InTurn = <T>(read: (rest: Rest) => Promise<T>) => Promise<T>;
+
+/** What part of a time was spent with something. */
+class Stopwatch {
+  readonly #startedAt = performance.now();
+  /** Since when it has been done, if it is being done. */
+  #since: number | undefined = this.#startedAt;
+  #spentMs = 0;
+
+  begin(): void {
+    this.#since = performance.now();
+  }
+
+  end(): void {
+    this.#spentMs += this.#now();
+    this.#since = undefined;
+  }
+
+  /** From 0 to 1. */
+  get share(): number {
+    return (this.#spentMs + this.#now()) / (performance.now() - this.#startedAt);
+  }
+
+  #now(): number {
+    return this.#since === undefined ? 0 : performance.now() - this.#since;
+  }
+}
 
 /** Lets few read histories at the same time, so that what else Redis is asked for does not wait behind them. */
 export class Readings {
@@ -56,19 +86,25 @@ export class Readings {
     this.#ofOne.set(one, before + 1);
     this.#all++;
     let isDone = false;
-    const progress = { hasBegun: false };
+    // For its turn, or for what may be read in a second: and not for Redis.
+    const waits = new Stopwatch();
+    const rest: Rest = async (bytes) => {
+      waits.begin();
+      await this.#rest(bytes);
+      waits.end();
+    };
     try {
       return await work((read) =>
         this.#inTurn(
           () => isDone || socket.destroyed,
           () => {
-            progress.hasBegun = true;
-            return read();
+            waits.end();
+            return read(rest);
           },
         ),
       );
     } catch (error) {
-      if (progress.hasBegun || socket.destroyed) throw error;
+      if (socket.destroyed || waits.share < 0.5) throw error;
       throw this.#refuse(raw, 503, "here");
     } finally {
       isDone = true;
@@ -79,8 +115,7 @@ export class Readings {
     }
   }
 
-  /** To be awaited in its turn, when some of a history has been read. */
-  async rest(bytes: number): Promise<void> {
+  async #rest(bytes: number): Promise<void> {
     const nowMs = performance.now();
     this.#doneAtMs = Math.max(this.#doneAtMs, nowMs - BURST_MS) + (bytes / this.#bytesPerS) * 1_000;
     if (this.#doneAtMs > nowMs) await delay(this.#doneAtMs - nowMs);
@@ -106,11 +141,14 @@ export class Readings {
 
   #refuse(raw: FastifyRequest["raw"], status: 429 | 503, where: string): HttpProblem {
     const code = status === 429 ? "too_many_messages" : "overloaded";
+    const detail = `as many histories are read ${where} as may be at the same time: try again in a second`;
     // The other one is noted where problems are sent.
     if (code === "too_many_messages") {
-      this.#refusals.note(code, { protocol: "http", address: this.#addresses.of(raw) });
+      this.#refusals.note(code, () => {
+        const address = this.#addresses.of(raw);
+        return { ...sessionIn(raw.url), protocol: "http", address, why: detail };
+      });
     }
-    const detail = `as many histories are read ${where} as may be at the same time: try again in a second`;
     return new HttpProblem(status, code, detail, { headers: RETRY_AFTER });
   }
 }
