@@ -70,6 +70,11 @@ export function endInOrder(graceMs: number, duties: Duties): void {
         grace.close();
         return;
       }
+      if (first.signal === undefined) {
+        // It ends in order already, for an error.
+        first = { signal, atMs: performance.now() };
+        return;
+      }
       const isHeardTwice =
         signal === first.signal && performance.now() - first.atMs < HEARD_TWICE_WITHIN_MS;
       if (isHeardTwice) return;

@@ -49,6 +49,37 @@ void t.test("an error costs the one whose turn it is", async (t) => {
   t.strictSame(dropped, [unexpected, unexpected, unexpected]);
 });
 
+void t.test("who has gone takes nobody's turn, nor anybody's place", async (t) => {
+  const pace = new Pace(LIMITS, () => undefined);
+  const gone: number[] = [];
+  const destroy = () => undefined;
+  for (let i = 0; i < 8; i++) {
+    pace.pass({ destroy, destroyed: i % 2 === 1 }, () => gone.push(i));
+  }
+  t.strictSame(gone, [0, 2, 4]);
+  for (let i = 8; i < 13; i++) pace.pass({ destroy }, () => gone.push(i));
+  t.ok(pace.waiting <= LIMITS.maxWaiting);
+  while (pace.waiting > 0) await delay(1);
+  t.strictSame(gone, [0, 2, 4, 6, 8, 9, 10, 11]);
+});
+
+void t.test("nothing is kept of what a client sends before its upgrade is answered", async (t) => {
+  const server = await startServer({ env: { AUTH: "off" } });
+  t.teardown(() => server.stop());
+  const early = await RawBytes.open(server.url);
+  early.send(upgradeHead(`/ws/session/${randomUUID()}/student/`), Buffer.alloc(5_000));
+  await early.ended();
+  t.equal(early.received, "");
+  await server.waitForLine((line) => line.includes("more than an early ping") || undefined);
+  // Who is refused hears why all the same, whatever it sends.
+  const refused = await RawBytes.open(server.url, { allowHalfOpen: true });
+  refused.send(upgradeHead("/ws/session/no.session/student/"));
+  await refused.until("not_found");
+  refused.send(Buffer.alloc(100_000));
+  await refused.ended();
+  t.match(refused.received, /^HTTP\/1.1 404 /);
+});
+
 void t.test("a crowd that is refused is told so, and holds up nobody who comes in", async (t) => {
   const server = await startServer({ env: { AUTH: "off" } });
   t.teardown(() => server.stop());

@@ -2,6 +2,7 @@ import type { Logger } from "../telemetry/log.js";
 
 /** A connection, or who can end one. */
 export interface Destroyable {
+  readonly destroyed?: boolean;
   destroy(): unknown;
 }
 

@@ -19,6 +19,9 @@ import { HttpProblem, NOTHING_HERE } from "./http/problems.js";
 import { findMisuse, inOriginForm } from "./http/requests.js";
 import { prepareQuery } from "./request-query.js";
 
+/** Bytes behind an upgrade. Nobody has anything to say before it is answered (RFC 6455, section 4.1), but for an early ping. */
+const MAX_EARLY_BYTES = 4_096;
+const TOO_EARLY = "a client sent more than an early ping before its upgrade was answered";
 const BEHIND_OTHERS = "an upgrade came before the requests ahead of it had been answered";
 
 /** Takes over a connection that asked to become a WebSocket. */
@@ -53,24 +56,29 @@ export function routeUpgrades(
   engines: { engineIo: UpgradeHandler; plain: UpgradeHandler },
   gate: UpgradeGate,
 ): void {
-  const knock = (request: IncomingMessage, socket: Duplex, head: Buffer, isBehind: boolean) => {
+  const come = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // A connection that breaks before it is handed over has nobody else to listen.
+    socket.on("error", destroy);
     if (socket.destroyed) return;
     request.url = inOriginForm(request.url ?? "/");
     const isEngineIo = prepareQuery(request)["EIO"] !== undefined;
     const protocol = isEngineIo ? "websocket" : "plain";
-    if (isBehind) {
+    const why = isBehindOthers(request)
+      ? BEHIND_OTHERS
+      : head.length > MAX_EARLY_BYTES
+        ? TOO_EARLY
+        : undefined;
+    if (why !== undefined) {
       const { url } = request;
       const whence = { ...urlDetail(url), protocol, address: gate.addresses.of(request) } as const;
-      gate.refusals.note("invalid_request", { ...whence, why: BEHIND_OTHERS });
+      gate.refusals.note("invalid_request", { ...whence, why });
       socket.destroy();
       return;
     }
     const turnAway = (problem: HttpProblem) => {
       const address = gate.addresses.of(request);
       noteRefusal(gate.refusals, problem, { request, address, protocol });
-      gate.refusing.pass(socket, () => {
-        refuse(socket, problem);
-      });
+      refuseInTurn(gate.refusing, socket, problem);
     };
     const letIn = () => {
       // The answer to the handshake and the first packet go out together.
@@ -78,6 +86,9 @@ export function routeUpgrades(
       const engine = isEngineIo ? engines.engineIo : engines.plain;
       engine.handleUpgrade(request, socket, head);
       if (socket.listenerCount("error") > 1) socket.off("error", destroy);
+    };
+    const takeItsTurn = () => {
+      gate.turnstile.pass(socket, enter);
     };
     const enter = () => {
       if (socket.destroyed) return;
@@ -92,27 +103,16 @@ export function routeUpgrades(
       return;
     }
     if (isEngineIo || !gate.tokens) {
-      enter();
+      takeItsTurn();
       return;
     }
     gate.tokens
       .checkPlain(request)
-      .then(() => {
-        gate.turnstile.pass(socket, enter);
-      })
+      .then(takeItsTurn)
       .catch((error: unknown) => {
         if (error instanceof HttpProblem) turnAway(error);
         else socket.destroy();
       });
-  };
-  const come = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // A connection that breaks before it is handed over has nobody else to listen.
-    socket.on("error", destroy);
-    const isBehind = isBehindOthers(request);
-    // Also who is about to be refused: of a crowd that knocks at once each costs a little, and there may be a thousand.
-    gate.turnstile.pass(socket, () => {
-      knock(request, socket, head, isBehind);
-    });
   };
   server.on(
     "upgrade",
@@ -149,6 +149,16 @@ function isBehindOthers({ socket }: IncomingMessage): boolean {
 /** Whether it is no upgrade of a connection that there is. */
 function isNew(request: IncomingMessage, isEngineIo: boolean): boolean {
   return !isEngineIo || prepareQuery(request)["sid"] === undefined;
+}
+
+/** Keeps nothing of what its client has sent while it waits: there may be thousands. */
+function refuseInTurn(refusing: Pace, socket: Duplex, problem: HttpProblem): void {
+  const push = socket.push.bind(socket);
+  // Its end alone is taken: Node.js stops reading where a stream takes no more.
+  socket.push = (chunk) => chunk === null && push(null);
+  refusing.pass(socket, () => {
+    refuse(socket, problem);
+  });
 }
 
 function destroy(this: Duplex): void {

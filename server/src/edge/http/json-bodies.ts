@@ -45,6 +45,12 @@ function readBody(
   const pieces: Buffer[] = [];
   const shape = new JsonShape();
   let bytes = 0;
+  let isOver = false;
+  const finish = (read: Error | Buffer) => {
+    if (isOver) return;
+    isOver = true;
+    onRead(read);
+  };
   const stop = () => {
     payload.off("data", onData).off("end", onEnd);
     pieces.length = 0;
@@ -56,16 +62,16 @@ function readBody(
     const complex = shape.read(piece);
     if (bytes <= MAX_BODY_BYTES && complex === undefined) return;
     stop();
-    onRead(complex === undefined ? tooLong() : tooComplex(complex));
+    finish(complex === undefined ? tooLong() : tooComplex(complex));
   };
   const onEnd = () => {
-    onRead(Buffer.concat(pieces, bytes));
+    finish(Buffer.concat(pieces, bytes));
     pieces.length = 0;
   };
   payload.on("data", onData).on("end", onEnd);
   follow(() => {
     stop();
-    onRead(overloaded());
+    finish(overloaded());
   });
 }
 

@@ -79,22 +79,26 @@ export function createLimitedServer(
     rate: { perS: limits.requestsPerS, burst: limits.requestsBurst },
     waiting: new WaitingList(drop),
   };
-  const listen = guard<Parameters<RequestListener>>(drop, ({ socket }) => socket, listener);
-  const receive = (request: IncomingMessage, response: InstanceType<typeof Answer>) => {
+  const socketOf = ({ socket }: IncomingMessage) => socket;
+  const begin = (request: IncomingMessage, response: InstanceType<typeof Answer>) => {
+    const problem = findMisuse(request);
+    if (!problem) {
+      listener(request, response);
+      return;
+    }
+    const whence = { request, address: addresses.of(request), protocol: protocolOf(request) };
+    noteRefusal(refusals, problem, whence);
+    answerWith(response, problem);
+  };
+  const beginSafely = guard<Parameters<typeof begin>>(drop, socketOf, begin);
+  const take = (request: IncomingMessage, response: InstanceType<typeof Answer>) => {
     const { socket } = request;
     if (socket.destroyed) return;
     request.url = inOriginForm(request.url ?? "/");
     response.home = home;
     const turn = {
       begin: () => {
-        const problem = findMisuse(request);
-        if (!problem) {
-          listen(request, response);
-          return;
-        }
-        const whence = { request, address: addresses.of(request), protocol: protocolOf(request) };
-        noteRefusal(refusals, problem, whence);
-        answerWith(response, problem);
+        beginSafely(request, response);
       },
       refuse: () => {
         const problem = tooMany();
@@ -106,6 +110,7 @@ export function createLimitedServer(
     refuse("too_many_messages", request, TOO_MANY_AT_ONCE);
     socket.destroy();
   };
+  const receive = guard<Parameters<typeof take>>(drop, socketOf, take);
   const server = createServer(
     {
       // What Node.js answers by itself has no turn, is not counted, and not logged.
@@ -127,8 +132,13 @@ export function createLimitedServer(
     if (isTooMany(request)) {
       refuse("too_many_messages", request, TOO_MANY_AT_ONCE);
       socket.destroy();
-    } else if (server.listenerCount("upgrade") === 1) {
-      // Nobody else takes upgrades here.
+    } else if (server.listenerCount("upgrade") > 1) {
+      // It is for whoever takes upgrades.
+      return;
+    } else if ((conversationOn(request.socket)?.unanswered.length ?? 0) > 0) {
+      // The answers to the requests before it would have to come first.
+      socket.destroy();
+    } else {
       socket.on("error", destroy);
       answerAndEnd(socket, new HttpProblem(404, "not_found", "there are no WebSockets here"));
     }
@@ -175,7 +185,8 @@ export function closeOnClientError(refusals: Refusals, refusing: Pace) {
     // It would be no request either.
     socket.pause();
     refusing.pass(socket, () => {
-      socket.write(lastAnswer(refused));
+      // Meanwhile its answer may have begun.
+      if (!isAnswering(socket)) socket.write(lastAnswer(refused));
       socket.destroy();
     });
   };

@@ -19,7 +19,7 @@ const TICK_MS = 5;
 export class Pace {
   readonly #limits: PaceLimits;
   readonly #drop: Drop;
-  readonly #waiting: { readonly connection: Destroyable; readonly go: () => void }[] = [];
+  #waiting: { readonly connection: Destroyable; readonly go: () => void }[] = [];
   #isScheduled = false;
   /** How many may go at once, as of `#atMs`. */
   #left: number;
@@ -42,6 +42,7 @@ export class Pace {
    * @param go - called in this turn of the event loop, or a later one
    */
   pass(connection: Destroyable, go: () => void): void {
+    if (this.#waiting.length >= this.#limits.maxWaiting) this.#forgetGone();
     if (this.#waiting.length >= this.#limits.maxWaiting) {
       connection.destroy();
       return;
@@ -50,20 +51,29 @@ export class Pace {
     this.#look();
   }
 
+  #forgetGone(): void {
+    this.#waiting = this.#waiting.filter(({ connection }) => connection.destroyed !== true);
+  }
+
   #look(): void {
     const nowMs = performance.now();
     const { perS, burst } = this.#limits;
     this.#left = Math.min(burst, this.#left + ((nowMs - this.#atMs) / 1_000) * perS);
     this.#atMs = nowMs;
-    const going = this.#waiting.splice(0, Math.floor(this.#left));
-    this.#left -= going.length;
-    for (const { connection, go } of going) {
+    let looked = 0;
+    for (const { connection, go } of this.#waiting) {
+      if (this.#left < 1) break;
+      looked++;
+      // Who has gone takes nobody's turn.
+      if (connection.destroyed === true) continue;
+      this.#left--;
       try {
         go();
       } catch (error) {
         this.#drop(error, connection);
       }
     }
+    this.#waiting = this.#waiting.slice(looked);
     if (this.#waiting.length === 0 || this.#isScheduled) return;
     this.#isScheduled = true;
     setTimeout(() => {

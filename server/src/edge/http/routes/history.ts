@@ -89,16 +89,14 @@ export function historyRoutes(
           (rest: Rest): Look =>
           async (from, most) => {
             if (socket.destroyed) return NOTHING;
-            const page = await broker.look(room, from, most);
+            const page = await options.historyReadSeconds.time(broker.look(room, from, most));
             await rest(bytesOf(page));
             return page;
           };
         const most = { events: limit, bytes: options.pageBytes };
         const { head, isComplete, pieces } = await options.readings.among(request, (inTurn) =>
           untilDoneWithin(READ_TIMEOUT_MS, () =>
-            inTurn((rest) =>
-              options.historyReadSeconds.time(readAfter(lookAndRest(rest), after, most)),
-            ),
+            inTurn((rest) => readAfter(lookAndRest(rest), after, most)),
           ),
         );
         const answer = {
