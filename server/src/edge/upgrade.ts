@@ -12,11 +12,10 @@ import type { Pace } from "./intake/pace.js";
 import type { Turnstile } from "./gate/turnstile.js";
 import { gatherWrites } from "./wire/gather-writes.js";
 import { goingAway } from "./http/closing.js";
-import { conversationOn } from "./http/conversation.js";
 import { noteRefusal } from "./http/refused.js";
 import { refuse } from "./http/last-words.js";
 import { HttpProblem, NOTHING_HERE } from "./http/problems.js";
-import { findMisuse, inOriginForm } from "./http/requests.js";
+import { findMisuse, inOriginForm, isBehindOthers } from "./http/requests.js";
 import { prepareQuery } from "./request-query.js";
 
 /** Bytes behind an upgrade. Nobody has anything to say before it is answered (RFC 6455, section 4.1), but for an early ping. */
@@ -136,14 +135,6 @@ function findProblem(
   if (!isOriginAllowed(request)) return originNotAllowed();
   // Where it is turned away later, its place ends with its socket.
   return isNew(request, isEngineIo) ? doorkeeper.enterBySocket(request) : undefined;
-}
-
-/**
- * Whether requests that came before it on the same connection have not been answered. Their answers would have to come
- * first (RFC 9112, section 9.3.2), and would come among the frames of the WebSocket.
- */
-function isBehindOthers({ socket }: IncomingMessage): boolean {
-  return (conversationOn(socket)?.unanswered.length ?? 0) > 0;
 }
 
 /** Whether it is no upgrade of a connection that there is. */

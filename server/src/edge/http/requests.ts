@@ -40,6 +40,14 @@ export function isTooMany(request: IncomingMessage): boolean {
   return request instanceof ClassroomRequest && request[tooMany] === true;
 }
 
+/**
+ * Whether requests that came before it on the same connection have not been answered. Their answers would have to come
+ * first (RFC 9112, section 9.3.2), and would come among the frames of a WebSocket.
+ */
+export function isBehindOthers({ socket }: IncomingMessage): boolean {
+  return (conversationOn(socket)?.unanswered.length ?? 0) > 0;
+}
+
 /** A request's target, of which the absolute form, with a scheme and a host, means the same (RFC 9112, section 3.2.2). */
 export function inOriginForm(target: string): string {
   const rest = /^https?:\/\/[^/?#]*(.*)$/i.exec(target)?.[1];

@@ -5,6 +5,7 @@ import { urlDetail } from "../../classroom/whom.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { guard, type Drop } from "../guard.js";
 import type { Refusals } from "../../telemetry/refusals.js";
+import { FirstRequests } from "../intake/first-requests.js";
 import type { Pace } from "../intake/pace.js";
 import { WaitingList } from "../intake/waiting-list.js";
 import { Answer, UnreadAnswers, type AnswersHome } from "./answer.js";
@@ -12,7 +13,13 @@ import { Conversation, conversationOn } from "./conversation.js";
 import { lastAnswer, refuse as answerAndEnd } from "./last-words.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problems.js";
 import { noteRefusal, protocolOf, sessionIn } from "./refused.js";
-import { ClassroomRequest, findMisuse, inOriginForm, isTooMany } from "./requests.js";
+import {
+  ClassroomRequest,
+  findMisuse,
+  inOriginForm,
+  isBehindOthers,
+  isTooMany,
+} from "./requests.js";
 
 /** Longer than load balancers keep a connection without requests (60 s and less): they close it, not we. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
@@ -91,8 +98,10 @@ export function createLimitedServer(
     answerWith(response, problem);
   };
   const beginSafely = guard<Parameters<typeof begin>>(drop, socketOf, begin);
+  const first = new FirstRequests();
   const take = (request: IncomingMessage, response: InstanceType<typeof Answer>) => {
     const { socket } = request;
+    first.asked(socket);
     if (socket.destroyed) return;
     request.url = inOriginForm(request.url ?? "/");
     response.home = home;
@@ -128,15 +137,18 @@ export function createLimitedServer(
   // Who asks before it sends a body is told to go on where one is read, and nowhere else.
   server.on("checkContinue", receive);
   server.on("checkExpectation", receive);
+  server.on("connection", (socket) => {
+    first.come(socket);
+  });
   const takeUpgrade = (request: IncomingMessage, socket: Duplex) => {
+    first.asked(request.socket);
     if (isTooMany(request)) {
       refuse("too_many_messages", request, TOO_MANY_AT_ONCE);
       socket.destroy();
     } else if (server.listenerCount("upgrade") > 1) {
       // It is for whoever takes upgrades.
       return;
-    } else if ((conversationOn(request.socket)?.unanswered.length ?? 0) > 0) {
-      // The answers to the requests before it would have to come first.
+    } else if (isBehindOthers(request)) {
       socket.destroy();
     } else {
       socket.on("error", destroy);

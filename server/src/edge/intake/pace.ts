@@ -9,18 +9,24 @@ export interface PaceLimits {
   readonly maxWaiting: number;
 }
 
+interface Waiter {
+  readonly connection: Destroyable;
+  readonly go: () => void;
+}
+
 /** How often it is looked who can go. */
 const TICK_MS = 5;
 
 /**
  * Does something for one connection after the other, in the order in which they came, and so many in a second. Clients that
  * come back as soon as they are refused knock at the pace at which they are, one after the other, and not a thousand at once.
+ * Who comes while others wait costs a place in their list: what is to be done for all of them is done in a tick.
  */
 export class Pace {
   readonly #limits: PaceLimits;
   readonly #drop: Drop;
-  #waiting: { readonly connection: Destroyable; readonly go: () => void }[] = [];
-  #isScheduled = false;
+  /** In their order. A tick lies ahead while there is anyone. */
+  #waiting: Waiter[] = [];
   /** How many may go at once, as of `#atMs`. */
   #left: number;
   #atMs = 0;
@@ -42,43 +48,47 @@ export class Pace {
    * @param go - called in this turn of the event loop, or a later one
    */
   pass(connection: Destroyable, go: () => void): void {
-    if (this.#waiting.length >= this.#limits.maxWaiting) this.#forgetGone();
-    if (this.#waiting.length >= this.#limits.maxWaiting) {
-      connection.destroy();
-      return;
+    const waiter = { connection, go };
+    const { length } = this.#waiting;
+    if (length === 0 && this.#mayGo()) this.#let(waiter);
+    else if (length >= this.#limits.maxWaiting) connection.destroy();
+    else if (this.#waiting.push(waiter) === 1) this.#schedule();
+  }
+
+  #schedule(): void {
+    setTimeout(() => {
+      this.#tick();
+    }, TICK_MS).unref();
+  }
+
+  #tick(): void {
+    // Who has gone takes nobody's turn, and nobody's place.
+    const here = this.#waiting.filter(({ connection }) => connection.destroyed !== true);
+    let gone = 0;
+    for (const waiter of here) {
+      if (!this.#mayGo()) break;
+      gone++;
+      this.#let(waiter);
     }
-    this.#waiting.push({ connection, go });
-    this.#look();
+    this.#waiting = here.slice(gone);
+    if (this.#waiting.length > 0) this.#schedule();
   }
 
-  #forgetGone(): void {
-    this.#waiting = this.#waiting.filter(({ connection }) => connection.destroyed !== true);
-  }
-
-  #look(): void {
+  #mayGo(): boolean {
     const nowMs = performance.now();
     const { perS, burst } = this.#limits;
     this.#left = Math.min(burst, this.#left + ((nowMs - this.#atMs) / 1_000) * perS);
     this.#atMs = nowMs;
-    let looked = 0;
-    for (const { connection, go } of this.#waiting) {
-      if (this.#left < 1) break;
-      looked++;
-      // Who has gone takes nobody's turn.
-      if (connection.destroyed === true) continue;
-      this.#left--;
-      try {
-        go();
-      } catch (error) {
-        this.#drop(error, connection);
-      }
+    return this.#left >= 1;
+  }
+
+  #let({ connection, go }: Waiter): void {
+    if (connection.destroyed === true) return;
+    this.#left--;
+    try {
+      go();
+    } catch (error) {
+      this.#drop(error, connection);
     }
-    this.#waiting = this.#waiting.slice(looked);
-    if (this.#waiting.length === 0 || this.#isScheduled) return;
-    this.#isScheduled = true;
-    setTimeout(() => {
-      this.#isScheduled = false;
-      this.#look();
-    }, TICK_MS).unref();
   }
 }
