@@ -48,6 +48,7 @@ export class Pace {
    * @param go - called in this turn of the event loop, or a later one
    */
   pass(connection: Destroyable, go: () => void): void {
+    if (connection.destroyed === true) return;
     const waiter = { connection, go };
     const { length } = this.#waiting;
     if (length === 0 && this.#mayGo()) this.#let(waiter);
@@ -83,7 +84,6 @@ export class Pace {
   }
 
   #let({ connection, go }: Waiter): void {
-    if (connection.destroyed === true) return;
     this.#left--;
     try {
       go();
