@@ -131,3 +131,18 @@ void t.test("why nothing answered is said", async (t) => {
     await emitter.close();
   }
 });
+
+void t.test("an attempt that hangs is given up, and made again under the same key", async (t) => {
+  const keys: unknown[] = [];
+  const url = await listen(t, ({ headers }, response) => {
+    keys.push(headers["idempotency-key"]);
+    // As a machine that is gone: it takes the first one, and says nothing.
+    if (keys.length === 1) return;
+    response.writeHead(202, { "content-type": "application/json" }).end(JSON.stringify(OFFSETS));
+  });
+  const emitter = await connect(url);
+  t.teardown(() => emitter.close());
+  t.match(await emitter.emit("a", "session_ended", {}, { timeoutMs: 60_000 }), OFFSETS);
+  t.equal(keys.length, 2);
+  t.equal(keys[0], keys[1]);
+});

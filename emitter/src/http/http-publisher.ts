@@ -1,6 +1,10 @@
 import { EmitterError, parseRedisState, type Fault } from "../errors.js";
+import { attemptWithin } from "./attempt.js";
 import { currentKey, type Key } from "./key.js";
 import type { Publication, Publisher, PublishResult } from "../publisher.js";
+
+/** Longer than a server takes to say that it cannot reach Redis (3 s). */
+const ATTEMPT_MS = 4_000;
 
 /** Publishes through a replica's HTTP API: for services without a way to Redis, and for a server without Redis. */
 export class HttpPublisher implements Publisher {
@@ -26,7 +30,9 @@ export class HttpPublisher implements Publisher {
     // events out of the first one's, just as the emitter does.
     const isSingle = publications.length === 1;
     const body = isSingle ? first.event : publications.map(({ event }) => event);
-    const answer = await this.#post(first, JSON.stringify(body), signal);
+    const text = JSON.stringify(body);
+    const post = (attempt: AbortSignal) => this.#post(first, text, attempt);
+    const answer = await attemptWithin(ATTEMPT_MS, signal, post);
     return (isSingle ? [answer] : answer) as PublishResult[];
   }
 
