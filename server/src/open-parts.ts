@@ -7,7 +7,7 @@ import type { ClientAddresses } from "./edge/gate/client-addresses.js";
 import { remoteKeys } from "./edge/gate/keys/remote-keys.js";
 import { oneKey, type TrustedKeys } from "./edge/gate/token-verifier.js";
 import type { Pace } from "./edge/intake/pace.js";
-import { guard, type Drop } from "./edge/guard.js";
+import { guard, listenOn, type Drop } from "./edge/guard.js";
 import { closeOnClientError, createLimitedServer, type ServerLimits } from "./edge/http/server.js";
 import { Canary } from "./telemetry/canary.js";
 import type { Counts } from "./telemetry/counts.js";
@@ -94,11 +94,14 @@ export async function openMetrics(
     import("./telemetry/prometheus/server.js"),
   ]);
   const parts = { addresses, refusals, isDraining: present.isDraining, drop };
-  const serverFor = (listener: RequestListener) =>
-    createLimitedServer(SCRAPING, parts, listener).on(
+  const serverFor = (listener: RequestListener) => {
+    const server = createLimitedServer(SCRAPING, parts, listener);
+    listenOn(server, drop);
+    return server.on(
       "clientError",
       guard(drop, (_error, socket) => socket, closeOnClientError(refusals, refusing)),
     );
+  };
   const registry = createRegistry(counts, refusals, present);
   return MetricsServer.listen(registry, serverFor, host, metricsPort);
 }

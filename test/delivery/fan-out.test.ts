@@ -41,6 +41,10 @@ class RecordingLane implements Pick<Lane, "write"> {
   }
 }
 
+function rethrow(_room: unknown, error: unknown): never {
+  throw error;
+}
+
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -85,7 +89,7 @@ void t.test("a member gets what is sent while it is one, in order, once", async 
   t.comment(`FC_SEED=${String(SEED)}`);
 
   const run = async (steps: readonly Step[]) => {
-    const fanOut = new FanOut(new Counts());
+    const fanOut = new FanOut(new Counts(), rethrow);
     const stays: Stay[] = [];
     const present = ROOMS.map(() => new Map<number, Stay>());
     let made = 0;
@@ -144,7 +148,7 @@ void t.test("a member gets what is sent while it is one, in order, once", async 
 });
 
 void t.test("a lone event leaves in its turn of the event loop, and no sooner", async (t) => {
-  const fanOut = new FanOut(new Counts());
+  const fanOut = new FanOut(new Counts(), rethrow);
   const lane = new RecordingLane();
   fanOut.join(ROOM, "a", lane);
   // Only in a callback of I/O is it certain that a turn ends before any timer.
@@ -166,7 +170,7 @@ void t.test("a lone event leaves in its turn of the event loop, and no sooner", 
 });
 
 void t.test("the events of one turn are one write for each member", async (t) => {
-  const fanOut = new FanOut(new Counts());
+  const fanOut = new FanOut(new Counts(), rethrow);
   const lanes = Array.from({ length: 3 }, () => new RecordingLane());
   for (const [i, lane] of lanes.entries()) fanOut.join(ROOM, String(i), lane);
   const burst = Array.from({ length: 20 }, (_, i) => i);
@@ -176,7 +180,7 @@ void t.test("the events of one turn are one write for each member", async (t) =>
 });
 
 void t.test("no write holds more than 32 events, however many come", async (t) => {
-  const fanOut = new FanOut(new Counts());
+  const fanOut = new FanOut(new Counts(), rethrow);
   const lane = new RecordingLane();
   fanOut.join(ROOM, "a", lane);
   const all = Array.from({ length: 100 }, (_, i) => i);
@@ -190,7 +194,7 @@ void t.test("no write holds more than 32 events, however many come", async (t) =
 });
 
 void t.test("each form is encoded once, however many members speak it", async (t) => {
-  const fanOut = new FanOut(new Counts());
+  const fanOut = new FanOut(new Counts(), rethrow);
   const encoded: string[] = [];
   const got: object[] = [];
   for (let i = 0; i < 50; i++) {

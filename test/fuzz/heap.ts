@@ -1,24 +1,41 @@
 import { once } from "node:events";
 import { WebSocket } from "ws";
+import { WaitOver, within } from "./waits.js";
 
-const ANSWER_MS = 20_000;
+/** Longer than anybody who hangs is waited for: a process that is hardly run takes long to collect all its garbage. */
+const ANSWER_MS = 60_000;
 
 /** What a process holds in V8's heap after a collection of all garbage, by the inspector that it was started with. */
 export class Heap {
   readonly #socket: WebSocket;
+  readonly #answerMs: number;
+  readonly #hungUp: Promise<never>;
   #calls = 0;
 
-  private constructor(socket: WebSocket) {
+  private constructor(socket: WebSocket, answerMs: number) {
     this.#socket = socket;
+    this.#answerMs = answerMs;
+    this.#hungUp = new Promise((_resolve, reject) => {
+      socket.once("close", () => {
+        reject(new WaitOver("the inspector has hung up"));
+      });
+    });
+    // Whoever waits for an answer is told.
+    this.#hungUp.catch(() => undefined);
   }
 
-  /** @param output - what a process has printed that was started with `--inspect=127.0.0.1:0` */
-  static async of(output: string): Promise<Heap> {
+  /**
+   * @param output - what a process has printed that was started with `--inspect=127.0.0.1:0`
+   * @throws WaitOver as every call does that is not answered
+   */
+  static async of(output: string, answerMs = ANSWER_MS): Promise<Heap> {
     const url = /Debugger listening on (ws:\S+)/.exec(output)?.[1];
     if (url === undefined) throw new Error("the process has no inspector");
     const socket = new WebSocket(url);
-    await once(socket, "open");
-    return new Heap(socket);
+    await within(answerMs, "the inspector", once(socket, "open"));
+    // Followed by `close`.
+    socket.on("error", () => undefined);
+    return new Heap(socket, answerMs);
   }
 
   /** In bytes. */
@@ -35,12 +52,17 @@ export class Heap {
 
   async #call(method: string): Promise<unknown> {
     const id = ++this.#calls;
+    const answered = new Promise((resolve) => {
+      const hear = (data: Buffer) => {
+        const answer = JSON.parse(data.toString()) as { id?: number; result?: unknown };
+        if (answer.id !== id) return;
+        this.#socket.off("message", hear);
+        resolve(answer.result);
+      };
+      this.#socket.on("message", hear);
+    });
     this.#socket.send(JSON.stringify({ id, method }));
-    const signal = AbortSignal.timeout(ANSWER_MS);
-    for (;;) {
-      const [data] = (await once(this.#socket, "message", { signal })) as [Buffer];
-      const answer = JSON.parse(data.toString()) as { id?: number; result?: unknown };
-      if (answer.id === id) return answer.result;
-    }
+    const what = `the inspector's answer to ${method}`;
+    return within(this.#answerMs, what, Promise.race([answered, this.#hungUp]));
   }
 }

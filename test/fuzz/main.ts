@@ -1,8 +1,10 @@
-/** `npm run fuzz -- --seconds 600 --seed 1`: sends what strangers might send to a server, and tells what came of it. */
+/**
+ * `npm run fuzz -- --seconds 600 --seed 1`: sends what strangers might send to a server, and tells what came of it:
+ * exits with 0 where the server has stood it, with 1 where it has not, and with 2 where something could not be found out.
+ */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { fuzz } from "./run.js";
-import { faultsOf } from "./verdict.js";
 
 const { values } = parseArgs({
   options: {
@@ -21,11 +23,8 @@ const print = (text: string) => {
 };
 print(`Fuzzing for ${String(seconds)} s. To repeat it: --seed ${String(seed)}`);
 const report = await fuzz({ inputs: 1, seconds, seed, main: values.main, onProgress: print });
-const faults = faultsOf(report);
-const { inputs, longestMs, descriptorsLeft, bytesLeft } = report;
-print(
-  `${String(inputs)} inputs; the longest answer to who behaves took ${longestMs.toFixed(0)} ms; ` +
-    `left behind: ${String(descriptorsLeft)} descriptors, ${String(Math.round(bytesLeft / 1024))} KB`,
-);
+print(report.summary());
+const faults = report.faults();
 for (const fault of faults) print(`FAULT ${fault}`);
-process.exit(faults.length === 0 ? 0 : 1);
+for (const why of report.unknown) print(`UNKNOWN ${why}`);
+process.exit(faults.length > 0 ? 1 : report.unknown.length > 0 ? 2 : 0);

@@ -2,17 +2,28 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { requestHead, upgradeHead } from "../helpers/clients/raw-bytes.js";
 import type { Visit } from "./inputs.js";
+import { within } from "./waits.js";
 
-/** What the server may take to answer a visitor, or to take notice of it. */
-const ANSWER_MS = 3_000;
+/** Longer than who hangs is waited for. */
+const CONNECT_MS = 30_000;
+/** A visitor waits so long for an answer, where it may be that the server has nothing to say. */
+const ANSWER_MS = 30;
 const POLLING = "?EIO=4&transport=polling";
 
-/** Makes a visit, and resolves with all that the server has said when it is over. */
-export async function makeVisit(port: number, visit: Visit): Promise<string> {
+/**
+ * Makes a visit, and resolves with all that the server has said when it is over, or `undefined` where it took no connection.
+ *
+ * @throws WaitOver
+ */
+export async function makeVisit(port: number, visit: Visit): Promise<string | undefined> {
   const socket = connect({ port, host: "127.0.0.1", noDelay: true });
   const heard = new Heard(socket);
+  const isConnected = once(socket, "connect").then(
+    () => true,
+    () => false,
+  );
   try {
-    await once(socket, "connect", { signal: AbortSignal.timeout(ANSWER_MS) });
+    if (!(await within(CONNECT_MS, "a connection to be taken", isConnected))) return undefined;
     switch (visit.door) {
       case "http":
         for (const piece of visit.pieces) {
@@ -35,9 +46,6 @@ export async function makeVisit(port: number, visit: Visit): Promise<string> {
         await poll(socket, heard, visit);
         break;
     }
-    return heard.text;
-  } catch {
-    // A connection that the server has reset.
     return heard.text;
   } finally {
     socket.destroy();
@@ -82,11 +90,17 @@ class Heard {
   /** Resolves when anything has come, when the connection has ended, or soon where the server has nothing to say. */
   async something(): Promise<void> {
     if (!this.isOpen) return;
-    const over = new AbortController();
-    const signal = AbortSignal.any([over.signal, AbortSignal.timeout(30)]);
-    const heard = ["data", "end", "close"].map((event) => once(this.#socket, event, { signal }));
-    await Promise.race(heard).catch(() => undefined);
-    over.abort();
-    await Promise.allSettled(heard);
+    const socket = this.#socket;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        for (const event of WHATEVER) socket.off(event, done);
+        resolve();
+      };
+      const timer = setTimeout(done, ANSWER_MS);
+      for (const event of WHATEVER) socket.on(event, done);
+    });
   }
 }
+
+const WHATEVER = ["data", "end", "close"];

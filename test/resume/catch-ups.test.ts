@@ -20,6 +20,10 @@ const NOTE_BYTES = 1_000;
 const SLICE_BYTES = 6 * NOTE_BYTES;
 const LOG = createLogger("silent", "test");
 
+function rethrow(_room: unknown, error: unknown): never {
+  throw error;
+}
+
 /** A connection whose client reads when the test says so. */
 class SlowLane implements Lane {
   readonly batches: Batch[] = [];
@@ -42,6 +46,10 @@ class SlowLane implements Lane {
 
   cut(): void {
     this.isCut = true;
+  }
+
+  drop(error: unknown): void {
+    throw error;
   }
 
   read(): void {
@@ -75,7 +83,7 @@ class Lecture {
     historyMaxBytes: 64 * 1024 * 1024,
     historyTtlMs: 60_000,
   });
-  readonly #fanOut = new FanOut(new Counts());
+  readonly #fanOut = new FanOut(new Counts(), rethrow);
   readonly #sessionId: SessionId;
   readonly #catchUps: CatchUps;
   readonly #notes: string[] = [];

@@ -44,4 +44,6 @@ export interface Lane {
   onceRead(listener: () => void): void;
   /** Ends a connection that reads too slowly, in a way in which its client comes back and resumes. */
   cut(): void;
+  /** Ends it for an error that nobody expected, and has that logged: its client comes back, and nobody else is concerned. */
+  drop(error: unknown): void;
 }

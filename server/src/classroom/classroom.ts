@@ -12,6 +12,7 @@ import type { RoomLimits } from "../cluster/recent-events.js";
 import type { Room, RoomListener } from "../cluster/room.js";
 import { Traces } from "../telemetry/traces.js";
 import type { Counts } from "../telemetry/counts.js";
+import type { EndReason } from "../telemetry/labels.js";
 import type { Identity } from "./address.js";
 import { Admission, type AdmissionOptions } from "./admission.js";
 import { CatchUps } from "./resume/catch-ups.js";
@@ -57,6 +58,7 @@ export class Classroom implements RoomListener {
   readonly #counts: Counts;
   readonly #welcomes = new Welcomes();
   readonly #connectionLog: ConnectionLog;
+  readonly #laneTo: ClassroomOptions["laneTo"];
   readonly #catchUps: CatchUps;
 
   constructor(
@@ -67,10 +69,15 @@ export class Classroom implements RoomListener {
   ) {
     this.#io = io;
     this.#maxConnectionsPerRoom = options.maxConnectionsPerRoom;
-    const { counts } = options;
+    this.#laneTo = options.laneTo;
+    const { counts, log } = options;
     this.#counts = counts;
-    this.#fanOut = new FanOut(counts, onTraced(new Traces(options.log)));
-    this.#connectionLog = new ConnectionLog(options.log, counts, options.closing);
+    const onBroken = (room: RoomName, err: unknown) => {
+      log.error({ err, room }, "a room was sent away: an error that nobody expected");
+      this.#sendAway(room);
+    };
+    this.#fanOut = new FanOut(counts, onBroken, onTraced(new Traces(log)));
+    this.#connectionLog = new ConnectionLog(log, counts, options.closing);
     const sliceBytes = Math.min(SLICE_BYTES, options.maxUnreadBytes / 4);
     this.#catchUps = new CatchUps(sliceBytes, counts.deliveries, {
       onCaughtUp: ({ id, room, lane }) => {
@@ -79,7 +86,7 @@ export class Classroom implements RoomListener {
         this.#fanOut.join(room.name, id, lane);
       },
       onSessionEnded: ({ id }) => {
-        this.#disconnect(id);
+        this.#disconnect([id]);
       },
     });
     this.#rooms = new HeldRooms(cluster.broker, this, options);
@@ -108,7 +115,9 @@ export class Classroom implements RoomListener {
       }
     });
     io.on("connection", (socket) => {
-      this.#connect(socket);
+      this.#forEach([socket.id], () => {
+        this.#connect(socket);
+      });
     });
     const { adapter, sockets } = io.of("/");
     adapter.on("join-room", (room: string, id: string) => {
@@ -144,18 +153,12 @@ export class Classroom implements RoomListener {
     if (event.event.event !== "session_ended") return;
     this.#fanOut.flush(room.name);
     // Whoever catches up is told so in its turn.
-    for (const id of this.#fanOut.members(room.name)) this.#disconnect(id);
+    this.#disconnect(this.#fanOut.members(room.name));
   }
 
   onLoss(room: Room): void {
     this.#fanOut.flush(room.name);
-    // Not a Socket.IO disconnect, which its client takes as final: the connection drops, and the client returns.
-    for (const id of this.#io.of("/").adapter.rooms.get(room.name) ?? []) {
-      const conn = this.#io.of("/").sockets.get(id)?.conn;
-      if (!conn) continue;
-      endsBecause(conn, "history_lost");
-      conn.close();
-    }
+    this.#sendAway(room.name, "history_lost");
   }
 
   /** What students that this node holds believe of their teachers. */
@@ -190,11 +193,32 @@ export class Classroom implements RoomListener {
     joinSeconds.observeSince(since);
   }
 
-  #disconnect(id: string): void {
-    const socket = this.#io.of("/").sockets.get(id);
-    if (!socket) return;
-    endsBecause(socket.conn, "session_ended");
-    socket.disconnect(true);
+  #disconnect(ids: Iterable<string>): void {
+    this.#forEach(ids, (socket) => {
+      endsBecause(socket.conn, "session_ended");
+      socket.disconnect(true);
+    });
+  }
+
+  /** Not by a Socket.IO disconnect, which its client takes as final: the connection drops, and the client returns. */
+  #sendAway(room: RoomName, reason?: EndReason): void {
+    this.#forEach(this.#io.of("/").adapter.rooms.get(room) ?? [], ({ conn }) => {
+      if (reason) endsBecause(conn, reason);
+      conn.close();
+    });
+  }
+
+  /** Does something for connections: an error that nobody expected costs the one in whose turn it came. */
+  #forEach(ids: Iterable<string>, act: (socket: ClassroomSocket) => void): void {
+    for (const id of ids) {
+      const socket = this.#io.of("/").sockets.get(id);
+      if (!socket) continue;
+      try {
+        act(socket);
+      } catch (error) {
+        this.#laneTo(socket).drop(error);
+      }
+    }
   }
 
   /**

@@ -22,6 +22,9 @@ export interface TracedEvent extends ToldEvent {
 /** Told of each that belongs to a trace, when all members have been written to. */
 export type TraceListener = (room: RoomName, event: TracedEvent, connections: number) => void;
 
+/** Told of a room whose members may have missed something, for an error that nobody expected. */
+export type BreakListener = (room: RoomName, error: unknown) => void;
+
 /** What one turn has brought for a room. */
 interface Waiting {
   readonly events: SentEvent[];
@@ -42,11 +45,17 @@ export class FanOut {
   readonly #members = new Map<RoomName, Map<string, Member>>();
   readonly #waiting = new Map<RoomName, Waiting>();
   readonly #counts: Pick<Counts, "deliveries" | "publishToSocket">;
+  readonly #onBroken: BreakListener;
   readonly #onTraced: TraceListener | undefined;
   #isScheduled = false;
 
-  constructor(counts: Pick<Counts, "deliveries" | "publishToSocket">, onTraced?: TraceListener) {
+  constructor(
+    counts: Pick<Counts, "deliveries" | "publishToSocket">,
+    onBroken: BreakListener,
+    onTraced?: TraceListener,
+  ) {
     this.#counts = counts;
+    this.#onBroken = onBroken;
     this.#onTraced = onTraced;
   }
 
@@ -101,9 +110,14 @@ export class FanOut {
     if (!waiting) return;
     this.#waiting.delete(room);
     const members = this.#members.get(room);
-    if (members) this.#write(waiting, members);
-    if (!waiting.traced) return;
-    for (const event of waiting.traced) this.#onTraced?.(room, event, members?.size ?? 0);
+    try {
+      if (members) this.#write(waiting, members);
+      if (!waiting.traced) return;
+      for (const event of waiting.traced) this.#onTraced?.(room, event, members?.size ?? 0);
+    } catch (error) {
+      // Other rooms, and whoever has this one flushed, go on.
+      this.#onBroken(room, error);
+    }
   }
 
   /** Writes all that waits now. */

@@ -62,7 +62,7 @@ class PlainLane implements Lane {
       tellListeners(this.#member, batch);
       this.#connection.writeBatch(batch);
     } catch (error) {
-      this.#drop(error, this.#connection.netSocket);
+      this.drop(error);
     }
   }
 
@@ -80,6 +80,10 @@ class PlainLane implements Lane {
 
   cut(): void {
     this.#connection.cut();
+  }
+
+  drop(error: unknown): void {
+    this.#drop(error, this.#connection.netSocket);
   }
 }
 
@@ -106,10 +110,7 @@ class EngineLane implements Lane {
     try {
       this.#write(batch);
     } catch (error) {
-      const destroy = () => {
-        this.#connection.close(true);
-      };
-      this.#drop(error, { destroy });
+      this.drop(error);
     }
   }
 
@@ -146,6 +147,13 @@ class EngineLane implements Lane {
 
   cut(): void {
     this.#connection.cut();
+  }
+
+  drop(error: unknown): void {
+    const destroy = () => {
+      this.#connection.close(true);
+    };
+    this.#drop(error, { destroy });
   }
 
   #findSocket(): void {

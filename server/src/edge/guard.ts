@@ -1,3 +1,4 @@
+import type { Server } from "node:net";
 import type { Logger } from "../telemetry/log.js";
 
 /** A connection, or who can end one. */
@@ -19,6 +20,27 @@ export function dropper(log: Pick<Logger, "error">): Drop {
       log.error({ err }, "and could not be dropped");
     }
   };
+}
+
+/** So often in one turn of the event loop: in each Node.js goes on with the next. */
+const MAX_FAILURES_IN_A_TURN = 1_000;
+const nobody: Destroyable = { destroy: () => undefined };
+
+/** The same for a connection that a server could not take, for want of a descriptor or of memory: it listens on. */
+export function listenOn(server: Server, drop: Drop): void {
+  let failures = 0;
+  server.on("error", (error) => {
+    // That it cannot listen is told to who has it listen.
+    if (!server.listening) return;
+    failures++;
+    // As long as none can be taken, the turn does not end: nobody is served any more.
+    if (failures > MAX_FAILURES_IN_A_TURN) throw error;
+    if (failures > 1) return;
+    drop(error, nobody);
+    setImmediate(() => {
+      failures = 0;
+    });
+  });
 }
 
 /**

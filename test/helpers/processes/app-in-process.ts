@@ -35,6 +35,8 @@ export interface AppInProcess {
   readonly engineIo: TolerantEngine;
   /** Every socket that is connected now. */
   sockets(): Socket[];
+  /** What has been logged at `error`. */
+  readonly errors: readonly string[];
 }
 
 interface BindSeam {
@@ -55,13 +57,19 @@ export async function startInProcess(
   };
   const config = loadConfig({ HOST: "127.0.0.1", PORT: "0", NODE_ID: "in-process", ...env });
   try {
-    const app = await startApp(config, createLogger("silent", "in-process"));
+    const log = createLogger("silent", "in-process");
+    const errors: string[] = [];
+    log.error = (_fields: unknown, message?: string) => {
+      errors.push(message ?? "");
+    };
+    const app = await startApp(config, log);
     t.teardown(() => app.close());
     const { io, engine } = bound.at(-1) ?? {};
     if (!io) throw new Error("the app binds no engine to a Socket.IO server");
     return {
       url: app.url,
       io,
+      errors,
       engineIo: engine as TolerantEngine,
       sockets: () => [...io.of("/").sockets.values()],
     };

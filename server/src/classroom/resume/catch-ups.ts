@@ -82,7 +82,13 @@ export class CatchUps {
     // Whoever can have another slice at once stands at the end again.
     for (const catchUp of this.#ready) {
       this.#ready.delete(catchUp);
-      this.#proceed(catchUp);
+      try {
+        this.#proceed(catchUp);
+      } catch (error) {
+        // The others have their turn all the same.
+        this.end(catchUp.id);
+        catchUp.lane.drop(error);
+      }
       if (performance.now() >= end) break;
     }
     for (const catchUp of this.#ready) {

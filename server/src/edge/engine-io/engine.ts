@@ -106,7 +106,7 @@ export class TolerantEngine extends EngineServer {
     // What a client is told that it may send in one body.
     super({ ...options, maxHttpBufferSize: intake.maxFrameBytes });
     this.#nodeId = nodeId;
-    this.#unread = new UnreadLimit(parts.unread);
+    this.#unread = new UnreadLimit(parts.unread, parts.drop);
     this.#addresses = parts.addresses;
     this.#intake = intake;
     this.#arrivals = arrivals;

@@ -2,6 +2,7 @@ import { endsBecause } from "../../classroom/connection-log.js";
 import type { Client } from "../../classroom/whom.js";
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { guard } from "../guard.js";
 import { Allowance } from "../intake/allowance.js";
 import type { Intake } from "../intake/intake.js";
 import type { Waiting } from "../intake/waiting-list.js";
@@ -100,6 +101,11 @@ export class PollingIntake implements Waiting {
     }
   }
 
+  /** @internal There was an error as its packets were heard. */
+  drop(error: unknown): void {
+    this.#intake.drop(error, this);
+  }
+
   /** @internal @returns whether the packets of a body are to be heard */
   onPackets(body: string): boolean {
     if (this.#allowance.take(count(body), performance.now()) !== "too many") return true;
@@ -120,9 +126,10 @@ export class PollingIntake implements Waiting {
     if (res && request.method === "POST") {
       this.#intake.bodies.follow(request, res, () => {
         // Engine.IO may be about to hear of the piece with which it has become too much.
-        process.nextTick(() => {
+        const giveUp = () => {
           this.#giveUp(request, res);
-        });
+        };
+        process.nextTick(guard(this.#intake.drop, () => request, giveUp));
       });
     }
     prototypeOf(this.#transport).onRequest.call(this.#transport, request);
@@ -191,7 +198,13 @@ function onPollingRequest(this: PollingSeam, request: TransportRequest): void {
 }
 
 function onPollingData(this: PollingSeam, body: string): void {
-  if (this.intake?.onPackets(body) !== false) prototypeOf(this).onData.call(this, body);
+  const { intake } = this;
+  try {
+    if (intake?.onPackets(body) !== false) prototypeOf(this).onData.call(this, body);
+  } catch (error) {
+    if (!intake) throw error;
+    intake.drop(error);
+  }
 }
 
 function onStrayRequest(this: PollingSeam, request: TransportRequest): void {

@@ -3,6 +3,7 @@ import type { Socket as NetSocket } from "node:net";
 import type { WebSocket } from "ws";
 import { endsBecause } from "../../classroom/connection-log.js";
 import type { Client } from "../../classroom/whom.js";
+import { guard, type Drop } from "../guard.js";
 import { unreadBytes, WRITE_BYTES, type UnreadRule } from "../wire/unread.js";
 
 // The seams are private parts, listed with the tests that pin them in test/dependencies/private-parts.md.
@@ -51,14 +52,17 @@ export interface WaitingTransport extends Owned {
  */
 export class UnreadLimit {
   readonly #rule: UnreadRule;
+  readonly #drop: Drop;
   // One of each for all connections: a function for each would be memory for each.
   readonly #sendPacket: (this: WaitingConnection, ...args: Parameters<SendPacket>) => void;
   readonly #cutThis: (this: WaitingConnection) => void;
   readonly #answerPoll: (this: WaitingTransport, data: unknown, options: unknown) => void;
   readonly #onPing: (this: WebSocket) => void;
 
-  constructor(rule: UnreadRule) {
+  /** @param drop - ends one in whose end there was an error */
+  constructor(rule: UnreadRule, drop: Drop) {
     this.#rule = rule;
+    this.#drop = drop;
     const { maxUnreadBytes } = rule;
     const cut = this.#cut.bind(this);
     const tell = this.#tell.bind(this);
@@ -90,9 +94,10 @@ export class UnreadLimit {
         // It polls again, by another socket, and has not read the answer to its last poll.
         tell(this, this[owner]);
         unread.destroy();
-        process.nextTick(() => {
+        const end = () => {
           this.onError("the answer to a poll was not read");
-        });
+        };
+        process.nextTick(guard(drop, () => unread, end));
       }
       if (this.res) this[lastAnswer] = this.res;
       (Object.getPrototypeOf(this) as WaitingTransport).write?.call(this, data, options);
@@ -131,11 +136,15 @@ export class UnreadLimit {
     // Takes nothing more. Whoever was writing to it need not expect that it ends under its hands.
     connection.readyState = "closing";
     this.#tell(connection, connection);
-    process.nextTick(() => {
-      connection.close(true);
+    const destroy = () => {
       transport.socket?.terminate();
       unreadSocket(transport)?.destroy();
-    });
+    };
+    const end = () => {
+      connection.close(true);
+      destroy();
+    };
+    process.nextTick(guard(this.#drop, () => ({ destroy }), end));
   }
 
   /** @param part - of a connection, or all of it */

@@ -1,7 +1,7 @@
 import cors, { type FastifyCorsOptions } from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import { fastify, type FastifyBaseLogger, type FastifyError, type FastifyInstance } from "fastify";
-import { dropper, guard } from "../guard.js";
+import { dropper, guard, listenOn } from "../guard.js";
 import type { Logger } from "../../telemetry/log.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
@@ -36,6 +36,7 @@ export function createHttp(log: Logger, options: HttpOptions) {
     serverFactory: (listener) => {
       const server = createLimitedServer(limits, { ...options, drop }, listener);
       doorkeeper.watch(server, drop);
+      listenOn(server, drop);
       return server;
     },
     clientErrorHandler: guard(

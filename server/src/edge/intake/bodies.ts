@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { guard, type Drop } from "../guard.js";
 import { HttpProblem } from "../http/problems.js";
 
 /** What a piece of a body takes besides its bytes: whoever sends single bytes makes as many objects. */
@@ -6,6 +7,7 @@ const BYTES_OF_A_PIECE = 128;
 
 interface Body {
   bytes: number;
+  /** Never throws: it is called in the turn of somebody else. */
   readonly onGiveUp: () => void;
 }
 
@@ -15,12 +17,15 @@ interface Body {
  */
 export class Bodies {
   readonly #maxBytes: number;
+  readonly #drop: Drop;
   /** Those that have not come whole, oldest first. */
   readonly #coming = new Set<Body>();
   #bytes = 0;
 
-  constructor(maxBytes: number) {
+  /** @param drop - ends the connection of one who could not be given up */
+  constructor(maxBytes: number, drop: Drop) {
     this.#maxBytes = maxBytes;
+    this.#drop = drop;
   }
 
   /** For tests and metrics: bytes of all, as they are counted. */
@@ -35,7 +40,7 @@ export class Bodies {
    * @param onGiveUp - refuses the rest of it; called once at most
    */
   follow(request: IncomingMessage, response: ServerResponse, onGiveUp: () => void): void {
-    const body: Body = { bytes: 0, onGiveUp };
+    const body: Body = { bytes: 0, onGiveUp: guard(this.#drop, () => request, onGiveUp) };
     this.#coming.add(body);
     if (isAsking(request.headers)) response.writeContinue();
     const count = (piece: Buffer | string) => {

@@ -37,14 +37,16 @@ export class Intake {
   readonly maxFrameBytes: number;
   readonly waiting: WaitingList;
   readonly bodies: Bodies;
+  readonly drop: Drop;
   readonly #refusals: Refusals;
 
   constructor(limits: IntakeLimits, refusals: Refusals, drop: Drop) {
+    this.drop = drop;
     this.waiting = new WaitingList(drop);
     this.rate = { perS: limits.messagesPerS, burst: limits.messagesBurst };
     this.maxConnectFrameBytes = limits.maxConnectFrameBytes;
     this.maxFrameBytes = limits.maxFrameBytes;
-    this.bodies = new Bodies(limits.maxBodiesBytes);
+    this.bodies = new Bodies(limits.maxBodiesBytes, drop);
     this.#refusals = refusals;
   }
 

@@ -109,6 +109,12 @@ export class WebSocketIntake implements Waiting {
     this.#socket.destroy();
   }
 
+  /** @internal There was an error in its turn: nothing more of it is heard. */
+  drop(error: unknown): void {
+    this.#isCut = true;
+    this.#intake.drop(error, this);
+  }
+
   /** @internal @returns whether the message that has come is to be heard */
   onMessage(): boolean {
     if (this.#isCut) return false;
@@ -205,13 +211,19 @@ function prototypeOf(receiver: ReceiverSeam): ReceiverSeam {
 
 function emit(this: ReceiverSeam, event: string, ...args: unknown[]): boolean {
   const intake = this[intakeOf];
-  if (event === "message" || event === "ping" || event === "pong") {
-    // A view of all that was read with the frame, which would be kept until the next one comes. ws 8.22 lets go of it too.
-    this._mask = undefined;
-    if (intake?.onMessage() === false) return false;
+  try {
+    if (event === "message" || event === "ping" || event === "pong") {
+      // A view of all that was read with the frame, which would be kept until the next one comes. ws 8.22 lets go of it too.
+      this._mask = undefined;
+      if (intake?.onMessage() === false) return false;
+    }
+    if (event === "error") intake?.onError(args[0] as { code?: string });
+    return prototypeOf(this).emit.call(this, event, ...args);
+  } catch (error) {
+    if (!intake) throw error;
+    intake.drop(error);
+    return false;
   }
-  if (event === "error") intake?.onError(args[0] as { code?: string });
-  return prototypeOf(this).emit.call(this, event, ...args);
 }
 
 /** Node.js stops reading where a stream takes no more. */
