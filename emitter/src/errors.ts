@@ -44,6 +44,16 @@ export function unsure(refusal: EmitterError): EmitterError {
   return new EmitterError("unavailable", message, { cause: refusal });
 }
 
+/**
+ * What of a call was refused for good, though an {@link EmitterError} of it says that it may be repeated: that helps only
+ * when this has been mended. `undefined` where what failed may pass by itself.
+ */
+export function refusalIn(error: unknown): EmitterError | undefined {
+  let cause = error;
+  while (cause instanceof EmitterError && cause.retryable) cause = cause.cause;
+  return cause instanceof EmitterError ? cause : undefined;
+}
+
 /** Why an event was not published. */
 export class EmitterError extends Error {
   override readonly name = "EmitterError";

@@ -8,6 +8,7 @@ export { Emitter, MAX_BATCH_EVENTS, type EmitArguments, type EmitOptions } from 
 export {
   EmitterError,
   parseRedisState,
+  refusalIn,
   type EmitterErrorCode,
   type Fault,
   type RedisState,

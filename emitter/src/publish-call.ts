@@ -1,4 +1,4 @@
-import { EmitterError, unsure } from "./errors.js";
+import { EmitterError, refusalIn, unsure } from "./errors.js";
 import type { Publication, Publisher, PublishResult } from "./publisher.js";
 
 const FIRST_RETRY_MS = 50;
@@ -75,8 +75,10 @@ export class PublishCall {
   }
 
   #onError(error: unknown): void {
-    if (error instanceof EmitterError && !error.retryable) {
-      const { code, message, faults, cause } = this.#attempts > 0 ? unsure(error) : error;
+    // No repetition changes what is refused for good, also where it is a part of the call.
+    if (error instanceof EmitterError && refusalIn(error)) {
+      const isSure = error.retryable || this.#attempts === 0;
+      const { code, message, faults, cause } = isSure ? error : unsure(error);
       this.cancel(new EmitterError(code, message, { cause, faults, ...this.#key() }));
       return;
     }

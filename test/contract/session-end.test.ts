@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import t from "tap";
+import { WebSocket } from "ws";
 import { ROLES } from "@inthon/emitter/protocol";
 import { CLIENT_KINDS, join, socketIo } from "../helpers/clients/clients.js";
+import { Inbox } from "../helpers/clients/inbox.js";
 import { SESSION_ENDED } from "../helpers/samples/contract.js";
 import { ENVIRONMENTS, post } from "../helpers/processes/environments.js";
 
@@ -48,6 +51,39 @@ for (const { name, start } of ENVIRONMENTS) {
         }
       });
     }
+
+    await t.test("its id may be used again; who was away is told of the end first", async (t) => {
+      const session = randomUUID();
+      const url = urls.at(-1) ?? "";
+      const enter = async (offset: string) => {
+        const inbox = new Inbox<Record<string, unknown>>();
+        const at = `/ws/session/${session}/student/?offset=${offset}`;
+        const socket = new WebSocket(`${url.replace("http", "ws")}${at}`);
+        t.teardown(() => {
+          socket.terminate();
+        });
+        socket.on("message", (data) => {
+          inbox.add(JSON.parse((data as Buffer).toString()) as Record<string, unknown>);
+        });
+        const closed = once(socket, "close").then(([code]) => code as number);
+        const connected = await inbox.next(({ event }) => event === "connected");
+        return { socket, inbox, closed, offset: String(connected["offset"]) };
+      };
+      const before = await enter("");
+      before.socket.terminate();
+      await emitter.emit(session, "session_ended");
+
+      const anew = await enter("");
+      await emitter.emit(session, "question_like_update", { question_id: 1, like_count: 2 });
+      await anew.inbox.next(({ event }) => event === "question_like_update");
+      const away = await enter(before.offset);
+      t.equal(await away.closed, 1000);
+      t.strictSame(
+        away.inbox.items.map(({ event }) => event),
+        ["connected", "session_ended"],
+      );
+      t.equal(anew.socket.readyState, WebSocket.OPEN, "nobody else is sent away");
+    });
 
     await t.test("the stock client does not come back by itself", async (t) => {
       const session = randomUUID();

@@ -56,6 +56,11 @@ for (const [kind, query] of Object.entries(KINDS)) {
     const flood = await join(server, randomUUID(), query);
     for (let i = 0; i < 400; i++) flood.socket.send("x");
     t.same(await flood.closed, [1008, "too_many_messages"]);
+    t.match(
+      server.output(),
+      /"why":"it sent more messages than MESSAGES_PER_S/,
+      "the log says more",
+    );
 
     const last = await join(server, randomUUID(), query);
     await server.stop();

@@ -205,7 +205,7 @@ void t.test("who is cut has the same name when it is refused and when it ends", 
     const raw = await open(session, query);
     raw.send(ANNOUNCED);
     const line = await refused("too_large");
-    t.match(line, { session, role: "student", address, protocol });
+    t.match(line, { session, role: "student", address, protocol, why: /than 4096 bytes/ });
     t.match(await ended(line), { reason: "too_large", session, protocol });
   }
 
@@ -214,7 +214,7 @@ void t.test("who is cut has the same name when it is refused and when it ends", 
   for (let n = 1; n <= 5; n++) raw.send(frame(OPCODES.text, `40/other-${String(n)},`));
   await refused("unknown_namespace");
   const line = await refused("unknown_namespace");
-  t.match(line, { session, role: "student", address, protocol: "websocket" });
+  t.match(line, { session, role: "student", address, protocol: "websocket", why: /no such/ });
   t.match(await ended(line), { reason: "unknown_namespace", session });
 
   const stranger = await RawBytes.open(url);
@@ -225,6 +225,44 @@ void t.test("who is cut has the same name when it is refused and when it ends", 
   const unnamed = await refused("unknown_namespace");
   t.match(unnamed, { session, role: "teacher", address });
   t.equal(unnamed.connection, undefined, "who was not let in has no line of its end");
+});
+
+void t.test("which limit it was, where a client is told no more than a code", async (t) => {
+  const { url, server, refused } = await start(t, {
+    CONNECT_TIMEOUT_MS: "200",
+    MAX_UNREAD_BYTES: "65536",
+  });
+  const open = async (query = "") => {
+    const raw = await RawBytes.open(url);
+    t.teardown(() => raw.socket.destroy());
+    raw.send(upgradeHead(`${at("here", "student")}${query}`));
+    await raw.until("\r\n\r\n");
+    return raw;
+  };
+  const late = await open("?EIO=4&transport=websocket");
+  t.match(await refused("connect_timeout"), { why: /CONNECT_TIMEOUT_MS/ });
+  late.socket.destroy();
+
+  const inPieces = await open();
+  const piece = (opcode: number) => frame(opcode, "x", { isFinal: false });
+  inPieces.send(piece(OPCODES.text));
+  for (let n = 0; n < 16; n++) inPieces.send(piece(OPCODES.continuation));
+  t.match(await refused("too_many_messages"), { why: /more than 16 fragments/ });
+
+  const slow = await open();
+  slow.socket.pause();
+  const note = "x".repeat(60_000);
+  const event = JSON.stringify({ event: "important", note, capture_url: null });
+  const slowLine = refused("slow_reader");
+  const isCut = new AbortController();
+  void slowLine.then(() => {
+    isCut.abort();
+  });
+  while (!isCut.signal.aborted) {
+    const headers = { "content-type": "application/json" };
+    await fetch(`${server.url}/sessions/here/events`, { method: "POST", headers, body: event });
+  }
+  t.match(await slowLine, { why: /MAX_UNREAD_BYTES/, protocol: "plain" });
 });
 
 void t.test("a token that runs out while its connection is open is no refusal", async (t) => {

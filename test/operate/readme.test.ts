@@ -38,6 +38,9 @@ const BLOCKS = {
   session: '{ "session_id": "lecture-1", "teacher_online"',
   history: '{ "session_id": "lecture-1", "role"',
   kustomize: "kubectl kustomize",
+  // Both run by test/kubernetes/without-kubernetes.test.ts.
+  rules: "sed -n '/^  groups:/",
+  prometheus: "rule_files:",
   // Run by test/sizing/sizing.test.ts.
   size: "npm run size",
   // Run by test/publish/rights.test.ts.

@@ -90,6 +90,14 @@ for (const [name, start] of Object.entries(TARGETS)) {
       one.value("connections_closed_total", { reason });
     now = await scrapeUntil(server, (one) => one.value("connections") === 0);
     t.equal(now.value("connections_closed_total"), 5);
+    for (const protocol of ["websocket", "polling", "plain"]) {
+      const opened = now.value("connections_opened_total", { protocol });
+      t.equal(
+        now.value("connections_closed_total", { protocol }),
+        opened,
+        `${protocol}: each once`,
+      );
+    }
     t.equal(ended(now, "client_left"), 3);
     t.equal(ended(now, "transport_closed"), 2);
     now = await scrapeUntil(server, (one) => one.value("presence_changes_total") === 2);

@@ -53,7 +53,7 @@ void t.test(
   },
 );
 
-void t.test("gaps: filled from history, or lost for good", async (t) => {
+void t.test("gaps: filled from history, forgotten by Redis, or lost for good", async (t) => {
   const { redis, proxy, cluster, session, publish } = await open(t, 1);
   const server = cluster.replica(0);
   const client = await join({ url: server.url, session, role: "student", kind: "plain" });
@@ -72,6 +72,13 @@ void t.test("gaps: filled from history, or lost for good", async (t) => {
   const admin = createClient({ url: redis.url });
   await admin.connect();
   await scrapeUntil(server, (one) => one.value("redis_up") === 2);
+  await admin.flushAll();
+  const heard = await publish("heard as well");
+  await client.inbox.next(({ object }) => object["note"] === "heard as well");
+  now = await scrape(server);
+  t.equal(now.value("gaps_total", { outcome: "forgotten" }), 1, "its members miss nothing");
+  t.equal(now.value("gaps_total", { outcome: "lost" }), 0);
+
   proxy.hang({ link: "subscriptions" });
   await admin.flushAll();
   admin.destroy();
@@ -79,6 +86,8 @@ void t.test("gaps: filled from history, or lost for good", async (t) => {
   await client.closed;
   now = await scrapeUntil(server, (one) => one.value("gaps_total", { outcome: "lost" }) > 0);
   t.equal(now.value("connections_closed_total", { reason: "history_lost" }), 1);
+  const [, to] = /"reason":"history_lost".*"to":"([^"]+)"/.exec(server.output()) ?? [];
+  t.equal(to, heard.offsets.student, "what the client had, not where the history stands now");
 });
 
 void t.test("a replica that was frozen claims anew, and one that died is swept", async (t) => {

@@ -108,7 +108,12 @@ function toError(status: number, body: unknown, { origin, pathname }: URL): Emit
   }
   // What is no answer of a server's, though it is no failure: nobody knows what became of the events.
   if (status < 300) return new EmitterError("unavailable", `${origin} did not answer with JSON`);
-  const isPassing = problem.code !== "redis_denies_access" && (status === 429 || status >= 500);
+  if (problem.code === "redis_refuses_part") {
+    const cause = new EmitterError("rejected", detail);
+    return new EmitterError("unavailable", detail, { cause });
+  }
+  const isFinal = problem.code === "redis_denies_access" || problem.code === "redis_refuses";
+  const isPassing = !isFinal && (status === 429 || status >= 500);
   if (!isPassing) return new EmitterError("rejected", detail);
   return new EmitterError(parseRedisState(problem.code) ?? "unavailable", detail);
 }

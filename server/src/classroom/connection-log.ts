@@ -1,4 +1,4 @@
-import { formatOffset, type Offset, type Role } from "@inthon/emitter/protocol";
+import { formatOffset, type Offset, type Position, type Role } from "@inthon/emitter/protocol";
 import type { Room } from "../cluster/room.js";
 import type { Counts } from "../telemetry/counts.js";
 import type { CloseReason, EndReason, Protocol } from "../telemetry/labels.js";
@@ -11,9 +11,17 @@ import type { ClassroomSocket } from "./connection.js";
 
 const reasons = new WeakMap<object, EndReason>();
 
-/** To be called before this server ends a connection. The first reason counts: the others follow from it. */
+/**
+ * To be called before this server ends a connection. The first reason counts: the others follow from it. Nothing more is
+ * told to it from now on, though its room goes on, and the client may take its time to go.
+ */
 export function endsBecause(connection: object, reason: EndReason): void {
-  if (!reasons.has(connection)) reasons.set(connection, reason);
+  if (reasons.has(connection)) return;
+  reasons.set(connection, reason);
+  const stayed = (connection as LoggedConnection)[stay];
+  if (!stayed) return;
+  const place = placeIn(stayed.room, stayed.catchUp);
+  (connection as LoggedConnection)[stay] = { ...stayed, catchUp: { isBehind: true, place } };
 }
 
 /** Who ends a connection may know no more of it than the WebSocket, or the transport, on which it lies. */
@@ -38,14 +46,19 @@ const SOCKET_IO_REASONS: Readonly<Record<string, CloseReason>> = {
   "server namespace disconnect": "session_ended",
 };
 
+/** How far one has been told that is, or stays, behind its room. */
+type Reached = Pick<CatchUp, "isBehind" | "place">;
+
 /** What the line of a connection's end needs, and nothing but that: it is kept for each connection. */
 interface Stay {
   readonly id: string;
   readonly who: Identity;
   readonly user: string | undefined;
+  /** By what it came. */
+  readonly protocol: Protocol;
   readonly room: Room;
   readonly from: Offset;
-  readonly catchUp: Readonly<CatchUp> | undefined;
+  readonly catchUp: Readonly<Reached> | undefined;
   /** By the process's own clock. In whole milliseconds, which are no object of their own. */
   readonly startedAtMs: number;
 }
@@ -106,7 +119,7 @@ export class ConnectionLog {
     who: Identity,
     room: Room,
     from: Offset,
-    catchUp?: Readonly<CatchUp>,
+    catchUp?: Readonly<Reached>,
   ): void {
     const protocol = protocolOf(socket.conn);
     this.#countBegin(socket, protocol, who.role);
@@ -120,7 +133,7 @@ export class ConnectionLog {
     }
     const startedAtMs = Math.round(performance.now());
     const conn = socket.conn as LoggedConnection;
-    conn[stay] = { id, who, user, room, from, catchUp, startedAtMs };
+    conn[stay] = { id, who, user, protocol, room, from, catchUp, startedAtMs };
     socket.on("disconnect", this.#onDisconnect);
   }
 
@@ -142,7 +155,8 @@ export class ConnectionLog {
     const protocol = protocolOf(socket.conn);
     const reason = this.#reasonOf(socket, why);
     this.#counts.connections.add({ protocol, role }, -1);
-    this.#counts.closed.add({ protocol, role, reason });
+    // As it was counted when it came, so that the difference is who is there.
+    this.#counts.closed.add({ protocol: stayed.protocol, role, reason });
     const line = {
       ...nameOf(id, who, user),
       protocol,
@@ -150,7 +164,7 @@ export class ConnectionLog {
       ms: Math.round(performance.now()) - startedAtMs,
       from,
       // A slow reader was not told what waited for it; which part that is, nobody has counted.
-      ...(reason !== "slow_reader" && { to: placeIn(room, catchUp) }),
+      ...(reason !== "slow_reader" && { to: formatOffset(placeIn(room, catchUp)) }),
     };
     this.#tell(`disconnected ${reason}`, "disconnected", line);
   }
@@ -170,8 +184,8 @@ export class ConnectionLog {
   }
 }
 
-function placeIn(room: Room, catchUp: Readonly<CatchUp> | undefined): Offset {
-  return formatOffset(catchUp?.isBehind === true ? catchUp.place : room.position);
+function placeIn(room: Room, reached: Readonly<Reached> | undefined): Position {
+  return reached?.isBehind === true ? reached.place : room.position;
 }
 
 function nameOf(connection: string, { sessionId, role }: Identity, user?: string) {

@@ -23,7 +23,7 @@ export interface RoomListener {
    * @param postmark - of an event that has just arrived; one that was read from history has none
    */
   onEvent(room: Room, event: RoomEvent, postmark: Postmark | undefined): void;
-  /** Events may have been lost for good: members must begin anew. */
+  /** Events may have been lost for good: members, told up to the room's position, must begin anew. */
   onLoss(room: Room): void;
 }
 
@@ -316,6 +316,7 @@ export class Room {
     }
     if (begun === head.epoch && ends.length === 0 && events.length > 0 && follow(events, 0)) {
       // The history was lost, the subscription was not, so members miss nothing: they hear the new one from its beginning.
+      this.#noteForgotten(this.#position);
       this.#beginAt({ epoch: head.epoch, n: 0 });
     }
     const position = this.#position;
@@ -328,12 +329,23 @@ export class Room {
       { room: this.name, position, head },
       "the history no longer holds what this replica missed: members begin anew",
     );
-    this.#beginAt(head);
-    this.#announced = undefined;
     this.#losses++;
     this.#counts.gaps.add({ outcome: "lost" });
+    // While the room still stands where they have come to: that is what is logged of them.
     this.#listener.onLoss(this);
+    this.#beginAt(head);
+    this.#announced = undefined;
     return false;
+  }
+
+  /** Whoever is away has lost what it has not heard, and is told so when it comes back. */
+  #noteForgotten(position: Position): void {
+    if (position.n === 0) return;
+    this.#log.warn(
+      { room: this.name, position },
+      "Redis has forgotten this room's history: members have heard all of it and go on, who comes back begins anew",
+    );
+    this.#counts.gaps.add({ outcome: "forgotten" });
   }
 
   /** What was before this place is of another history. */

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
-import { formOf, notASecret } from "./key-forms.js";
-import { readPublicKey } from "./public-key.js";
+import { formOf, notASecret } from "./keys/key-forms.js";
+import { readPublicKey } from "./keys/public-key.js";
 import type { Reader } from "./readers.js";
 
 /** How it is known who may come in. */

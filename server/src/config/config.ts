@@ -7,7 +7,8 @@ import { CANARY_READERS, toCanary, type CanaryConfig } from "./canary.js";
 import { DRAIN_READERS, toDrain, type DrainConfig } from "./drain.js";
 import { LIMIT_READERS, toLimits, type Limits } from "./limits.js";
 import { readOrigins } from "./origins.js";
-import { readPublishKeys } from "./publish-keys.js";
+import { readPublishKeys } from "./keys/publish-keys.js";
+import { findMisspelt } from "./misspelt.js";
 import { wholeNumber, type Reader } from "./readers.js";
 import { readTrustProxy, type TrustProxy } from "./trust-proxy.js";
 import { readRedisUrl, type ClusterConfig } from "./redis-url.js";
@@ -57,10 +58,12 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly variable: string;
+  readonly problem: string;
 
   constructor(variable: string, problem: string) {
     super(`${variable} ${problem}`);
     this.variable = variable;
+    this.problem = problem;
   }
 }
 
@@ -135,6 +138,17 @@ const PER_ADDRESS: readonly Variable[] = [
  * @throws ConfigError naming the first bad variable
  */
 export function loadConfig(environment: Environment): Config {
+  try {
+    return readConfig(environment);
+  } catch (error) {
+    // What is said to be missing may have been set, under another name.
+    const misspelt = findMisspelt(environment, ENVIRONMENT_VARIABLES);
+    if (!(error instanceof ConfigError) || misspelt.length === 0) throw error;
+    throw new ConfigError(error.variable, `${error.problem} (${misspelt.join("; ")})`);
+  }
+}
+
+function readConfig(environment: Environment): Config {
   const read = <Name extends Variable>(name: Name): ReturnType<(typeof READERS)[Name]> => {
     // An empty variable is how a manifest says "not set", except of what would then let in anyone.
     const text = environment[name] === "" ? undefined : environment[name];
@@ -191,7 +205,11 @@ export function loadConfig(environment: Environment): Config {
     allowedOrigins: read("ALLOWED_ORIGINS"),
     trustProxy: read("TRUST_PROXY"),
     limits: toLimits(read),
-    warnings: [...idleLimits(environment), ...idleToken(environment)],
+    warnings: [
+      ...findMisspelt(environment, ENVIRONMENT_VARIABLES),
+      ...idleLimits(environment),
+      ...idleToken(environment),
+    ],
   };
 }
 

@@ -76,8 +76,15 @@ export const PUBLISH_OUTCOMES = [
 ] as const;
 export type PublishOutcome = (typeof PUBLISH_OUTCOMES)[number];
 
-/** What became of a hole in what a room was told. */
-export const GAP_OUTCOMES = ["filled", "lost"] as const;
+/** What became of a hole in what a room was told, or of its history. */
+export const GAP_OUTCOMES = [
+  /** Its members have been told what they had missed. */
+  "filled",
+  /** They have to begin anew. */
+  "lost",
+  /** They had heard all of a history that Redis does not have any more: who comes back begins anew. */
+  "forgotten",
+] as const;
 
 /** What became of a beat of the canary: each that was sent is heard, or missed. */
 export const BEAT_OUTCOMES = ["sent", "heard", "missed"] as const;

@@ -51,12 +51,21 @@ export const REFUSAL_CODES = [
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
+/** What is told where the client was told nothing, or no more than the code: which of the limits it was. */
+const WHY: Readonly<Partial<Record<RefusalCode, string>>> = {
+  slow_reader: "it left more unread than MAX_UNREAD_BYTES",
+  too_many_messages: "it sent more messages than MESSAGES_PER_S and MESSAGES_BURST allow",
+  unknown_namespace: "there is no such namespace: / is the only one",
+  connect_timeout: "it did not say who it is within CONNECT_TIMEOUT_MS",
+  too_many_connections: "there is no place for one more: see limit",
+};
+
 /** What was full for one connection more. */
 export type FullPlace = "replica" | "address" | "room" | "sockets";
 
 /** Whom a refusal met, and why. Never a token, a key, a payload or a query. */
 export interface RefusalDetail {
-  /** What the client was told, in the same words; of the bus, what is wrong with it. */
+  /** What the client was told, in the same words, or which limit it met; of the bus, what is wrong with it. */
   readonly why?: string | undefined;
   readonly address?: string | undefined;
   /** By what it came, or wanted to. */
@@ -100,7 +109,11 @@ export class Refusals {
     const untold = this.#sampler.admit(code);
     if (untold === undefined) return;
     const known = typeof detail === "function" ? detail() : detail;
-    this.#log.info({ ...bounded(known), code, ...(untold > 0 && { untold }) }, "refused");
+    const { why = WHY[code] } = known;
+    this.#log.info(
+      { ...bounded({ ...known, why }), code, ...(untold > 0 && { untold }) },
+      "refused",
+    );
   }
 }
 

@@ -77,6 +77,7 @@ export const HEALTHY: Series = {
   ...pingSeconds("0.1"),
   [at("inthon_gaps_total", 'outcome="filled"')]: growing(1),
   [at("inthon_gaps_total", 'outcome="lost"')]: constant(0),
+  [at("inthon_gaps_total", 'outcome="forgotten"')]: constant(0),
   [at("inthon_canary_beats_total", 'outcome="sent"')]: growing(3),
   [at("inthon_canary_beats_total", 'outcome="missed"')]: constant(0),
   [joins("fresh")]: growing(100),
@@ -116,7 +117,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   InthonEventsLate: { fires: socketSeconds("2.5"), quiet: socketSeconds("1") },
   InthonEventsLost: {
-    fires: { [at("inthon_gaps_total", 'outcome="lost"')]: lately(1, 1) },
+    fires: { [at("inthon_gaps_total", 'outcome="forgotten"')]: lately(1, 1) },
     quiet: { [at("inthon_gaps_total", 'outcome="filled"')]: growing(50) },
   },
   InthonCanaryMissesBeats: {

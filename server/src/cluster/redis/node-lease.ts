@@ -61,6 +61,8 @@ export class NodeLease {
   readonly #sweeping = new Set<string>();
   #node: string;
   #heldSince = 0;
+  /** When Redis was last told of it: a lease that is gone before it can have run out was forgotten. */
+  #renewedAt = 0;
   #isSettled = false;
   #incarnation = "";
   /** The name before, until what was claimed under it is taken out. */
@@ -169,7 +171,7 @@ export class NodeLease {
       ![this.#incarnation, renewal.incarnation].includes("") &&
       this.#incarnation !== renewal.incarnation;
     if (!renewal.isHeld || isAnew) {
-      const why = isAnew ? "Redis has begun anew" : "the lease ran out";
+      const why = this.#whyGone(isAnew);
       this.#log.warn({ lease: this.#node }, `${why}: claiming everything under a new name`);
       // The one under which something was claimed: where this is broken off here, it is done again.
       this.#former ??= this.#node;
@@ -179,6 +181,7 @@ export class NodeLease {
       renewal = await this.#renew(true);
     }
     this.#incarnation = renewal.incarnation;
+    this.#renewedAt = performance.now();
     if (this.#heldSince === 0) this.#begin(listener);
     listener.onHeld();
     if (performance.now() - this.#heldSince < SETTLE_PART * this.#leaseMs) return;
@@ -190,6 +193,14 @@ export class NodeLease {
     }
     for (const node of renewal.dead) this.#sweep(node, "died", listener);
     for (const node of renewal.late) this.#sweep(node, "had its time", listener);
+  }
+
+  #whyGone(isAnew: boolean): string {
+    if (isAnew) return "Redis has begun anew";
+    const isEarly = performance.now() - this.#renewedAt < this.#leaseMs;
+    return isEarly
+      ? "Redis has forgotten this replica, as if it had been emptied (FLUSHALL)"
+      : "the lease ran out";
   }
 
   /** Begins a lease under a new name. */

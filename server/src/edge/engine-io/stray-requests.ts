@@ -54,7 +54,7 @@ export function strangerNoter(
 ): (client: Client, { namespace, isCut }: Asked) => void {
   return (client, { namespace, isCut }) => {
     if (isCut) endsBecause(client, "unknown_namespace");
-    const why = parseAddress(namespace) && PATH_AS_NAMESPACE;
+    const why = parseAddress(namespace) ? PATH_AS_NAMESPACE : undefined;
     refusals.note("unknown_namespace", { ...whom(client), why });
   };
 }

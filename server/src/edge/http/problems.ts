@@ -14,6 +14,8 @@ export interface Problem {
   readonly code: ProblemCode;
   /** The faults of an event, each with its path. */
   readonly errors?: readonly Fault[];
+  /** The key under which it was tried to publish: a repetition with it doubles nothing. */
+  readonly idempotency_key?: string;
 }
 
 export type ProblemCode =
@@ -36,6 +38,7 @@ export type ProblemCode =
   | "too_many_connections"
   | "too_many_new_connections"
   | NotReadyCode
+  | "redis_refuses_part"
   | "draining"
   | "internal_error";
 
@@ -62,6 +65,7 @@ export class HttpProblem extends Error {
     detail: string,
     options: {
       errors?: readonly Fault[];
+      idempotencyKey?: string | undefined;
       headers?: Record<string, string>;
       cause?: unknown;
       known?: RefusalDetail;
@@ -81,6 +85,7 @@ export class HttpProblem extends Error {
       detail,
       code,
       ...(options.errors && { errors: options.errors }),
+      ...(options.idempotencyKey !== undefined && { idempotency_key: options.idempotencyKey }),
     };
   }
 }

@@ -7,9 +7,9 @@ import { Bodies } from "./bodies.js";
 import { WaitingList } from "./waiting-list.js";
 
 /** A message may come in as many fragments. No client that is known sends more than one. */
-const MAX_FRAGMENTS = 16;
+export const MAX_FRAGMENTS = 16;
 /** And in as many pieces of a stream, before it is whole. */
-const MAX_CHUNKS = 1_024;
+export const MAX_CHUNKS = 1_024;
 
 /** Documented options of `ws` of which the types of `WebSocketServer.options` know only a part. */
 interface ReadingSeam {
@@ -53,7 +53,7 @@ export class Intake {
   /**
    * To be told of each connection that is cut.
    *
-   * @param why - what the client is told, where it is told something
+   * @param why - what the client is told, or which limit it met, where its code does not say that alone
    */
   refuse(code: RefusalCode, client: Client, why?: string): void {
     this.#refusals.note(code, { ...whom(client), why });

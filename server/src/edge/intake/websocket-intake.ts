@@ -5,7 +5,7 @@ import type { WebSocket } from "ws";
 import type { EndReason } from "../../telemetry/labels.js";
 import { CLOSE_CODES } from "../wire/close-codes.js";
 import { Allowance } from "./allowance.js";
-import type { Intake } from "./intake.js";
+import { MAX_CHUNKS, MAX_FRAGMENTS, type Intake } from "./intake.js";
 import type { Waiting } from "./waiting-list.js";
 
 /** How long who is cut has to read why, before its connection is destroyed. */
@@ -135,7 +135,7 @@ export class WebSocketIntake implements Waiting {
     const refusal = REFUSALS[code as keyof typeof REFUSALS] as
       (typeof REFUSALS)[keyof typeof REFUSALS] | undefined;
     if (refusal) {
-      this.#refuse(refusal);
+      this.#refuse(refusal, this.#limitOf(refusal));
       // As ws would, which does not say why.
       this.#close(refusal);
     }
@@ -190,8 +190,15 @@ export class WebSocketIntake implements Waiting {
     this.#webSocket.close(CLOSE_CODES[why], why);
   }
 
-  #refuse(code: "too_large" | "too_many_messages"): void {
-    this.#intake.refuse(code, this.#client);
+  /** Which limit ws has found exceeded. */
+  #limitOf(refusal: "too_large" | "too_many_messages"): string {
+    return refusal === "too_large"
+      ? `its frame is longer than ${String(this.#receiver._maxPayload)} bytes`
+      : `its message came in more than ${String(MAX_FRAGMENTS)} fragments, or more than ${String(MAX_CHUNKS)} pieces`;
+  }
+
+  #refuse(code: "too_large" | "too_many_messages", why?: string): void {
+    this.#intake.refuse(code, this.#client, why);
     endsBecause(this.#webSocket, code);
   }
 

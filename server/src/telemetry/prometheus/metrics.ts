@@ -111,7 +111,11 @@ export function createRegistry(
     Object.entries(counts.publishToSocket).map(([event, source]) => [{ event }, source]),
     "event",
   );
-  table("gaps_total", "Holes in what a room was told, by whether history filled them", counts.gaps);
+  table(
+    "gaps_total",
+    "Holes in what a room was told, or in its history, by what became of them",
+    counts.gaps,
+  );
   seconds("history_read_seconds", "What reading a page of history took", counts.historyReadSeconds);
   gauge("rooms", "Role rooms that this replica holds", () => present.rooms().rooms);
   gauge("room_cached_events", "Events of them in memory", () => present.rooms().cachedEvents);

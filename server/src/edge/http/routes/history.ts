@@ -21,7 +21,8 @@ import type { Authorize } from "../../gate/http-access.js";
 import type { Http } from "../fastify.js";
 import { HttpProblem } from "../problems.js";
 import type { Readings, Rest } from "./readings.js";
-import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
+import { sessionIdOf, type SessionParams } from "./session-id.js";
+import { unavailable } from "./unavailable.js";
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1_000;

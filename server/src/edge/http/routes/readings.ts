@@ -4,7 +4,7 @@ import type { Refusals } from "../../../telemetry/refusals.js";
 import type { ClientAddresses } from "../../gate/client-addresses.js";
 import { HttpProblem } from "../problems.js";
 import { sessionIn } from "../refused.js";
-import { RETRY_AFTER } from "./session-id.js";
+import { RETRY_AFTER } from "./unavailable.js";
 
 /** Histories that are read at the same time: each has one bounded piece under way to Redis, which others wait behind. */
 const MAX_UNDER_WAY = 2;

@@ -19,12 +19,11 @@ import type { Bodies } from "../../intake/bodies.js";
 import type { Http } from "../fastify.js";
 import { readJsonBodies } from "../json-bodies.js";
 import { HttpProblem } from "../problems.js";
-import { sessionIdOf, unavailable, type SessionParams } from "./session-id.js";
+import { sessionIdOf, type SessionParams } from "./session-id.js";
+import { unavailable, unconfirmed } from "./unavailable.js";
 
 /** Below what load balancers wait for a response (30 s and more). */
 const PUBLISH_TIMEOUT_MS = 3_000;
-
-const REPEAT = "repeat the request with the same Idempotency-Key";
 
 export interface SessionRoutesOptions {
   readonly emitter: Emitter;
@@ -174,7 +173,7 @@ function toProblem(error: unknown): unknown {
     case "unavailable":
     case "closed":
     case "rejected":
-      return unavailable(error, REPEAT);
+      return unconfirmed(error);
     case "unauthorized":
       return error;
   }

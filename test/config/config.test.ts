@@ -6,7 +6,7 @@ import { LIMIT_READERS } from "../../server/dist/config/limits.js";
 import { freePort } from "../helpers/processes/ports.js";
 import { run } from "../helpers/processes/run.js";
 import { Launched, minimalEnvironment } from "../helpers/processes/server-process.js";
-import { messageOf, pemOf } from "./helpers/refused-config.js";
+import { messageOf, pemOf } from "./refused-config.js";
 
 const MAIN = fileURLToPath(new URL("../../server/dist/main.js", import.meta.url));
 const SECRET = "s3cret-that-no-log-may-hold";

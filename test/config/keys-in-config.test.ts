@@ -2,7 +2,7 @@ import { createPublicKey, randomBytes } from "node:crypto";
 import { exportJWK } from "jose";
 import t from "tap";
 import { loadConfig } from "../../server/dist/config/config.js";
-import { messageOf, pemOf } from "./helpers/refused-config.js";
+import { messageOf, pemOf } from "./refused-config.js";
 
 const SECRET = "s3cret-that-no-log-may-hold";
 

@@ -1,5 +1,5 @@
 import { formOf, notASecret } from "./key-forms.js";
-import { list } from "./readers.js";
+import { list } from "../readers.js";
 
 /** Who may do everything must not be found by trying. */
 const MIN_KEY_CHARACTERS = 16;

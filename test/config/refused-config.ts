@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyPairKeyObjectResult } from "node:crypto";
-import { ConfigError } from "../../../server/dist/config/config.js";
+import { ConfigError } from "../../server/dist/config/config.js";
 
 /** A public key as PEM, or a private one. */
 export function pemOf(
