@@ -52,6 +52,21 @@ void t.test("a burst goes through at once, and what comes behind it waits its sh
   t.end();
 });
 
+void t.test(
+  "long messages count as so many short ones, but never as more than come at once",
+  (t) => {
+    const allowance = new Allowance(RATE);
+    t.equal(allowance.takeMessages(1, 4_096, 5), "go on");
+    t.equal(allowance.takeMessages(2, 0, 5), "go on");
+    t.equal(allowance.takeMessages(1, 46 * 4_096, 5), "go on");
+    t.equal(allowance.takeMessages(1, 4_097, 5), "wait");
+    t.notOk(allowance.isReady(5 + SHARE_MS - 1));
+    t.ok(allowance.isReady(5 + SHARE_MS));
+    t.equal(new Allowance(RATE).takeMessages(1, 2 ** 30, 5), "go on");
+    t.end();
+  },
+);
+
 void t.test("who keeps to the rate never waits, however long", (t) => {
   const { verdicts } = meet(RATE, bunches(1, RATE.perS, 600_000));
   t.strictSame([...verdicts], ["go on"]);

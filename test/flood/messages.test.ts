@@ -150,3 +150,23 @@ void t.test(
     t.ok(client.isOpen);
   },
 );
+
+void t.test("long messages cost what they are, however few", async (t) => {
+  const env = { MESSAGES_PER_S: "5", MAX_FRAME_BYTES: "65536" };
+  const server = await startServer({ env });
+  t.teardown(() => server.stop());
+  const sendEight = async (length: number) => {
+    const raw = await RawBytes.open(server.url);
+    t.teardown(() => raw.socket.destroy());
+    raw.send(upgradeHead(path()));
+    await raw.until("connected");
+    for (let i = 0; i < 8; i++) raw.send(textFrame("x".repeat(length)));
+    raw.send(textFrame('{"type":"ping"}'));
+    return raw;
+  };
+  const short = await sendEight(1);
+  await short.until('"pong"');
+  const long = await sendEight(60_000);
+  await long.ended();
+  t.ok(long.received.endsWith(POLICY_VIOLATION));
+});

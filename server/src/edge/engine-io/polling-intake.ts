@@ -108,7 +108,8 @@ export class PollingIntake implements Waiting {
 
   /** @internal @returns whether the packets of a body are to be heard */
   onPackets(body: string): boolean {
-    if (this.#allowance.take(count(body), performance.now()) !== "too many") return true;
+    const verdict = this.#allowance.takeMessages(count(body), body.length, performance.now());
+    if (verdict !== "too many") return true;
     this.#end("too_many_messages");
     return false;
   }

@@ -9,6 +9,9 @@ export interface MessageRate {
 /** What is to be done with a client: read on, read no further for a while, or send it away. */
 export type Verdict = "go on" | "wait" | "too many";
 
+/** A longer message counts as so many as there are of these in it: it is read, copied and parsed as they would be. */
+const BYTES_OF_A_MESSAGE = 4_096;
+
 /** How long a client may send more than its rate, or have to wait at once, before it is sent away. */
 const PATIENCE_MS = 10_000;
 
@@ -33,7 +36,18 @@ export class Allowance {
     this.#rate = rate;
   }
 
-  /** To be asked for messages that have come, before anything is done with them. */
+  /**
+   * To be asked for messages that have come, before anything is done with them.
+   *
+   * @param count - how many there are
+   * @param bytes - of all of them: where they are long, they count as more, though never as more than may come at once
+   */
+  takeMessages(count: number, bytes: number, nowMs: number): Verdict {
+    const pieces = Math.min(Math.ceil(bytes / BYTES_OF_A_MESSAGE), this.#rate.burst);
+    return this.take(Math.max(count, pieces), nowMs);
+  }
+
+  /** The same, by what it is that counts. */
   take(count: number, nowMs: number): Verdict {
     const fullestMs = nowMs - this.#creditMs;
     if (this.#fullAtMs <= fullestMs) {

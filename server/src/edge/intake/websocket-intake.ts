@@ -116,9 +116,9 @@ export class WebSocketIntake implements Waiting {
   }
 
   /** @internal @returns whether the message that has come is to be heard */
-  onMessage(): boolean {
+  onMessage(bytes: number): boolean {
     if (this.#isCut) return false;
-    switch (this.#allowance.take(1, performance.now())) {
+    switch (this.#allowance.takeMessages(1, bytes, performance.now())) {
       case "go on":
         return true;
       case "wait":
@@ -222,7 +222,7 @@ function emit(this: ReceiverSeam, event: string, ...args: unknown[]): boolean {
     if (event === "message" || event === "ping" || event === "pong") {
       // A view of all that was read with the frame, which would be kept until the next one comes. ws 8.22 lets go of it too.
       this._mask = undefined;
-      if (intake?.onMessage() === false) return false;
+      if (intake?.onMessage((args[0] as Buffer).length) === false) return false;
     }
     if (event === "error") intake?.onError(args[0] as { code?: string });
     return prototypeOf(this).emit.call(this, event, ...args);
