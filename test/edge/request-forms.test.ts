@@ -38,7 +38,7 @@ const SENT: Readonly<Record<string, readonly [sent: string, answer: string]>> = 
     "HTTP/1.1 200",
   ],
   "WebSocket in capitals": [requestHead("GET", SESSION, asking("WebSocket")), "connected"],
-  "a tunnel": [requestHead("CONNECT", "h:443", []), ""],
+  "a tunnel": [requestHead("CONNECT", "h:443", []), "HTTP/1.1 400"],
 };
 
 for (const [what, [sent, answer]] of Object.entries(SENT)) {

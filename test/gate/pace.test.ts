@@ -1,8 +1,12 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import t from "tap";
 import { Pace } from "../../server/dist/edge/intake/pace.js";
 import { RawBytes, requestHead, upgradeHead } from "../helpers/clients/raw-bytes.js";
+import { namedKey, nowS, sign } from "./helpers/issuers.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
 const LIMITS = { perS: 100, burst: 3, maxWaiting: 5 };
@@ -78,6 +82,29 @@ void t.test("nothing is kept of what a client sends before its upgrade is answer
   refused.send(Buffer.alloc(100_000));
   await refused.ended();
   t.match(refused.received, /^HTTP\/1.1 404 /);
+});
+
+void t.test("nor while it is looked who it is", async (t) => {
+  const { signing } = await namedKey("a");
+  const keys = createServer();
+  keys.listen(0, "127.0.0.1");
+  await once(keys, "listening");
+  t.teardown(() => {
+    keys.closeAllConnections();
+    keys.close();
+  });
+  const { port } = keys.address() as AddressInfo;
+  const server = await startServer({ env: { JWKS_URL: `http://127.0.0.1:${String(port)}` } });
+  t.teardown(() => server.stop());
+  const token = await sign(signing, { session_id: "*", role: "student", exp: nowS() + 60 });
+  const early = await RawBytes.open(server.url);
+  early.send(upgradeHead(`/ws/session/a/student/?token=${token}`));
+  // By then it has been read.
+  await fetch(`${server.url}/healthz`);
+  early.send(Buffer.alloc(5_000));
+  await early.ended();
+  t.equal(early.received, "");
+  await server.waitForLine((line) => line.includes("more than an early ping") || undefined);
 });
 
 void t.test("a crowd that is refused is told so, and holds up nobody who comes in", async (t) => {

@@ -62,24 +62,31 @@ export function routeUpgrades(
     request.url = inOriginForm(request.url ?? "/");
     const isEngineIo = prepareQuery(request)["EIO"] !== undefined;
     const protocol = isEngineIo ? "websocket" : "plain";
-    const why = isBehindOthers(request)
-      ? BEHIND_OTHERS
-      : head.length > MAX_EARLY_BYTES
-        ? TOO_EARLY
-        : undefined;
-    if (why !== undefined) {
+    const cut = (why: string) => {
       const { url } = request;
       const whence = { ...urlDetail(url), protocol, address: gate.addresses.of(request) } as const;
       gate.refusals.note("invalid_request", { ...whence, why });
       socket.destroy();
+    };
+    if (isBehindOthers(request)) {
+      cut(BEHIND_OTHERS);
       return;
     }
+    if (head.length > MAX_EARLY_BYTES) {
+      cut(TOO_EARLY);
+      return;
+    }
+    const takeAll = limitBytes(socket, MAX_EARLY_BYTES - head.length, () => {
+      cut(TOO_EARLY);
+    });
     const turnAway = (problem: HttpProblem) => {
+      takeAll();
       const address = gate.addresses.of(request);
       noteRefusal(gate.refusals, problem, { request, address, protocol });
       refuseInTurn(gate.refusing, socket, problem);
     };
     const letIn = () => {
+      takeAll();
       // The answer to the handshake and the first packet go out together.
       gatherWrites(socket);
       const engine = isEngineIo ? engines.engineIo : engines.plain;
@@ -140,6 +147,25 @@ function findProblem(
 /** Whether it is no upgrade of a connection that there is. */
 function isNew(request: IncomingMessage, isEngineIo: boolean): boolean {
   return !isEngineIo || prepareQuery(request)["sid"] === undefined;
+}
+
+/**
+ * Of what a stream is about to read, so much is taken: where more comes, that is told instead.
+ *
+ * @returns what ends the limit
+ */
+function limitBytes(stream: Duplex, maxBytes: number, onTooMany: () => void): () => void {
+  let left = maxBytes;
+  const { push } = stream as { readonly push: (this: Duplex, chunk: Buffer | null) => boolean };
+  stream.push = (chunk: Buffer | null) => {
+    left -= chunk?.length ?? 0;
+    if (left >= 0) return push.call(stream, chunk);
+    onTooMany();
+    return false;
+  };
+  return () => {
+    stream.push = push;
+  };
 }
 
 /** Keeps nothing of what its client has sent while it waits: there may be thousands. */

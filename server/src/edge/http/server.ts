@@ -10,7 +10,7 @@ import type { Pace } from "../intake/pace.js";
 import { WaitingList } from "../intake/waiting-list.js";
 import { Answer, UnreadAnswers, type AnswersHome } from "./answer.js";
 import { Conversation, conversationOn } from "./conversation.js";
-import { lastAnswer, refuse as answerAndEnd } from "./last-words.js";
+import { endUnread, lastAnswer, refuse as answerAndEnd } from "./last-words.js";
 import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problems.js";
 import { noteRefusal, protocolOf, sessionIn } from "./refused.js";
 import {
@@ -140,25 +140,43 @@ export function createLimitedServer(
   server.on("connection", (socket) => {
     first.come(socket);
   });
+  server.on("clientError", (_error, socket) => {
+    first.forget(socket);
+  });
+  /** Of those who ask for another protocol. */
+  const turnAway = (request: IncomingMessage, socket: Duplex, problem: HttpProblem) => {
+    if (isBehindOthers(request)) {
+      socket.destroy();
+      return;
+    }
+    socket.on("error", destroy);
+    answerAndEnd(socket, problem);
+  };
   const takeUpgrade = (request: IncomingMessage, socket: Duplex) => {
     first.asked(request.socket);
     if (isTooMany(request)) {
       refuse("too_many_messages", request, TOO_MANY_AT_ONCE);
       socket.destroy();
-    } else if (server.listenerCount("upgrade") > 1) {
-      // It is for whoever takes upgrades.
-      return;
-    } else if (isBehindOthers(request)) {
-      socket.destroy();
-    } else {
-      socket.on("error", destroy);
-      answerAndEnd(socket, new HttpProblem(404, "not_found", "there are no WebSockets here"));
+    } else if (server.listenerCount("upgrade") === 1) {
+      // Else it is for whoever takes upgrades.
+      turnAway(request, socket, new HttpProblem(404, "not_found", "there are no WebSockets here"));
     }
   };
-  server.on(
-    "upgrade",
-    guard(drop, (_request, socket) => socket, takeUpgrade),
-  );
+  const takeConnect = (request: IncomingMessage, socket: Duplex) => {
+    first.asked(request.socket);
+    const problem = new HttpProblem(400, "invalid_request", "this is no proxy");
+    noteRefusal(refusals, problem, { request, address: addresses.of(request), protocol: "http" });
+    turnAway(request, socket, problem);
+  };
+  for (const [event, take] of [
+    ["upgrade", takeUpgrade],
+    ["connect", takeConnect],
+  ] as const) {
+    server.on(
+      event,
+      guard(drop, (_request, socket) => socket, take),
+    );
+  }
   return server;
 }
 
@@ -194,12 +212,18 @@ export function closeOnClientError(refusals: Refusals, refusing: Pace) {
       socket.destroy();
       return;
     }
-    // It would be no request either.
-    socket.pause();
+    // What comes now would be no request either. In the next tick, as it may be about to be resumed.
+    process.nextTick(() => {
+      socket.pause();
+    });
     refusing.pass(socket, () => {
       // Meanwhile its answer may have begun.
-      if (!isAnswering(socket)) socket.write(lastAnswer(refused));
-      socket.destroy();
+      if (isAnswering(socket) || !socket.writable) {
+        socket.destroy();
+        return;
+      }
+      socket.write(lastAnswer(refused));
+      endUnread(socket);
     });
   };
 }
@@ -208,10 +232,10 @@ function destroy(this: Duplex): void {
   this.destroy();
 }
 
-/** Whether an answer has begun, into which another one must not be written. */
+/** Whether a request that has come whole waits for its answer, or an answer has begun: another one must not come before it. */
 function isAnswering(socket: Socket): boolean {
   const [oldest, ...others] = conversationOn(socket)?.unanswered ?? [];
-  return others.length > 0 || oldest?.headersSent === true;
+  return others.length > 0 || oldest?.headersSent === true || oldest?.req.complete === true;
 }
 
 function problemOf(code: string | undefined): HttpProblem {

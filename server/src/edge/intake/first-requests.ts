@@ -1,31 +1,31 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
-/** Of so many connections at once: no more than those who are there may wait for in one turn of the event loop. */
+/** Of so many newcomers at once, and of as many that have said nothing yet: what one turn of the event loop may parse. */
 const AT_ONCE = 32;
-/** How long others wait for one that says nothing, or twice that: 20,000 that are silent are all read within 4 s. */
+/** How long others wait for one that says nothing, or twice that: of 20,000 that are silent each is read within 7 s. */
 const PATIENCE_MS = 5;
 
 /**
- * Reads the first request of so many connections at once. Node.js reads and parses in one turn of the event loop whatever
+ * Reads the first requests of so many connections at once. Node.js reads and parses in one turn of the event loop whatever
  * has come, and nothing else is done meanwhile: a crowd that has connected, and then asks at once, would hold up everybody.
- * Who says nothing is read again later, in turn with the others who wait.
+ *
+ * Who has just come is read before those who have been read in vain, as whoever means well asks at once. These are read again
+ * in turn, so many at a time.
  */
 export class FirstRequests {
-  /** Those that are read, with the time from which on: longest first. */
-  readonly #reading = new Map<Socket, number>();
-  /** Those that are not, in their order. */
-  readonly #waiting = new Set<Socket>();
+  /** Newcomers that are read, with the time from which on: longest first. */
+  readonly #reading = new Map<Duplex, number>();
+  /** Newcomers that are not, in their order. */
+  readonly #waiting = new Set<Duplex>();
+  /** Of those that have said nothing, the ones that are read, and the others in their order. */
+  #heardAgain = new Set<Duplex>();
+  readonly #silent = new Set<Duplex>();
   /** When it was looked last for those who say nothing. */
   #lookedAtMs = 0;
   #isScheduled = false;
 
-  /** How many connections are not read for now. */
-  get waiting(): number {
-    return this.#waiting.size;
-  }
-
   /** A connection has come. */
-  come(socket: Socket): void {
+  come(socket: Duplex): void {
     if (this.#reading.size < AT_ONCE) {
       this.#reading.set(socket, performance.now());
       return;
@@ -38,12 +38,20 @@ export class FirstRequests {
     });
   }
 
-  /** A request has been read from it: it has its turn no more. */
-  asked(socket: Socket): void {
-    if (this.#reading.delete(socket)) this.#readOn();
+  /** A request has been read from it, or what is none: it has its turn no more. */
+  asked(socket: Duplex): void {
+    this.forget(socket);
+    this.#readNewcomers();
   }
 
-  #readOn(): void {
+  /** It is not to be read any more. */
+  forget(socket: Duplex): void {
+    for (const some of [this.#reading, this.#waiting, this.#heardAgain, this.#silent]) {
+      some.delete(socket);
+    }
+  }
+
+  #readNewcomers(): void {
     const nowMs = performance.now();
     for (const socket of this.#waiting) {
       if (this.#reading.size >= AT_ONCE) return;
@@ -65,19 +73,46 @@ export class FirstRequests {
   }
 
   #look(): void {
-    const silent: Socket[] = [];
+    this.#moveSilent();
+    this.#readNewcomers();
+    this.#hearOthers();
+    if (this.#waiting.size + this.#silent.size > 0) this.#schedule();
+  }
+
+  /** Makes room for newcomers, as far as they need it. */
+  #moveSilent(): void {
+    let needed = this.#waiting.size;
     for (const [socket, sinceMs] of this.#reading) {
       // Since then, what came from the others has been read at least once.
-      if (sinceMs > this.#lookedAtMs) break;
-      if (!socket.destroyed && silent.length >= this.#waiting.size) break;
+      if (needed === 0 || sinceMs > this.#lookedAtMs) return;
       this.#reading.delete(socket);
-      if (!socket.destroyed) silent.push(socket);
-    }
-    this.#readOn();
-    for (const socket of silent) {
+      needed--;
+      if (socket.destroyed) continue;
       socket.pause();
-      this.#waiting.add(socket);
+      this.#silent.add(socket);
     }
-    if (this.#waiting.size > 0) this.#schedule();
+  }
+
+  /** Has those read that have waited longest, of all that have said nothing. */
+  #hearOthers(): void {
+    const heard = this.#heardAgain;
+    this.#heardAgain = new Set();
+    for (const socket of this.#silent) {
+      if (this.#heardAgain.size >= AT_ONCE) break;
+      this.#silent.delete(socket);
+      if (socket.destroyed) continue;
+      socket.resume();
+      this.#heardAgain.add(socket);
+    }
+    for (const socket of heard) {
+      if (socket.destroyed) continue;
+      // Nobody else needs its place.
+      if (this.#heardAgain.size < AT_ONCE) {
+        this.#heardAgain.add(socket);
+        continue;
+      }
+      socket.pause();
+      this.#silent.add(socket);
+    }
   }
 }
