@@ -2,7 +2,10 @@ import { EmitterError } from "./errors.js";
 import { Emitter } from "./emitter.js";
 import { HttpPublisher } from "./http/http-publisher.js";
 import { checkKey, type Key } from "./http/key.js";
-import { connectRedis, refuseDatabase } from "./redis/connect-redis.js";
+import { connectRedis, refuseDatabase } from "./redis/connection/connect-redis.js";
+import { parseRedisUrl, type RedisTarget } from "./redis/connection/redis-url.js";
+import { routeTo } from "./redis/connection/route.js";
+import { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
 import type { RedisCommands } from "./redis/publish-script.js";
 import { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 
@@ -26,6 +29,11 @@ export interface ConnectOptions {
    * made anew; an attempt to connect is given up after half of that. Default 5,000: within 10 s it works again.
    */
   readonly linkTimeoutMs?: number;
+  /**
+   * `rediss://` only: the certificates of who signs Redis's own, `ca`, and what this emitter shows where Redis asks for it, `cert`
+   * and `key`, each as PEM. A function is asked at each connection, so that a certificate can be renewed.
+   */
+  readonly tls?: RedisTls | TlsSource;
   /** Told of connection errors while the emitter reconnects by itself. Default: nobody. */
   readonly onError?: (error: Error) => void;
 }
@@ -36,8 +44,8 @@ const DEFAULT_LINK_TIMEOUT_MS = 5_000;
 /**
  * Connects to what carries the events: Redis, or a server's HTTP API.
  *
- * @param target - `redis://`, `rediss://`, `http://` or `https://` URL, or an existing client of the `redis` package
- *   (which stays yours: `close` leaves it open, and that it does not hang is yours to see to)
+ * @param target - `redis://`, `rediss://`, `http://` or `https://` URL, or an existing client, pool or Sentinel client of the `redis`
+ *   package (which stays yours: `close` leaves it open, and that it does not hang is yours to see to)
  * @throws EmitterError `invalid_option` for a bad target or option, `unavailable` where nothing answers in time
  */
 export async function connect(
@@ -62,36 +70,56 @@ export async function connect(
   checkKey(options.key);
   if (typeof target !== "string" && !(target instanceof URL)) {
     refuseKey(options);
+    refuseTls(options);
     await refuseDatabase(target, options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS);
     return new Emitter(new RedisPublisher(target, limits, () => Promise.resolve()));
   }
-  const url = parseTarget(target);
-  switch (url.protocol) {
-    case "http:":
-    case "https:":
-      refuseParts(url);
-      return new Emitter(new HttpPublisher(url, options.key));
-    case "redis:":
-    case "rediss:": {
-      refuseKey(options);
-      const { onError } = options;
-      const { commands, clock, close } = await connectRedis(url, {
-        connectTimeoutMs: wholeNumber(
-          "connectTimeoutMs",
-          options.connectTimeoutMs,
-          DEFAULT_CONNECT_TIMEOUT_MS,
-        ),
-        linkTimeoutMs: wholeNumber("linkTimeoutMs", options.linkTimeoutMs, DEFAULT_LINK_TIMEOUT_MS),
-        ...(onError && { onError }),
-      });
-      return new Emitter(new RedisPublisher(commands, limits, close, clock));
-    }
-    default:
-      throw new EmitterError(
-        "invalid_option",
-        "the target must begin with redis://, rediss://, http:// or https://",
-      );
+  const text = String(target);
+  if (/^https?:/i.test(text)) {
+    refuseTls(options);
+    const url = parseTarget(text);
+    refuseParts(url);
+    return new Emitter(new HttpPublisher(url, options.key));
   }
+  const redis = parseRedis(text);
+  refuseKey(options);
+  const route = routeTo(redis, checkTls(redis, options));
+  const { onError } = options;
+  const { commands, clock, close } = await connectRedis(route, {
+    connectTimeoutMs: wholeNumber(
+      "connectTimeoutMs",
+      options.connectTimeoutMs,
+      DEFAULT_CONNECT_TIMEOUT_MS,
+    ),
+    linkTimeoutMs: wholeNumber("linkTimeoutMs", options.linkTimeoutMs, DEFAULT_LINK_TIMEOUT_MS),
+    ...(onError && { onError }),
+  });
+  return new Emitter(new RedisPublisher(commands, limits, close, clock));
+}
+
+function parseRedis(text: string): RedisTarget {
+  if (!/^rediss?(\+\w+)?:/i.test(text)) {
+    const message = "the target must begin with redis://, rediss://, http:// or https://";
+    throw new EmitterError("invalid_option", message);
+  }
+  const target = parseRedisUrl(text);
+  if (!("problem" in target)) return target;
+  // Not echoed: it may hold a password.
+  throw new EmitterError("invalid_option", `the target ${target.problem}`);
+}
+
+function checkTls({ isTls }: RedisTarget, options: ConnectOptions): TlsSource {
+  if (!isTls) refuseTls(options);
+  const { tls = {} } = options;
+  const source = typeof tls === "function" ? tls : () => tls;
+  const problem = tlsProblem(source());
+  if (problem === undefined) return source;
+  throw new EmitterError("invalid_option", `tls ${problem}`);
+}
+
+function refuseTls({ tls }: ConnectOptions): void {
+  if (tls === undefined) return;
+  throw new EmitterError("invalid_option", "tls is for rediss:// only");
 }
 
 function refuseKey({ key }: ConnectOptions): void {
@@ -114,13 +142,10 @@ function refuseParts({ username, password, search, hash }: URL): void {
   }
 }
 
-function parseTarget(target: string | URL): URL {
-  if (target instanceof URL) return target;
-  if (!URL.canParse(target)) {
-    // Not echoed: it may hold a password.
-    throw new EmitterError("invalid_option", "the target is not a URL");
-  }
-  return new URL(target);
+function parseTarget(target: string): URL {
+  if (URL.canParse(target)) return new URL(target);
+  // Not echoed: it may hold a password.
+  throw new EmitterError("invalid_option", "the target is not a URL");
 }
 
 function wholeNumber(name: string, value: number | undefined, fallback: number): number {

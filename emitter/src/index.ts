@@ -16,9 +16,12 @@ export {
 export type { Key } from "./http/key.js";
 export { isEvent, MAX_EVENT_BYTES, parseEvent, parseEvents } from "./parse-event.js";
 export { MAX_IDEMPOTENCY_KEYS } from "./idempotency-keys.js";
-export { isReadOnly, isReply, type RedisClient } from "./redis/client.js";
-export { publishCommands } from "./redis/connect-redis.js";
-export { Link, type InTime, type LinkOptions } from "./redis/link.js";
+export { isReadOnly, isReply, type RedisClient } from "./redis/connection/client.js";
+export { publishCommands } from "./redis/connection/connect-redis.js";
+export { Link, type InTime, type LinkOptions } from "./redis/connection/link.js";
+export { parseRedisUrl, type RedisTarget, type UrlProblem } from "./redis/connection/redis-url.js";
+export { routeTo, type RedisRoute } from "./redis/connection/route.js";
+export { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
 export { isDenial, toEmitterError } from "./redis/redis-errors.js";
 export { RedisClock } from "./redis/redis-clock.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";

@@ -1,8 +1,9 @@
 import type { RequestListener } from "node:http";
 import { SignJWT } from "jose";
-import type { Emitter } from "@inthon/emitter";
+import { routeTo, type Emitter } from "@inthon/emitter";
 import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
 import type { Config } from "./config/config.js";
+import { tlsFrom } from "./config/redis.js";
 import type { ClientAddresses } from "./edge/gate/client-addresses.js";
 import { remoteKeys } from "./edge/gate/keys/remote-keys.js";
 import { oneKey, type TrustedKeys } from "./edge/gate/token-verifier.js";
@@ -68,7 +69,7 @@ export function openCluster(
     case "memory":
       return memoryCluster(options);
     case "redis":
-      return redisCluster(config.cluster.url, options);
+      return redisCluster(routeTo(config.cluster.target, tlsFrom(config.cluster.tls)), options);
   }
 }
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import t from "tap";
 import { ENVIRONMENT_VARIABLES, loadConfig } from "../../server/dist/config/config.js";
 import { LIMIT_READERS } from "../../server/dist/config/limits.js";
+import { redisTarget } from "../helpers/redis-target.js";
 import { freePort } from "../helpers/processes/ports.js";
 import { run } from "../helpers/processes/run.js";
 import { Launched, minimalEnvironment } from "../helpers/processes/server-process.js";
@@ -35,10 +36,18 @@ const BAD_VALUES: Readonly<Record<string, readonly [string, ...string[]]>> = {
     `redis://default:${SECRET}@localhost/database`,
     `redis://default:${SECRET}@localhost/1`,
     `redis://default:${SECRET}%zz@localhost`,
+    `redis://default:${SECRET}@a,b`,
+    `redis://default:${SECRET}@[::1`,
+    `redis://${SECRET}@localhost`,
+    `redis://default:${SECRET}@localhost?db=0`,
     `redis+cluster://default:${SECRET}@:,:`,
     `redis+sentinel://default:${SECRET}@a,b,c`,
+    `redis+nothing://default:${SECRET}@a`,
     "",
   ],
+  REDIS_TLS_CA: [`/nowhere/${SECRET}`, ".", `-----BEGIN ${SECRET}`, MAIN],
+  REDIS_TLS_CERT: [`/nowhere/${SECRET}`, MAIN],
+  REDIS_TLS_KEY: [`/nowhere/${SECRET}`, MAIN],
   REDIS_LINK_TIMEOUT_MS: ["499", "60001", "5s", "5001"],
   HISTORY_LIMIT: ["0", "many", "-5", "1.5", "1000001"],
   HISTORY_TTL_S: ["6h", "0", "31536001"],
@@ -206,7 +215,11 @@ void t.test("without any variable the server runs alone, in memory, on port 3000
 
 void t.test("good values are taken as they are", (t) => {
   const drain = { delayMs: 10_000, spreadMs: 20_000, graceMs: 45_000 };
-  const redis = (url: string) => ({ cluster: { kind: "redis", url }, drain });
+  const tls = { ca: undefined, cert: undefined, key: undefined };
+  const redis = (url: string) => ({
+    cluster: { kind: "redis", target: redisTarget(url), tls },
+    drain,
+  });
   const cases: readonly (readonly [string, string, object])[] = [
     ["HOST", "::1", { host: "::1" }],
     ["PORT", "0", { port: 0 }],
@@ -218,6 +231,7 @@ void t.test("good values are taken as they are", (t) => {
     ["NODE_ID", "replica-1.zone_b", { nodeId: "replica-1.zone_b" }],
     ["LOG_LEVEL", "silent", { logLevel: "silent" }],
     ["REDIS_URL", "redis://localhost:6379", redis("redis://localhost:6379")],
+    ["REDIS_URL", "redis://[::1]:6380", redis("redis://[::1]:6380")],
     ["REDIS_URL", "rediss://u:p%40ss@host:6380/0", redis("rediss://u:p%40ss@host:6380/0")],
     ["REDIS_LINK_TIMEOUT_MS", "500", { redisLinkTimeoutMs: 500 }],
     ["REDIS_LINK_TIMEOUT_MS", "60000", { redisLinkTimeoutMs: 60_000 }],

@@ -1,9 +1,10 @@
 import t from "tap";
 import { createClient } from "redis";
-import { Link } from "@inthon/emitter";
+import { Link, routeTo } from "@inthon/emitter";
 import { ChannelSubscriptions } from "../../server/dist/cluster/redis/channel-subscriptions.js";
 import { createLogger } from "../../server/dist/telemetry/log.js";
 import { eventually } from "../helpers/eventually.js";
+import { redisTarget } from "../helpers/redis-target.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 
 const LOG = createLogger("silent", "test");
@@ -37,7 +38,8 @@ void t.test(
   "ten thousand rooms that are wanted in one turn are ten commands, all at once",
   async (t) => {
     const { client, commands } = scriptedClient();
-    const channels = new ChannelSubscriptions(client, LOG);
+    const channels = new ChannelSubscriptions(LOG);
+    await channels.begin(client);
     t.teardown(() => {
       channels.close();
     });
@@ -58,7 +60,8 @@ void t.test(
   "a channel's commands follow each other, and only what is wanted now is asked",
   async (t) => {
     const { client, commands } = scriptedClient();
-    const channels = new ChannelSubscriptions(client, LOG);
+    const channels = new ChannelSubscriptions(LOG);
+    await channels.begin(client);
     t.teardown(() => {
       channels.close();
     });
@@ -98,14 +101,14 @@ void t.test(
     t.teardown(() => {
       admin.destroy();
     });
-    const link: Link = new Link(redis.url, {
+    const link: Link = new Link(routeTo(redisTarget(redis.url)), {
       timeoutMs: 5_000,
-      prepare: () => channels.settle(),
+      prepare: () => channels.begin(link.client),
       prove: async (inTime) => {
         await inTime(link.client.ping());
       },
     });
-    const channels: ChannelSubscriptions = new ChannelSubscriptions(link.client, LOG);
+    const channels: ChannelSubscriptions = new ChannelSubscriptions(LOG);
     link.open();
     t.teardown(async () => {
       channels.close();
@@ -159,14 +162,14 @@ void t.test("a channel that Redis refuses keeps no other", async (t) => {
     admin.destroy();
   });
   await admin.sendCommand("ACL SETUSER app on >pw +@all ~* resetchannels &room-*".split(" "));
-  const link: Link = new Link(redis.url.replace("//", "//app:pw@"), {
+  const link: Link = new Link(routeTo(redisTarget(redis.url.replace("//", "//app:pw@"))), {
     timeoutMs: 5_000,
-    prepare: () => channels.settle(),
+    prepare: () => channels.begin(link.client),
     prove: async (inTime) => {
       await inTime(link.client.ping());
     },
   });
-  const channels: ChannelSubscriptions = new ChannelSubscriptions(link.client, LOG);
+  const channels: ChannelSubscriptions = new ChannelSubscriptions(LOG);
   t.teardown(async () => {
     channels.close();
     await link.close();

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import t, { type Test } from "tap";
-import { isReply, Link, type LinkOptions } from "@inthon/emitter";
+import { isReply, Link, routeTo, type LinkOptions } from "@inthon/emitter";
 import { Inbox } from "../helpers/clients/inbox.js";
+import { redisTarget } from "../helpers/redis-target.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
 
@@ -14,7 +15,7 @@ type Told = readonly [isUp: boolean, cause: Error | undefined];
 function openLink(t: Test, url: string, options: Partial<LinkOptions> = {}) {
   const told = new Inbox<Told>();
   const errors = new Inbox<Error>();
-  const link = new Link(url, {
+  const link = new Link(routeTo(redisTarget(url)), {
     timeoutMs: TIMEOUT_MS,
     prove: async (inTime) => {
       await inTime(link.client.ping());

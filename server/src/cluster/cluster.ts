@@ -1,4 +1,4 @@
-import type { HistoryLimits } from "@inthon/emitter";
+import type { HistoryLimits, RedisRoute } from "@inthon/emitter";
 import type { Counts } from "../telemetry/counts.js";
 import type { RedisPurpose } from "../telemetry/labels.js";
 import type { Logger } from "../telemetry/log.js";
@@ -76,11 +76,15 @@ export function memoryCluster({ nodeId, limits, presenceWindowMs }: ClusterOptio
   };
 }
 
-/** A cluster of all replicas that share one Redis. Does not wait for it: the process lives while Redis is away. */
-export function redisCluster(url: string, options: ClusterOptions): Cluster {
+/**
+ * A cluster of all replicas that share one Redis. Does not wait for it: the process lives while Redis is away.
+ *
+ * @param route - to that Redis; closed with the cluster
+ */
+export function redisCluster(route: RedisRoute, options: ClusterOptions): Cluster {
   const { nodeId, limits, leaseMs, handoverMs, linkTimeoutMs, log, refusals } = options;
-  const links = new RedisLinks(url, linkTimeoutMs, log, options.counts);
-  const commands = links.commands.client;
+  const links = new RedisLinks(route, linkTimeoutMs, log, options.counts);
+  const { commands } = links;
   const subscriptions = new RoomSubscriptions(links.channels, links.clock, refusals);
   const lease = new NodeLease(commands, nodeId, { leaseMs, handoverMs }, log);
   const counts = new RedisConnectionCounts(commands, lease, log, refusals);
@@ -130,6 +134,7 @@ export function redisCluster(url: string, options: ClusterOptions): Cluster {
     close: async () => {
       await counts.close();
       await links.close();
+      await route.close();
     },
   };
 }

@@ -11,7 +11,7 @@ import { readPublishKeys } from "./keys/publish-keys.js";
 import { findMisspelt } from "./misspelt.js";
 import { wholeNumber, type Reader } from "./readers.js";
 import { readTrustProxy, type TrustProxy } from "./trust-proxy.js";
-import { readRedisUrl, type ClusterConfig } from "./redis-url.js";
+import { REDIS_READERS, toCluster, type ClusterConfig } from "./redis.js";
 
 /** What the environment says, checked. */
 export interface Config {
@@ -89,7 +89,7 @@ const READERS = {
     if (!level) throw new Error(`must be one of ${LOG_LEVELS.join(", ")}`);
     return level;
   },
-  REDIS_URL: readRedisUrl,
+  ...REDIS_READERS,
   REDIS_LINK_TIMEOUT_MS: wholeNumber(5_000, 500, 60_000),
   HISTORY_LIMIT: wholeNumber(DEFAULT_HISTORY_LIMITS.historyLimit, 1, 1_000_000),
   HISTORY_TTL_S: wholeNumber(DEFAULT_HISTORY_LIMITS.historyTtlMs / 1_000, 1, 365 * 86_400),
@@ -181,7 +181,8 @@ function readConfig(environment: Environment): Config {
   if ("variable" in auth) throw new ConfigError(auth.variable, auth.problem);
   const canary = toCanary(read("CANARY_URL"), read("CANARY_TOKEN"), auth);
   if (canary && "problem" in canary) throw new ConfigError("CANARY_TOKEN", canary.problem);
-  const cluster = read("REDIS_URL");
+  const cluster = toCluster(read);
+  if ("variable" in cluster) throw new ConfigError(cluster.variable, cluster.problem);
   return {
     // Where nobody needs a token, only this machine is let in, unless somebody says otherwise.
     host: read("HOST") ?? (auth.kind === "off" ? "127.0.0.1" : "0.0.0.0"),

@@ -1,4 +1,4 @@
-import type { ClusterConfig } from "./redis-url.js";
+import type { ClusterConfig } from "./redis.js";
 import { wholeNumber, type Reader } from "./readers.js";
 
 /** How this replica goes when it is told to by SIGTERM. */

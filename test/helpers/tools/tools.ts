@@ -10,6 +10,7 @@ export const TOOLS = [
   "chromium",
   "kubectl",
   "curl",
+  "openssl",
   "promtool",
 ] as const;
 export type Tool = (typeof TOOLS)[number];
@@ -36,6 +37,7 @@ const sources: Record<Tool, ToolSource> = {
   },
   kubectl: { binaries: ["kubectl"], package: "kubernetes-client" },
   curl: { binaries: ["curl"], package: "curl" },
+  openssl: { binaries: ["openssl"], package: "openssl" },
   promtool: { binaries: ["promtool"], package: "prometheus", service: "prometheus" },
 };
 

@@ -28,13 +28,11 @@ const REFUSED_AGAIN_MS = 1_000;
  * wanted. What a broken connection left undone is begun anew on the next. A channel that nobody wants leaves nothing.
  */
 export class ChannelSubscriptions {
-  readonly #client: SubscribingClient;
+  /** Of the present connection, or the last one. */
+  #client: SubscribingClient | undefined;
   readonly #log: Logger;
   readonly #wanted = new Map<string, Want>();
-  /**
-   * What the client subscribes to by itself on a new connection: what Redis has acknowledged, and of that what it has
-   * not yet acknowledged to have let go.
-   */
+  /** What Redis has acknowledged on this connection, and of that what it has not yet acknowledged to have let go. */
   readonly #state = new Map<string, "subscribed" | "leaving">();
   /** Channels whose state may not be the one that is wanted. */
   #stale = new Set<string>();
@@ -46,9 +44,16 @@ export class ChannelSubscriptions {
   /** The rounds so far. */
   #rounds: Promise<void> = Promise.resolve();
 
-  constructor(client: SubscribingClient, log: Logger) {
-    this.#client = client;
+  constructor(log: Logger) {
     this.#log = log;
+  }
+
+  /** Subscribes on a new connection to all that is wanted. Resolves as {@link ChannelSubscriptions.settle} does. */
+  begin(client: SubscribingClient): Promise<void> {
+    this.#client = client;
+    this.#state.clear();
+    this.#stale = new Set([...this.#wanted.keys(), ...this.#refused]);
+    return this.settle();
   }
 
   /** One listener for each channel. Resolves when Redis has acknowledged it; rejects where it is let go before. */
@@ -63,7 +68,7 @@ export class ChannelSubscriptions {
 
   /** Whether Redis has acknowledged it, on the present connection. */
   isSubscribed(channel: string): boolean {
-    return this.#client.isReady && this.#state.get(channel) === "subscribed";
+    return this.#client?.isReady === true && this.#state.get(channel) === "subscribed";
   }
 
   unsubscribe(channel: string): void {
@@ -103,7 +108,8 @@ export class ChannelSubscriptions {
 
   async #round(): Promise<void> {
     // Without a connection it waits: the next one begins with a round.
-    if (this.#isClosed || !this.#client.isReady) return;
+    const client = this.#client;
+    if (this.#isClosed || !client?.isReady) return;
     const stale = this.#stale;
     this.#stale = new Set();
     const [coming, going]: [string[], string[]] = [[], []];
@@ -116,12 +122,13 @@ export class ChannelSubscriptions {
       if (want && state === "subscribed") want.resolve();
     }
     await Promise.all([
-      ...this.#inPieces(coming, (channels) => this.#subscribe(channels)),
-      ...this.#inPieces(going, (channels) => this.#unsubscribe(channels)),
+      ...this.#inPieces(client, coming, (channels) => this.#subscribe(client, channels)),
+      ...this.#inPieces(client, going, (channels) => this.#unsubscribe(client, channels)),
     ]);
   }
 
   #inPieces(
+    client: SubscribingClient,
     channels: readonly string[],
     make: (piece: string[]) => Promise<void>,
   ): Promise<void>[] {
@@ -135,13 +142,14 @@ export class ChannelSubscriptions {
         await make(piece);
         for (const channel of piece) this.#refused.delete(channel);
       } catch (error) {
-        this.#onFailure(piece, error);
+        this.#onFailure(client, piece, error);
       }
     });
   }
 
-  async #subscribe(channels: string[]): Promise<void> {
-    await this.#client.subscribe(channels, this.#dispatch, true);
+  async #subscribe(client: SubscribingClient, channels: string[]): Promise<void> {
+    await client.subscribe(channels, this.#dispatch, true);
+    if (client !== this.#client) return;
     for (const channel of channels) {
       this.#state.set(channel, "subscribed");
       // One that has been let go meanwhile is stale again.
@@ -149,18 +157,16 @@ export class ChannelSubscriptions {
     }
   }
 
-  async #unsubscribe(channels: string[]): Promise<void> {
+  async #unsubscribe(client: SubscribingClient, channels: string[]): Promise<void> {
     for (const channel of channels) this.#state.set(channel, "leaving");
-    await this.#client.unsubscribe(channels, this.#dispatch, true);
+    await client.unsubscribe(channels, this.#dispatch, true);
+    if (client !== this.#client) return;
     for (const channel of channels) this.#state.delete(channel);
   }
 
-  #onFailure(channels: readonly string[], error: unknown): void {
-    if (this.#isClosed) return;
-    if (!this.#client.isReady) {
-      for (const channel of channels) this.#stale.add(channel);
-      return;
-    }
+  #onFailure(client: SubscribingClient, channels: readonly string[], error: unknown): void {
+    // The next connection begins with all that is wanted.
+    if (this.#isClosed || client !== this.#client || !client.isReady) return;
     for (const channel of channels) this.#refused.add(channel);
     const { length } = channels;
     this.#log.warn({ err: error, channels: length }, "Redis refused subscriptions, trying again");

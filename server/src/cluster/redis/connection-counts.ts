@@ -1,4 +1,4 @@
-import type { RedisClient } from "@inthon/emitter";
+import type { Link, RedisClient } from "@inthon/emitter";
 import {
   roomName,
   ROLES,
@@ -32,7 +32,7 @@ const CLOSE_TIMEOUT_MS = 1_000;
 
 /** {@link ConnectionCounts} in one hash for each node, which expires with the node's lease. */
 export class RedisConnectionCounts implements ConnectionCounts {
-  readonly #commands: RedisClient;
+  readonly #link: Link;
   readonly #lease: NodeLease;
   readonly #log: Logger;
   readonly #refusals: Refusals;
@@ -40,11 +40,16 @@ export class RedisConnectionCounts implements ConnectionCounts {
   readonly #changed = new Set<RoomName>();
   #flush: NodeJS.Timeout | undefined;
 
-  constructor(commands: RedisClient, lease: NodeLease, log: Logger, refusals: Refusals) {
-    this.#commands = commands;
+  constructor(link: Link, lease: NodeLease, log: Logger, refusals: Refusals) {
+    this.#link = link;
     this.#lease = lease;
     this.#log = log;
     this.#refusals = refusals;
+  }
+
+  /** Those of the present connection. */
+  get #commands(): RedisClient {
+    return this.#link.client;
   }
 
   set(room: RoomName, count: number): void {

@@ -1,4 +1,4 @@
-import type { RedisClient } from "@inthon/emitter";
+import type { Link, RedisClient } from "@inthon/emitter";
 import { loadScript, runScript } from "./scripts/script.js";
 
 /** Longer than a cluster is ever down: the nodes that died with it are swept by the first one that is back. */
@@ -14,17 +14,22 @@ const LEAVE = loadScript("leave.lua");
  * their time whatever becomes of the node: it may die, lose its lease, or begin a new one.
  */
 export class Leavers {
-  readonly #commands: RedisClient;
+  readonly #link: Link;
   readonly #handoverMs: number;
   readonly #newName: () => string;
   #name: string | undefined;
   #asking: Promise<string> | undefined;
 
   /** @param handoverMs - for how long they are believed, in milliseconds, counted from the last of them */
-  constructor(commands: RedisClient, handoverMs: number, newName: () => string) {
-    this.#commands = commands;
+  constructor(link: Link, handoverMs: number, newName: () => string) {
+    this.#link = link;
     this.#handoverMs = handoverMs;
     this.#newName = newName;
+  }
+
+  /** Those of the present connection. */
+  get #commands(): RedisClient {
+    return this.#link.client;
   }
 
   /** The name, whose members have their time from now on. Asked once for all who go at the same time. */

@@ -7,6 +7,7 @@ import {
   publishCommands,
   RedisClock,
   type InTime,
+  type RedisRoute,
   type RedisCommands,
 } from "@inthon/emitter";
 import {
@@ -67,12 +68,12 @@ export class RedisLinks {
   #rejoins = 0;
 
   /** @param timeoutMs - how long a connection that does not work may go unnoticed */
-  constructor(url: string, timeoutMs: number, log: Logger, counts: Counts) {
+  constructor(route: RedisRoute, timeoutMs: number, log: Logger, counts: Counts) {
     this.#log = log;
     this.#counts = counts;
     const toldOfCommands = new Set<string>();
     const toldOfSubscriptions = new Set<string>();
-    this.commands = new Link(url, {
+    this.commands = new Link(route, {
       timeoutMs,
       onError: this.#onError("commands", toldOfCommands),
       prove: async (inTime) => {
@@ -82,13 +83,13 @@ export class RedisLinks {
     this.publishing = publishCommands(this.commands, (cause) => {
       this.#leave(cause);
     });
-    this.subscriber = new Link(url, {
+    this.subscriber = new Link(route, {
       timeoutMs,
       onError: this.#onError("subscriptions", toldOfSubscriptions),
-      prepare: (inTime) => inTime(this.channels.settle()),
+      prepare: (inTime) => inTime(this.channels.begin(this.subscriber.client)),
       prove: (inTime) => this.#hearOneself(inTime),
     });
-    this.channels = new ChannelSubscriptions(this.subscriber.client, log);
+    this.channels = new ChannelSubscriptions(log);
     this.#onUp(this.commands, "commands", toldOfCommands);
     this.#onUp(this.subscriber, "subscriptions", toldOfSubscriptions);
   }

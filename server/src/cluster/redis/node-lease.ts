@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { RedisClient } from "@inthon/emitter";
+import type { Link, RedisClient } from "@inthon/emitter";
 import type { Logger } from "../../telemetry/log.js";
 import { RENEWALS, type LeaseListener, type NameEnd } from "../ports.js";
 import { within } from "../retry.js";
@@ -52,7 +52,7 @@ interface Renewal {
  * lease says, when Redis has begun anew: it may have come back with claims that were given up, and without others.
  */
 export class NodeLease {
-  readonly #commands: RedisClient;
+  readonly #link: Link;
   readonly #nodeId: string;
   readonly #leaseMs: number;
   readonly #leavers: Leavers;
@@ -76,20 +76,25 @@ export class NodeLease {
    *   the members of one that has gone in order are believed for this long
    */
   constructor(
-    commands: RedisClient,
+    link: Link,
     nodeId: string,
     { leaseMs, handoverMs }: { leaseMs: number; handoverMs: number },
     log: Logger,
   ) {
-    this.#commands = commands;
+    this.#link = link;
     this.#nodeId = nodeId;
     this.#leaseMs = leaseMs;
-    this.#leavers = new Leavers(commands, handoverMs, () => this.#newName());
+    this.#leavers = new Leavers(link, handoverMs, () => this.#newName());
     this.#log = log;
     this.#node = this.#newName();
-    commands.on("ready", () => {
-      this.#wake.abort();
+    link.onChange((isUp) => {
+      if (isUp) this.#wake.abort();
     });
+  }
+
+  /** Those of the present connection. */
+  get #commands(): RedisClient {
+    return this.#link.client;
   }
 
   /** How long a lease lasts, in milliseconds. */

@@ -1,4 +1,4 @@
-import type { RedisClient } from "@inthon/emitter";
+import type { Link, RedisClient } from "@inthon/emitter";
 import {
   announcedKey,
   parseSessionId,
@@ -69,7 +69,7 @@ function toTeacher(sessionId: SessionId, member: string): Teacher {
 
 /** {@link PresenceStore} on the contract's Redis SET. */
 export class RedisPresenceStore implements PresenceStore {
-  readonly #commands: RedisClient;
+  readonly #link: Link;
   readonly #leaseMs: number;
   /** How long a set lives after a teacher in it has been sent elsewhere. */
   readonly #handedOverMs: number;
@@ -82,14 +82,19 @@ export class RedisPresenceStore implements PresenceStore {
    *   last state is told when it is over
    */
   constructor(
-    commands: RedisClient,
+    link: Link,
     options: { leaseMs: number; handoverMs: number; windowMs: number; refusals: Refusals },
   ) {
-    this.#commands = commands;
+    this.#link = link;
     this.#leaseMs = options.leaseMs;
     this.#handedOverMs = options.handoverMs + SET_LEASES * options.leaseMs;
     this.#windowMs = options.windowMs;
     this.#refusals = options.refusals;
+  }
+
+  /** Those of the present connection. */
+  get #commands(): RedisClient {
+    return this.#link.client;
   }
 
   async change(teacher: Teacher, change: PresenceChange): Promise<PresenceState> {

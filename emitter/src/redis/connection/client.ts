@@ -1,25 +1,30 @@
 import { createClient, ErrorReply } from "redis";
+import type { RedisAddress } from "./redis-url.js";
+import type { tlsOptions } from "./tls.js";
 
 const FIRST_RECONNECT_MS = 50;
 const LAST_RECONNECT_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 1_000;
 
 /** A client of the `redis` package, as a {@link Link} makes it. */
-export type RedisClient = ReturnType<typeof createRedisClient>;
+export type RedisClient = ReturnType<typeof createBlankClient>;
+
+/** Where a connection goes, and by which user. */
+export interface ConnectionOptions {
+  readonly username?: string;
+  readonly password?: string;
+  readonly socket: RedisAddress & Partial<ReturnType<typeof tlsOptions>>;
+}
 
 /**
- * A client that never connects again by itself: what it was asked on one connection never goes out on another.
- *
- * @param connectTimeoutMs - how long TCP and TLS may take, in milliseconds
- * @throws TypeError where the URL is not one of a Redis
+ * A client that leads nowhere, to be duplicated for one connection each: what it was asked on that never goes out on
+ * another. What it is asked itself fails at once.
  */
-export function createRedisClient(url: string, connectTimeoutMs: number) {
+export function createBlankClient() {
   return createClient({
-    url,
     disableOfflineQueue: true,
     // None: the link ends what is not answered, and an AbortSignal for each command costs more than all the rest.
     commandOptions: { timeout: 0 },
-    socket: { connectTimeout: connectTimeoutMs, reconnectStrategy: false },
   });
 }
 

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { EmitterError } from "../errors.js";
+import { EmitterError } from "../../errors.js";
 import { isReadOnly, isReply } from "./client.js";
-import { Link, type LinkOptions } from "./link.js";
-import { RedisClock } from "./redis-clock.js";
-import type { RedisCommands } from "./publish-script.js";
-import { toEmitterError } from "./redis-errors.js";
+import { Link } from "./link.js";
+import type { RedisRoute } from "./route.js";
+import { RedisClock } from "../redis-clock.js";
+import type { RedisCommands } from "../publish-script.js";
+import { toEmitterError } from "../redis-errors.js";
 
 /** Times in milliseconds, checked. */
 export interface RedisTargetOptions {
@@ -13,25 +14,22 @@ export interface RedisTargetOptions {
   readonly onError?: (error: Error) => void;
 }
 
-const NO_DATABASES =
-  "the target names a database number: Pub/Sub has none, so two databases of one Redis would hear each other. Leave it out, and use another Redis to keep things apart";
+const OTHER_DATABASE =
+  "the client works on a database number other than 0: Pub/Sub has none, so two databases of one Redis would hear each other. Use another Redis to keep things apart";
 
 /**
- * A link of the emitter's own to the Redis of a URL, once it works.
+ * A link of the emitter's own to a Redis, once it works.
  *
- * @throws EmitterError `invalid_option` for a URL that is not a Redis's, or names a database; `rejected` where Redis
- *   refuses its user, `unavailable` where none answers in time
+ * @param route - closed with the link
+ * @throws EmitterError `rejected` where Redis refuses its user, `unavailable` where none answers in time
  */
 export async function connectRedis(
-  url: URL,
+  route: RedisRoute,
   options: RedisTargetOptions,
 ): Promise<{ commands: RedisCommands; clock: RedisClock; close: () => Promise<void> }> {
-  // Read as the client does, which says by itself what is no number.
-  const database = Number(url.pathname.slice(1));
-  if (database > 0) throw new EmitterError("invalid_option", NO_DATABASES);
   const { connectTimeoutMs, linkTimeoutMs: timeoutMs, onError } = options;
   const clock = new RedisClock();
-  const link = createLink(url, {
+  const link = new Link(route, {
     timeoutMs,
     prove: async (inTime) => {
       const sentAt = performance.now();
@@ -50,8 +48,9 @@ export async function connectRedis(
   let onFailure: (error: Error) => void = () => undefined;
   const up = new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => {
-      const message = `no Redis answered at ${url.host} within ${String(connectTimeoutMs)} ms`;
-      reject(new EmitterError("unavailable", message, { cause: link.trouble }));
+      const cause = link.trouble;
+      const message = `no Redis answered at ${route.name} within ${String(connectTimeoutMs)} ms: ${cause?.message ?? ""}`;
+      reject(new EmitterError("unavailable", message, { cause }));
     }, connectTimeoutMs);
     onFailure = (error) => {
       const refusal = isReply(error) ? toEmitterError(error) : undefined;
@@ -66,14 +65,17 @@ export async function connectRedis(
       resolve();
     });
   });
+  const close = async () => {
+    await Promise.all([link.close(), route.close()]);
+  };
   link.open();
   try {
     await up;
   } catch (error) {
-    await link.close();
+    await close();
     throw error;
   }
-  return { commands: publishCommands(link), clock, close: () => link.close() };
+  return { commands: publishCommands(link), clock, close };
 }
 
 /** What can be asked of a client of the `redis` package about the database that it works on. */
@@ -100,7 +102,7 @@ export async function refuseDatabase(client: RedisCommands, timeoutMs: number): 
     giveUp.abort();
     database = Number(/\bdb=(\d+)/.exec(String(answer))?.[1] ?? 0);
   }
-  if (database !== 0) throw new EmitterError("invalid_option", NO_DATABASES);
+  if (database !== 0) throw new EmitterError("invalid_option", OTHER_DATABASE);
 }
 
 /**
@@ -123,13 +125,4 @@ export function publishCommands(
     eval: (script, options) => link.client.eval(script, options).catch(onError),
     evalSha: (sha1, options) => link.client.evalSha(sha1, options).catch(onError),
   };
-}
-
-function createLink(url: URL, options: LinkOptions): Link {
-  try {
-    return new Link(url.href, options);
-  } catch (cause) {
-    // The cause may hold a password, but no more than the caller gave.
-    throw new EmitterError("invalid_option", "the target is not a Redis URL", { cause });
-  }
 }

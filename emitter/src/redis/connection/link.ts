@@ -1,16 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import {
   closeRedisClient,
-  createRedisClient,
+  createBlankClient,
   reconnectDelayMs,
   type RedisClient,
 } from "./client.js";
+import type { RedisRoute } from "./route.js";
 
 // Of the time that a connection which does not work may go unnoticed. A proof that needs an answer first, and then a
 // message, begins one interval late and takes both: 1/5 + 1/5 + 3/5.
 const PROOF_INTERVAL = 1 / 5;
 const PROOF_DEADLINE = 3 / 5;
-/** For TCP, TLS, the handshake, and subscribing again to all channels. */
+/** For finding out where it goes, TCP, TLS and the handshake. */
 const CONNECT_DEADLINE = 1 / 2;
 
 /**
@@ -34,18 +35,19 @@ export interface LinkOptions {
 export type LinkListener = (isUp: boolean, cause: Error | undefined) => void;
 
 /**
- * A client of the `redis` package whose connection proves itself again and again.
+ * Clients of the `redis` package, one after the other, whose connections prove themselves again and again.
  *
  * Invariant: one that does not prove itself in time is dropped, with everything that waits for an answer on it, and made
  * anew, for ever. TCP cannot tell: behind a proxy an open connection may be silent for minutes. A connection that hangs
  * is noticed after `timeoutMs` at the latest, an attempt to make one after half of that.
  */
 export class Link {
-  /** The same for all connections; `ready` tells of each. Its commands fail at once where there is none. */
-  readonly client: RedisClient;
+  readonly #route: RedisRoute;
   readonly #options: LinkOptions;
   readonly #listeners: LinkListener[] = [];
   readonly #closing = new AbortController();
+  readonly #blank = createBlankClient();
+  #client = this.#blank;
   /** Aborted with the cause when the present connection is to end. */
   #connection = new AbortController();
   #isUp = false;
@@ -54,18 +56,18 @@ export class Link {
   #droppedAt = -Infinity;
   #mustWait = false;
 
-  /** @throws TypeError where the URL is not one of a Redis */
-  constructor(url: string, options: LinkOptions) {
+  /** @param route - where its connections go; the link's alone or shared, and not the link's to close */
+  constructor(route: RedisRoute, options: LinkOptions) {
+    this.#route = route;
     this.#options = options;
-    this.client = createRedisClient(url, options.timeoutMs * CONNECT_DEADLINE);
-    // Not every error breaks the connection, but after each one answers may go to the wrong questions.
-    this.client.on("error", (error: unknown) => {
-      this.#connection.abort(toError(error));
+    route.onMove((cause) => {
+      this.drop(cause);
     });
-    // The client can be destroyed while it connects, and then connects all the same.
-    this.client.on("connect", () => {
-      if (this.#connection.signal.aborted) this.client.destroy();
-    });
+  }
+
+  /** That of the present connection: another one after each. Its commands fail at once where there is no connection. */
+  get client(): RedisClient {
+    return this.#client;
   }
 
   /** Whether the connection has proved itself, and not been given up since. */
@@ -102,7 +104,8 @@ export class Link {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#connection.abort(new Error("the link is closed"));
-    await closeRedisClient(this.client);
+    await closeRedisClient(this.#client);
+    this.#blank.destroy();
   }
 
   get #intervalMs(): number {
@@ -114,8 +117,9 @@ export class Link {
     const closing = this.#closing.signal;
     const isClosing = () => closing.aborted;
     while (!isClosing()) {
-      const { signal } = (this.#connection = new AbortController());
-      const connected = this.client.connect();
+      const connection = (this.#connection = new AbortController());
+      const { signal } = connection;
+      const connected = this.#connect(connection);
       connected.catch(() => undefined);
       try {
         await inTime(connected, this.#options.timeoutMs * CONNECT_DEADLINE, signal);
@@ -124,16 +128,40 @@ export class Link {
         });
       } catch (error) {
         if (isClosing()) return;
-        this.#connection.abort(error);
+        connection.abort(error);
         this.#fail(toError(error));
       }
-      this.client.destroy();
+      this.#client.destroy();
       // It ends: by what was just done, or, where that comes too early, by the limit of TCP and TLS.
       await connected.catch(() => undefined);
       const pauseMs = reconnectDelayMs(this.#mustWait ? Infinity : failures++);
       this.#mustWait = false;
       await delay(pauseMs, undefined, { signal: closing }).catch(() => undefined);
     }
+  }
+
+  async #connect(connection: AbortController): Promise<void> {
+    const { signal } = connection;
+    const options = await this.#route.next(signal);
+    signal.throwIfAborted();
+    const client = this.#blank.duplicate({
+      ...options,
+      socket: {
+        ...options.socket,
+        connectTimeout: this.#options.timeoutMs * CONNECT_DEADLINE,
+        reconnectStrategy: false,
+      },
+    });
+    // Not every error breaks the connection, but after each one answers may go to the wrong questions.
+    client.on("error", (error: unknown) => {
+      connection.abort(toError(error));
+    });
+    // The client can be destroyed while it connects, and then connects all the same.
+    client.on("connect", () => {
+      if (signal.aborted) client.destroy();
+    });
+    this.#client = client;
+    await client.connect();
   }
 
   /** Rejects with what ends the connection. */

@@ -1,0 +1,61 @@
+import type { ConnectionOptions } from "./client.js";
+import { hostAndPort, type RedisTarget } from "./redis-url.js";
+import { tlsOptions, type TlsSource } from "./tls.js";
+
+/** Told that connections have to be left, and why. */
+export type MoveListener = (cause: Error) => void;
+
+/** The way to a Redis. */
+export interface RedisRoute {
+  /** Where it leads, in words: no password is in them. */
+  readonly name: string;
+  /**
+   * Where the next connection goes, and by which user.
+   *
+   * @param signal - aborts when nobody waits for it any more
+   */
+  next(signal: AbortSignal): Promise<ConnectionOptions>;
+  /** Told when the connections that were made lead to the wrong Redis by now. */
+  onMove(listener: MoveListener): void;
+  close(): Promise<void>;
+}
+
+/** Always to the same address. */
+class DirectRoute implements RedisRoute {
+  readonly name: string;
+  readonly #target: RedisTarget & { readonly kind: "standalone" };
+  readonly #tls: TlsSource;
+
+  constructor(target: RedisTarget & { readonly kind: "standalone" }, tls: TlsSource) {
+    this.name = hostAndPort(target.address);
+    this.#target = target;
+    this.#tls = tls;
+  }
+
+  next(): Promise<ConnectionOptions> {
+    const { username, password, isTls, address } = this.#target;
+    return Promise.resolve().then(() => ({
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password }),
+      socket: { ...address, ...(isTls && tlsOptions(this.#tls(), address)) },
+    }));
+  }
+
+  onMove(): void {
+    // Whoever listens at the address is right.
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** @param tls - what TLS takes, where the target wants it; asked at each connection */
+export function routeTo(target: RedisTarget, tls: TlsSource = () => ({})): RedisRoute {
+  switch (target.kind) {
+    case "standalone":
+      return new DirectRoute(target, tls);
+    case "sentinel":
+      throw new Error("not yet");
+  }
+}

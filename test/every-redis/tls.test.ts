@@ -1,0 +1,168 @@
+import { randomUUID } from "node:crypto";
+import { copyFile, readFile } from "node:fs/promises";
+import { createClient } from "redis";
+import t from "tap";
+import { connect, type RedisTls } from "@inthon/emitter";
+import { join } from "../helpers/clients/clients.js";
+import { eventually } from "../helpers/eventually.js";
+import { freePort } from "../helpers/processes/ports.js";
+import { startRedis } from "../helpers/processes/redis-server.js";
+import { run } from "../helpers/processes/run.js";
+import { START_COMMAND, startServer } from "../helpers/processes/server-process.js";
+import { isServed } from "../links/helpers/hung-links.js";
+import { readBlocks } from "../operate/helpers/readme.js";
+import { Authority, type Certificate } from "./helpers/certificates.js";
+
+const README = new URL("../../README.md", import.meta.url);
+const MAIN = START_COMMAND.at(-1) ?? "";
+const SOON = { connectTimeoutMs: 300 };
+
+const pem = async ({ cert, key }: Certificate) => ({
+  cert: await readFile(cert),
+  key: await readFile(key),
+});
+
+void t.test("over TLS, with certificates of clients and users of their own", async (t) => {
+  const authority = await Authority.create();
+  t.teardown(() => authority.remove());
+  const stranger = await Authority.create();
+  t.teardown(() => stranger.remove());
+  const own = await authority.sign(["DNS:localhost", "IP:127.0.0.1"]);
+  const shown = await authority.sign([]);
+  const strange = await stranger.sign([]);
+  const tlsPort = await freePort();
+  const redis = await startRedis({
+    args: [
+      ...["--tls-port", String(tlsPort), "--tls-auth-clients", "yes"],
+      ...["--tls-ca-cert-file", authority.ca],
+      ...["--tls-cert-file", own.cert, "--tls-key-file", own.key],
+    ],
+  });
+  t.teardown(() => redis.stop());
+  const admin = createClient({ url: redis.url });
+  await admin.connect();
+  t.teardown(() => {
+    admin.destroy();
+  });
+  const rules = (await readBlocks(README)).filter(({ language }) => language === "redis");
+  for (const user of rules.flatMap(({ text }) => text.trim().split("\n"))) {
+    await admin.sendCommand(user.split(" "));
+  }
+  await admin.sendCommand("ACL SETUSER default -@all +acl +client".split(" "));
+  await admin.sendCommand(["ACL", "LOG", "RESET"]);
+  const urlOf = (user: string, host = "127.0.0.1") =>
+    `rediss://${user}:change-me@${host}:${String(tlsPort)}`;
+  const ca = await readFile(authority.ca);
+  const tls: RedisTls = { ca, ...(await pem(shown)) };
+  const env = (own: Certificate, url = urlOf("server")) => ({
+    REDIS_URL: url,
+    REDIS_TLS_CA: authority.ca,
+    REDIS_TLS_CERT: own.cert,
+    REDIS_TLS_KEY: own.key,
+    REDIS_LINK_TIMEOUT_MS: "1000",
+  });
+
+  await t.test("a room hears what an emitter says, by address and by name", async (t) => {
+    for (const host of ["127.0.0.1", "localhost"]) {
+      const server = await startServer({ env: env(shown, urlOf("server", host)) });
+      t.teardown(() => server.stop());
+      const session = randomUUID();
+      const student = await join({ url: server.url, session, role: "student", kind: "websocket" });
+      t.teardown(() => student.close());
+      const emitter = await connect(urlOf("emitter", host), { tls });
+      t.teardown(() => emitter.close());
+      await emitter.emit(session, "important", { note: "by TLS", capture_url: null });
+      await student.inbox.next(({ object }) => object["note"] === "by TLS");
+    }
+    const clients = await admin.sendCommand<string>(["CLIENT", "LIST"]);
+    t.match(clients, `127.0.0.1:${String(tlsPort)}`);
+    t.strictSame(await admin.sendCommand(["ACL", "LOG", "20"]), [], "nothing was denied");
+  });
+
+  await t.test("whom the certificates do not allow is told why, in time", async (t) => {
+    const cases: readonly (readonly [string, RedisTls | undefined, RegExp])[] = [
+      ["Redis's is of nobody who is known", undefined, /self-signed|unable to verify|issuer/],
+      [
+        "Redis's is of another authority",
+        { ca: await readFile(stranger.ca) },
+        /signed|verify|issuer/,
+      ],
+      ["none is shown", { ca }, /alert|required|hang up|closed|ECONNRESET/i],
+      [
+        "another authority's is shown",
+        { ca, ...(await pem(strange)) },
+        /alert|unknown ca|closed|ECONNRESET/i,
+      ],
+    ];
+    for (const [name, given, why] of cases) {
+      const options = { ...SOON, ...(given && { tls: given }) };
+      await t.rejects(
+        connect(urlOf("emitter"), options),
+        { code: "unavailable", message: why },
+        name,
+      );
+    }
+    await t.rejects(
+      connect(urlOf("emitter", "127.0.0.2"), { ...SOON, tls }),
+      { code: "unavailable", message: /IP: 127.0.0.2 is not in|ECONNREFUSED/ },
+      "Redis's is for another address",
+    );
+    await t.rejects(connect(urlOf("nobody"), { tls }), { code: "rejected" }, "a user that is none");
+  });
+
+  await t.test("what cannot be right is refused before anybody is asked", async (t) => {
+    const { cert, key } = await pem(shown);
+    const other = await pem(strange);
+    const cases: readonly (readonly [string, RedisTls])[] = [
+      [redis.url, { ca }],
+      [urlOf("emitter"), { cert }],
+      [urlOf("emitter"), { key }],
+      [urlOf("emitter"), { cert, key: other.key }],
+      [urlOf("emitter"), { ca: key }],
+      [urlOf("emitter"), { ca: ca.subarray(0, 200) }],
+      [urlOf("emitter"), { ca: "" }],
+      ["http://localhost", { ca }],
+    ];
+    for (const [url, tls] of cases) {
+      const failure = await connect(url, { tls }).catch((error: unknown) => error);
+      t.match(failure, { code: "invalid_option", message: /^tls [^\n]+$/ });
+      t.notMatch(String(failure), /change-me|BEGIN [A-Z ]*PRIVATE/);
+    }
+    const wrong: readonly (readonly [string, Record<string, string>])[] = [
+      ["REDIS_TLS_CA", { ...env(shown), REDIS_TLS_CA: shown.key }],
+      ["REDIS_TLS_CA", { ...env(shown), REDIS_URL: redis.url }],
+      ["REDIS_TLS_CERT", { ...env(shown), REDIS_TLS_KEY: "" }],
+      ["REDIS_TLS_CERT", { ...env(shown), REDIS_TLS_KEY: strange.key }],
+      ["REDIS_TLS_KEY", { ...env(shown), REDIS_TLS_CERT: "" }],
+    ];
+    for (const [variable, environment] of wrong) {
+      const { code, stderr } = await run(process.execPath, [MAIN], {
+        env: { HOST: "127.0.0.1", PORT: "0", ...environment },
+      });
+      t.equal(code, 1);
+      t.match(stderr, new RegExp(`^${variable} [^\\n]+\\n$`));
+    }
+  });
+
+  await t.test(
+    "files are read anew for each connection, so certificates can be renewed",
+    async (t) => {
+      const present = { cert: `${shown.cert}.now`, key: `${shown.key}.now` };
+      const put = async (one: Certificate) => {
+        await copyFile(one.cert, present.cert);
+        await copyFile(one.key, present.key);
+        await admin.sendCommand(["CLIENT", "KILL", "USER", "server"]);
+      };
+      await put(shown);
+      const server = await startServer({ env: env(present) });
+      t.teardown(() => server.stop());
+      await eventually(() => isServed(server.url));
+      const denied = server.waitForLine((line) => line.includes("Redis is away") || undefined);
+      await put(strange);
+      await denied;
+      await put(await authority.sign([]));
+      await eventually(() => isServed(server.url));
+      t.pass("it is back");
+    },
+  );
+});
