@@ -22,6 +22,11 @@ export interface ConnectOptions {
   readonly historyMaxBytes?: number;
   /** Redis only: how long a room's history outlives its newest event, in seconds. Default 21,600; use the server's. */
   readonly historyTtlS?: number;
+  /**
+   * Redis only, by its URL: `emit` resolves once so many of its replicas have acknowledged the event, so that it outlives its
+   * primary. Default 0, which waits for none; use the server's `REDIS_WAIT_REPLICAS`.
+   */
+  readonly waitReplicas?: number;
   /** Redis only: how long to wait for the first connection, in milliseconds. Default 5,000. */
   readonly connectTimeoutMs?: number;
   /**
@@ -40,6 +45,8 @@ export interface ConnectOptions {
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
 const DEFAULT_LINK_TIMEOUT_MS = 5_000;
+const NOT_WITH_A_CLIENT =
+  "waitReplicas is for URLs of Redis only: waiting blocks a connection, so it needs one of its own";
 
 /**
  * Connects to what carries the events: Redis, or a server's HTTP API.
@@ -67,10 +74,12 @@ export async function connect(
       wholeNumber("historyTtlS", options.historyTtlS, DEFAULT_HISTORY_LIMITS.historyTtlMs / 1_000) *
       1_000,
   };
+  const waitReplicas = wholeNumber("waitReplicas", options.waitReplicas, 0, 0);
   checkKey(options.key);
   if (typeof target !== "string" && !(target instanceof URL)) {
     refuseKey(options);
     refuseTls(options);
+    if (waitReplicas > 0) throw new EmitterError("invalid_option", NOT_WITH_A_CLIENT);
     await refuseDatabase(target, options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS);
     return new Emitter(new RedisPublisher(target, limits, () => Promise.resolve()));
   }
@@ -85,7 +94,8 @@ export async function connect(
   refuseKey(options);
   const route = routeTo(redis, checkTls(redis, options));
   const { onError } = options;
-  const { commands, clock, close } = await connectRedis(route, {
+  const { commands, clock, replicas, close } = await connectRedis(route, {
+    waitReplicas,
     connectTimeoutMs: wholeNumber(
       "connectTimeoutMs",
       options.connectTimeoutMs,
@@ -94,7 +104,7 @@ export async function connect(
     linkTimeoutMs: wholeNumber("linkTimeoutMs", options.linkTimeoutMs, DEFAULT_LINK_TIMEOUT_MS),
     ...(onError && { onError }),
   });
-  return new Emitter(new RedisPublisher(commands, limits, close, clock));
+  return new Emitter(new RedisPublisher(commands, limits, close, clock, replicas));
 }
 
 function parseRedis(text: string): RedisTarget {
@@ -148,8 +158,9 @@ function parseTarget(target: string): URL {
   throw new EmitterError("invalid_option", "the target is not a URL");
 }
 
-function wholeNumber(name: string, value: number | undefined, fallback: number): number {
+function wholeNumber(name: string, value: number | undefined, fallback: number, least = 1): number {
   const number = value ?? fallback;
-  if (Number.isSafeInteger(number) && number > 0) return number;
-  throw new EmitterError("invalid_option", `${name} must be a whole number above 0`);
+  if (Number.isSafeInteger(number) && number >= least) return number;
+  const message = `${name} must be a whole number, ${String(least)} or more`;
+  throw new EmitterError("invalid_option", message);
 }

@@ -68,8 +68,10 @@ export function openCluster(
   switch (config.cluster.kind) {
     case "memory":
       return memoryCluster(options);
-    case "redis":
-      return redisCluster(routeTo(config.cluster.target, tlsFrom(config.cluster.tls)), options);
+    case "redis": {
+      const { target, tls, waitReplicas } = config.cluster;
+      return redisCluster(routeTo(target, tlsFrom(tls)), waitReplicas, options);
+    }
   }
 }
 

@@ -48,6 +48,7 @@ const BAD_VALUES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   REDIS_TLS_CA: [`/nowhere/${SECRET}`, ".", `-----BEGIN ${SECRET}`, MAIN],
   REDIS_TLS_CERT: [`/nowhere/${SECRET}`, MAIN],
   REDIS_TLS_KEY: [`/nowhere/${SECRET}`, MAIN],
+  REDIS_WAIT_REPLICAS: ["1", "-1", "101", "1.5"],
   REDIS_LINK_TIMEOUT_MS: ["499", "60001", "5s", "5001"],
   HISTORY_LIMIT: ["0", "many", "-5", "1.5", "1000001"],
   HISTORY_TTL_S: ["6h", "0", "31536001"],
@@ -217,7 +218,7 @@ void t.test("good values are taken as they are", (t) => {
   const drain = { delayMs: 10_000, spreadMs: 20_000, graceMs: 45_000 };
   const tls = { ca: undefined, cert: undefined, key: undefined };
   const redis = (url: string) => ({
-    cluster: { kind: "redis", target: redisTarget(url), tls },
+    cluster: { kind: "redis", target: redisTarget(url), tls, waitReplicas: 0 },
     drain,
   });
   const cases: readonly (readonly [string, string, object])[] = [

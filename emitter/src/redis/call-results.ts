@@ -19,6 +19,7 @@ export class CallResults {
   #reject!: (error: unknown) => void;
   #pending = 1;
   #error: EmitterError | undefined;
+  #incarnation: string | undefined;
   /** Whether one of them has been published, or nobody knows. */
   #mayBePublished = false;
 
@@ -43,7 +44,22 @@ export class CallResults {
     this.#pending++;
   }
 
-  succeed(index: number, role: Role, offset: Offset, isDuplicate: boolean): void {
+  /** The incarnation of Redis that has answered; '' where that was not one alone. */
+  get incarnation(): string {
+    return this.#incarnation ?? "";
+  }
+
+  /** @param incarnation - of the Redis that answers */
+  succeed(
+    index: number,
+    role: Role,
+    offset: Offset,
+    isDuplicate: boolean,
+    incarnation: string,
+  ): void {
+    if (incarnation !== this.#incarnation) {
+      this.#incarnation = this.#incarnation === undefined ? incarnation : "";
+    }
     const result = this.#results[index];
     if (result) {
       result.offsets[role] = offset;

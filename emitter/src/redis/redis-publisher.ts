@@ -4,6 +4,7 @@ import { EVENTS, roomName, type RoomName } from "../protocol/index.js";
 import { RedisClock } from "./redis-clock.js";
 import { PublishScript, type HistoryLimits, type RedisCommands } from "./publish-script.js";
 import type { Publication, Publisher, PublishResult } from "../publisher.js";
+import type { Replicas } from "./replicas.js";
 import { RoomWriter } from "./room-writer.js";
 
 /** The design's defaults: 1,000 events, 4 MiB and 6 hours. */
@@ -29,23 +30,29 @@ export class RedisPublisher implements Publisher {
   readonly #clock: RedisClock;
   readonly #renewMs: number;
   readonly #close: () => Promise<void>;
+  readonly #replicas: Replicas | undefined;
   readonly #rooms = new Map<RoomName, RoomWriter>();
   /** Those that have something to send at the end of this turn. */
   #waiting: RoomWriter[] = [];
   /** Publications that may be in Redis although their call failed. */
   readonly #tried = new WeakSet<Publication>();
 
-  /** @param clock - Redis's, where somebody else compares it too: what this publisher is answered does so now and then */
+  /**
+   * @param clock - Redis's, where somebody else compares it too: what this publisher is answered does so now and then
+   * @param replicas - who has to have what was published before it is confirmed, if anybody
+   */
   constructor(
     redis: RedisCommands,
     limits: HistoryLimits,
     close: () => Promise<void>,
     clock = new RedisClock(),
+    replicas?: Replicas,
   ) {
     this.#clock = clock;
     this.#script = new PublishScript(redis, limits);
     this.#renewMs = limits.historyTtlMs * RENEWAL;
     this.#close = close;
+    this.#replicas = replicas;
   }
 
   publish(publications: readonly Publication[]): Promise<PublishResult[]> {
@@ -64,11 +71,28 @@ export class RedisPublisher implements Publisher {
       }
     }
     answer.done();
-    return answer.promise;
+    // A state that is announced may be lost with its primary: it is looked after, and announced again.
+    if (!this.#replicas || publications[0]?.version !== undefined) return answer.promise;
+    return this.#confirmed(publications, answer, this.#replicas);
   }
 
   close(): Promise<void> {
     return this.#close();
+  }
+
+  async #confirmed(
+    publications: readonly Publication[],
+    answer: CallResults,
+    replicas: Replicas,
+  ): Promise<PublishResult[]> {
+    const results = await answer.promise;
+    try {
+      await replicas.acknowledge(answer.incarnation);
+    } catch (error) {
+      for (const publication of publications) this.#tried.add(publication);
+      throw error;
+    }
+    return results;
   }
 
   readonly #flush = (): void => {

@@ -141,7 +141,7 @@ export class RoomWriter {
       if (reply !== 1) this.#learn(incarnation, offsets.at(-1), this.#sent - sentBefore);
       else this.#answered = parseOffset(offsets.at(-1));
       for (const [i, { answer, index, role }] of taken.entries.entries()) {
-        answer.succeed(index, role, offsets[i] as Offset, false);
+        answer.succeed(index, role, offsets[i] as Offset, false, incarnation);
       }
     });
     return call.count;
@@ -183,18 +183,20 @@ export class RoomWriter {
         this.#fail(taken.entries, notOurs());
         return;
       }
-      const [incarnation, newest, seconds, micros, ...answers] = reply as readonly unknown[];
-      this.#clock.compare(sentAt, [seconds, micros], String(incarnation));
+      const [by, newest, seconds, micros, ...answers] = reply as readonly unknown[];
+      const incarnation = String(by);
+      this.#clock.compare(sentAt, [seconds, micros], incarnation);
       // A key that somebody else has written may name a place that is none.
       const offsets = taken.entries.map((_, i) => parseOffset(answers[2 * i]));
       if (offsets.includes(undefined)) {
         this.#fail(taken.entries, notOurs());
         return;
       }
-      this.#learn(String(incarnation), newest, this.#sent - sentBefore);
+      this.#learn(incarnation, newest, this.#sent - sentBefore);
       for (const [i, { answer, index, role }] of taken.entries.entries()) {
         const offset = String(answers[2 * i]) as Offset;
-        answer.succeed(index, role, offset, Number(answers[2 * i + 1]) === 1);
+        const isDuplicate = Number(answers[2 * i + 1]) === 1;
+        answer.succeed(index, role, offset, isDuplicate, incarnation);
       }
     });
     return call.count;

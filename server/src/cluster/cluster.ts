@@ -80,10 +80,15 @@ export function memoryCluster({ nodeId, limits, presenceWindowMs }: ClusterOptio
  * A cluster of all replicas that share one Redis. Does not wait for it: the process lives while Redis is away.
  *
  * @param route - to that Redis; closed with the cluster
+ * @param waitReplicas - so many of its replicas must have what somebody publishes before that is confirmed
  */
-export function redisCluster(route: RedisRoute, options: ClusterOptions): Cluster {
+export function redisCluster(
+  route: RedisRoute,
+  waitReplicas: number,
+  options: ClusterOptions,
+): Cluster {
   const { nodeId, limits, leaseMs, handoverMs, linkTimeoutMs, log, refusals } = options;
-  const links = new RedisLinks(route, linkTimeoutMs, log, options.counts);
+  const links = new RedisLinks(route, waitReplicas, linkTimeoutMs, log, options.counts);
   const { commands } = links;
   const subscriptions = new RoomSubscriptions(links.channels, links.clock, refusals);
   const lease = new NodeLease(commands, nodeId, { leaseMs, handoverMs }, log);

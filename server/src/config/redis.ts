@@ -6,7 +6,7 @@ import {
   type RedisTls,
   type TlsSource,
 } from "@inthon/emitter";
-import type { Reader } from "./readers.js";
+import { wholeNumber, type Reader } from "./readers.js";
 
 /** Files with PEM, by their names; read anew for each connection, so that a certificate can be renewed. */
 export interface TlsFiles {
@@ -18,7 +18,13 @@ export interface TlsFiles {
 /** Where the replicas meet. */
 export type ClusterConfig =
   | { readonly kind: "memory" }
-  | { readonly kind: "redis"; readonly target: RedisTarget; readonly tls: TlsFiles };
+  | {
+      readonly kind: "redis";
+      readonly target: RedisTarget;
+      readonly tls: TlsFiles;
+      /** So many replicas of Redis must have an event before its publisher is told so; 0 for none. */
+      readonly waitReplicas: number;
+    };
 
 const file: Reader<string | undefined> = (text) => {
   if (text === undefined) return undefined;
@@ -44,6 +50,7 @@ export const REDIS_READERS = {
   REDIS_TLS_CA: file,
   REDIS_TLS_CERT: file,
   REDIS_TLS_KEY: file,
+  REDIS_WAIT_REPLICAS: wholeNumber(0, 0, 100),
 } satisfies Record<string, Reader<unknown>>;
 
 type Variable = keyof typeof REDIS_READERS;
@@ -60,6 +67,7 @@ export function toCluster(
   } as const;
   const { REDIS_TLS_CA: ca, REDIS_TLS_CERT: cert, REDIS_TLS_KEY: key } = files;
   const tls: TlsFiles = { ca, cert, key };
+  const waitReplicas = read("REDIS_WAIT_REPLICAS");
   if (target?.isTls !== true) {
     const idle = Object.entries(files).find(([, name]) => name !== undefined);
     if (idle) {
@@ -68,13 +76,15 @@ export function toCluster(
         problem: "is for a REDIS_URL that begins with rediss",
       };
     }
-    return target ? { kind: "redis", target, tls } : { kind: "memory" };
+    if (target) return { kind: "redis", target, tls, waitReplicas };
+    if (waitReplicas === 0) return { kind: "memory" };
+    return { variable: "REDIS_WAIT_REPLICAS", problem: "is for a Redis, and REDIS_URL names none" };
   }
   const { ca: authorities, ...own } = tlsFrom(tls)();
   const problemOfCa = tlsProblem(authorities === undefined ? {} : { ca: authorities });
   if (problemOfCa !== undefined) return { variable: "REDIS_TLS_CA", problem: problemOfCa };
   const problem = tlsProblem(own);
-  if (problem === undefined) return { kind: "redis", target, tls };
+  if (problem === undefined) return { kind: "redis", target, tls, waitReplicas };
   return { variable: cert === undefined ? "REDIS_TLS_KEY" : "REDIS_TLS_CERT", problem };
 }
 

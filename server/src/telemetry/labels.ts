@@ -90,5 +90,5 @@ export const GAP_OUTCOMES = [
 export const BEAT_OUTCOMES = ["sent", "heard", "missed"] as const;
 
 /** What a connection to Redis is for. */
-export const REDIS_PURPOSES = ["commands", "subscriptions"] as const;
+export const REDIS_PURPOSES = ["commands", "subscriptions", "replicas"] as const;
 export type RedisPurpose = (typeof REDIS_PURPOSES)[number];

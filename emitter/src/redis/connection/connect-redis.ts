@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { EmitterError } from "../../errors.js";
 import { isReadOnly, isReply } from "./client.js";
 import { Link } from "./link.js";
+import { Replicas } from "../replicas.js";
 import type { RedisRoute } from "./route.js";
 import { RedisClock } from "../redis-clock.js";
 import type { RedisCommands } from "../publish-script.js";
@@ -11,23 +12,33 @@ import { toEmitterError } from "../redis-errors.js";
 export interface RedisTargetOptions {
   readonly connectTimeoutMs: number;
   readonly linkTimeoutMs: number;
+  /** Replicas of Redis that are waited for; 0 for none. */
+  readonly waitReplicas: number;
   readonly onError?: (error: Error) => void;
 }
 
 const OTHER_DATABASE =
   "the client works on a database number other than 0: Pub/Sub has none, so two databases of one Redis would hear each other. Use another Redis to keep things apart";
 
+/** What an emitter needs of a Redis of its own. */
+export interface OwnRedis {
+  readonly commands: RedisCommands;
+  readonly clock: RedisClock;
+  readonly replicas: Replicas | undefined;
+  readonly close: () => Promise<void>;
+}
+
 /**
- * A link of the emitter's own to a Redis, once it works.
+ * Links of the emitter's own to a Redis, once they work.
  *
- * @param route - closed with the link
+ * @param route - closed with the links
  * @throws EmitterError `rejected` where Redis refuses its user, `unavailable` where none answers in time
  */
 export async function connectRedis(
   route: RedisRoute,
   options: RedisTargetOptions,
-): Promise<{ commands: RedisCommands; clock: RedisClock; close: () => Promise<void> }> {
-  const { connectTimeoutMs, linkTimeoutMs: timeoutMs, onError } = options;
+): Promise<OwnRedis> {
+  const { connectTimeoutMs, linkTimeoutMs: timeoutMs, waitReplicas: count, onError } = options;
   const clock = new RedisClock();
   const link = new Link(route, {
     timeoutMs,
@@ -41,14 +52,22 @@ export async function connectRedis(
     },
     onError: (error) => {
       clock.forget();
-      onFailure(error);
-      onError?.(error);
+      tell(error);
     },
   });
   let onFailure: (error: Error) => void = () => undefined;
+  const tell = (error: Error) => {
+    onFailure(error);
+    onError?.(error);
+  };
+  const replicas =
+    count === 0
+      ? undefined
+      : new Replicas(route, { count, linkTimeoutMs: timeoutMs, onError: tell });
+  const links = replicas ? [link, replicas.link] : [link];
   const up = new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => {
-      const cause = link.trouble;
+      const cause = links.find(({ isUp }) => !isUp)?.trouble;
       const message = `no Redis answered at ${route.name} within ${String(connectTimeoutMs)} ms: ${cause?.message ?? ""}`;
       reject(new EmitterError("unavailable", message, { cause }));
     }, connectTimeoutMs);
@@ -59,23 +78,26 @@ export async function connectRedis(
       clearTimeout(timer);
       reject(refusal);
     };
-    link.onChange((isUp) => {
-      if (!isUp) return;
-      clearTimeout(timer);
-      resolve();
-    });
+    for (const one of links) {
+      one.onChange(() => {
+        if (!links.every(({ isUp }) => isUp)) return;
+        clearTimeout(timer);
+        resolve();
+      });
+    }
   });
+  for (const one of links) one.open();
   const close = async () => {
-    await Promise.all([link.close(), route.close()]);
+    await Promise.all(links.map((one) => one.close()));
+    await route.close();
   };
-  link.open();
   try {
     await up;
   } catch (error) {
     await close();
     throw error;
   }
-  return { commands: publishCommands(link), clock, close };
+  return { commands: publishCommands(link), clock, replicas, close };
 }
 
 /** What can be asked of a client of the `redis` package about the database that it works on. */

@@ -63,6 +63,7 @@ export class RedisBroker implements Broker {
       limits,
       () => Promise.resolve(),
       links.clock,
+      links.replicas,
     );
   }
 

@@ -6,6 +6,7 @@ import {
   MAY_PUBLISH_LUA,
   publishCommands,
   RedisClock,
+  Replicas,
   type InTime,
   type RedisRoute,
   type RedisCommands,
@@ -40,16 +41,18 @@ const MAX_PROOF_BYTES = 16;
 const MAX_TOLD = 5;
 
 /**
- * The two links of a replica to its Redis.
+ * The links of a replica to its Redis.
  *
  * Commands prove themselves by doing what publishing does, in small; the subscriber by an answer of its own, and by
  * hearing what the commands' link has published to it. So each direction of each link is tried, and that both lead to
- * one Redis.
+ * one Redis. A third one is there where replicas of Redis are waited for.
  */
 export class RedisLinks {
   readonly commands: Link;
   readonly subscriber: Link;
   readonly channels: ChannelSubscriptions;
+  /** Whose acknowledgements are waited for, if anybody's. */
+  readonly replicas: Replicas | undefined;
   /** What publishing asks of the commands' link. */
   readonly publishing: RedisCommands;
   /** Redis's, compared with each proof. */
@@ -67,12 +70,21 @@ export class RedisLinks {
   /** How often the two links were found with two Redis. */
   #rejoins = 0;
 
-  /** @param timeoutMs - how long a connection that does not work may go unnoticed */
-  constructor(route: RedisRoute, timeoutMs: number, log: Logger, counts: Counts) {
+  /**
+   * @param waitReplicas - replicas of Redis to wait for
+   * @param timeoutMs - how long a connection that does not work may go unnoticed */
+  constructor(
+    route: RedisRoute,
+    waitReplicas: number,
+    timeoutMs: number,
+    log: Logger,
+    counts: Counts,
+  ) {
     this.#log = log;
     this.#counts = counts;
     const toldOfCommands = new Set<string>();
     const toldOfSubscriptions = new Set<string>();
+    const toldOfReplicas = new Set<string>();
     this.commands = new Link(route, {
       timeoutMs,
       onError: this.#onError("commands", toldOfCommands),
@@ -90,6 +102,20 @@ export class RedisLinks {
       prove: (inTime) => this.#hearOneself(inTime),
     });
     this.channels = new ChannelSubscriptions(log);
+    this.replicas =
+      waitReplicas === 0
+        ? undefined
+        : new Replicas(route, {
+            count: waitReplicas,
+            linkTimeoutMs: timeoutMs,
+            onError: this.#onError("replicas", toldOfReplicas),
+            onChange: (lacking) => {
+              if (lacking)
+                log.error({ err: lacking }, "replicas of Redis do not acknowledge events");
+              else log.info("replicas of Redis acknowledge events again");
+            },
+          });
+    if (this.replicas) this.#onUp(this.replicas.link, "replicas", toldOfReplicas);
     this.#onUp(this.commands, "commands", toldOfCommands);
     this.#onUp(this.subscriber, "subscriptions", toldOfSubscriptions);
   }
@@ -102,24 +128,33 @@ export class RedisLinks {
       .catch(() => undefined);
     this.commands.open();
     this.subscriber.open();
+    this.replicas?.link.open();
   }
 
   /** @throws NotReady where this replica cannot publish, or would not hear what is published */
   check(): void {
-    const trouble = this.commands.trouble ?? this.subscriber.trouble;
+    const trouble = this.commands.trouble ?? this.subscriber.trouble ?? this.replicas?.link.trouble;
     if (trouble) throw notReady(trouble);
     if (this.#refusal) throw this.#refusal;
   }
 
   /** Whether a link has proved itself, and not fallen silent since. */
   isUp(purpose: RedisPurpose): boolean {
-    const link = purpose === "commands" ? this.commands : this.subscriber;
-    return link.trouble === undefined;
+    const links = {
+      commands: this.commands,
+      subscriptions: this.subscriber,
+      replicas: this.replicas?.link,
+    };
+    return links[purpose]?.trouble === undefined;
   }
 
   async close(): Promise<void> {
     this.channels.close();
-    await Promise.all([this.subscriber.close(), this.commands.close()]);
+    await Promise.all([
+      this.subscriber.close(),
+      this.commands.close(),
+      this.replicas?.link.close(),
+    ]);
   }
 
   async #hearOneself(inTime: InTime): Promise<void> {

@@ -1,6 +1,7 @@
 import {
   type EmitterError,
   isDenial,
+  isUnreplicated,
   parseRedisState,
   refusalIn,
   toEmitterError,
@@ -18,6 +19,8 @@ const STATES: Readonly<Record<RedisState | "unavailable", string>> = {
   redis_loading: "Redis is loading its data, or has lost its primary",
   redis_lacks_replicas: "Redis has fewer replicas than it needs to take writes",
 };
+
+const UNREPLICATED = "Too few replicas of Redis have it";
 
 const DENIED =
   "Redis denies this server what it needs: see the README for its rights, and the server's log";
@@ -62,10 +65,10 @@ function refused(refusal: EmitterError, outcome = ""): HttpProblem {
     : new HttpProblem(500, "redis_refuses", `${REFUSED}${outcome}`, { cause: refusal });
 }
 
-function stateOf({ code }: EmitterError): {
+function stateOf(error: EmitterError): {
   state: RedisState | "unavailable";
   detail: string;
 } {
-  const state = parseRedisState(code) ?? "unavailable";
-  return { state, detail: STATES[state] };
+  const state = parseRedisState(error.code) ?? "unavailable";
+  return { state, detail: isUnreplicated(error) ? UNREPLICATED : STATES[state] };
 }

@@ -1,0 +1,149 @@
+import { EmitterError } from "../errors.js";
+import { isReadOnly, isReply } from "./connection/client.js";
+import { Link } from "./connection/link.js";
+import type { RedisRoute } from "./connection/route.js";
+import { isDenial } from "./redis-errors.js";
+
+/** Written before each wait: WAIT waits for what its own connection has written last, and so for all that came before. */
+const WAITED_KEY = "inthon:waited";
+const WAITED_TTL_MS = 60_000;
+/** Of the time that a link may hang unnoticed, how long one wait may take: a proof may have to stand behind it. */
+const WAIT_PART = 1 / 10;
+
+/** What waits for replicas. */
+interface Waiting {
+  /** Of the Redis that answered it. */
+  readonly incarnation: string;
+  resolve(): void;
+  reject(error: EmitterError): void;
+}
+
+export interface ReplicasOptions {
+  /** How many of them. */
+  readonly count: number;
+  readonly linkTimeoutMs: number;
+  /** Told of each connection that failed. */
+  readonly onError?: (error: Error) => void;
+  /** Told when so many do not answer, and when they do again. */
+  readonly onChange?: (lacking: Error | undefined) => void;
+}
+
+/** Why a publication is not confirmed that was made: too few replicas of Redis have it. */
+class LacksReplicas extends Error {
+  override readonly name = "LacksReplicas";
+}
+
+/**
+ * Waits until replicas of Redis have what was published.
+ *
+ * On a link of its own: WAIT blocks its connection, and a replica that hangs would hold up everything else on it. One wait is
+ * under way at a time, for all who came before it began; so however much is published, it is three commands for each way
+ * there and back. What it confirms was published by the same incarnation of Redis: another one may never have heard of it.
+ */
+export class Replicas {
+  readonly link: Link;
+  readonly #options: ReplicasOptions;
+  #waiting: Waiting[] = [];
+  #isUnderWay = false;
+  #lacking: Error | undefined;
+
+  constructor(route: RedisRoute, options: ReplicasOptions) {
+    this.#options = options;
+    const { linkTimeoutMs: timeoutMs, onError } = options;
+    this.link = new Link(route, {
+      timeoutMs,
+      // Whether it may ask is known before anybody waits.
+      prove: async (inTime) => {
+        await inTime(this.#wait(0)).catch((error: unknown) => {
+          // What else it refuses is told to those who wait.
+          if (!isReply(error) || isDenial(error) || isReadOnly(error)) throw error;
+        });
+      },
+      ...(onError && { onError }),
+    });
+  }
+
+  /**
+   * Resolves when enough replicas have all that was published until now.
+   *
+   * @param incarnation - of the Redis that has published it
+   * @throws EmitterError `unavailable` where they do not answer in time: it is published all the same, and may be lost
+   */
+  acknowledge(incarnation: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ incarnation, resolve, reject });
+      if (this.#isUnderWay) return;
+      this.#isUnderWay = true;
+      // Together with all that was answered in the same turn.
+      setImmediate(() => void this.#run());
+    });
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      const { count } = this.#options;
+      try {
+        const { incarnation, acknowledged } = await this.#wait(count);
+        const enough = acknowledged >= count;
+        this.#note(enough ? undefined : lacking(acknowledged, count));
+        for (const one of waiting) {
+          if (!enough) one.reject(unconfirmed(lacking(acknowledged, count)));
+          else if (one.incarnation === incarnation) one.resolve();
+          else one.reject(unconfirmed(new LacksReplicas("another Redis is the primary by now")));
+        }
+      } catch (cause) {
+        const why = cause instanceof Error ? cause.message : "the connection failed";
+        const error = new LacksReplicas(
+          `whether ${String(count)} of its replicas have it is not known (${why})`,
+          { cause },
+        );
+        for (const one of waiting) one.reject(unconfirmed(error));
+      }
+    }
+    this.#isUnderWay = false;
+  }
+
+  async #wait(count: number): Promise<{ incarnation: string; acknowledged: number }> {
+    const { client } = this.link;
+    const timeoutMs = this.#options.linkTimeoutMs * WAIT_PART;
+    // In this order, and by one write.
+    const [, info, acknowledged] = await Promise.all([
+      client.set(WAITED_KEY, "", { expiration: { type: "PX", value: WAITED_TTL_MS } }),
+      client.info("replication"),
+      client.wait(count, Math.ceil(timeoutMs)),
+    ]);
+    return { incarnation: incarnationIn(info), acknowledged };
+  }
+
+  #note(lacking: Error | undefined): void {
+    if ((lacking === undefined) === (this.#lacking === undefined)) return;
+    this.#lacking = lacking;
+    this.#options.onChange?.(lacking);
+  }
+}
+
+/** Whether an error says that something is published, and that too few replicas have it. */
+export function isUnreplicated(error: unknown): boolean {
+  let cause = error;
+  // An emitter's error has that of its last attempt for its cause.
+  while (cause instanceof EmitterError) cause = cause.cause;
+  return cause instanceof LacksReplicas;
+}
+
+function lacking(acknowledged: number, count: number): Error {
+  return new LacksReplicas(
+    `${String(acknowledged)} of the ${String(count)} replicas that are waited for have it`,
+  );
+}
+
+function unconfirmed(cause: Error): EmitterError {
+  return new EmitterError("unavailable", `it may be published, but ${cause.message}`, { cause });
+}
+
+/** As `incarnationOfRedis` in `standing.lua`: that of a primary, else ''. */
+function incarnationIn(info: string): string {
+  if (!info.includes("role:master")) return "";
+  return /\bmaster_replid:(\w+)/.exec(info)?.[1] ?? "";
+}

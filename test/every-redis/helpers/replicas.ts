@@ -1,0 +1,42 @@
+import { createClient } from "redis";
+import type { Test } from "tap";
+import { eventually } from "../../helpers/eventually.js";
+import { startRedis, type RedisServer } from "../../helpers/processes/redis-server.js";
+
+/** A connection that may do everything, closed with the test. */
+export async function adminOf(t: Test, redis: RedisServer) {
+  const client = createClient({ url: redis.url });
+  // Some of them are killed.
+  client.on("error", () => undefined);
+  await client.connect();
+  t.teardown(() => {
+    client.destroy();
+  });
+  return client;
+}
+
+/** A primary that sends replicas what it has at once. */
+export async function startPrimary(t: Test): Promise<RedisServer> {
+  const primary = await startRedis({ args: ["--repl-diskless-sync-delay", "0"] });
+  t.teardown(() => primary.stop());
+  return primary;
+}
+
+/** Starts a replica, and resolves when it has all. */
+export async function startReplica(t: Test, primary: RedisServer): Promise<RedisServer> {
+  const replica = await startRedis({
+    args: [
+      ...["--replicaof", "127.0.0.1", String(primary.port)],
+      ...["--repl-diskless-sync-delay", "0"],
+    ],
+  });
+  t.teardown(() => replica.stop());
+  await isFollowing(t, replica);
+  return replica;
+}
+
+/** Resolves when it follows its primary. */
+export async function isFollowing(t: Test, replica: RedisServer): Promise<void> {
+  const admin = await adminOf(t, replica);
+  await eventually(async () => (await admin.info("replication")).includes("master_link_status:up"));
+}
