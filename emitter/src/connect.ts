@@ -4,7 +4,7 @@ import { HttpPublisher } from "./http/http-publisher.js";
 import { checkKey, type Key } from "./http/key.js";
 import { connectRedis, refuseDatabase } from "./redis/connection/connect-redis.js";
 import { parseRedisUrl, type RedisTarget } from "./redis/connection/redis-url.js";
-import { routeTo } from "./redis/connection/route.js";
+import { routeTo } from "./redis/connection/route-to.js";
 import { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
 import type { RedisCommands } from "./redis/publish-script.js";
 import { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
@@ -51,7 +51,7 @@ const NOT_WITH_A_CLIENT =
 /**
  * Connects to what carries the events: Redis, or a server's HTTP API.
  *
- * @param target - `redis://`, `rediss://`, `http://` or `https://` URL, or an existing client, pool or Sentinel client of the `redis`
+ * @param target - `redis://`, `rediss://`, `redis+sentinel://`, `http://` or `https://` URL, or an existing client, pool or Sentinel client of the `redis`
  *   package (which stays yours: `close` leaves it open, and that it does not hang is yours to see to)
  * @throws EmitterError `invalid_option` for a bad target or option, `unavailable` where nothing answers in time
  */
@@ -109,7 +109,8 @@ export async function connect(
 
 function parseRedis(text: string): RedisTarget {
   if (!/^rediss?(\+\w+)?:/i.test(text)) {
-    const message = "the target must begin with redis://, rediss://, http:// or https://";
+    const message =
+      "the target must begin with redis://, rediss://, redis+sentinel://, http:// or https://";
     throw new EmitterError("invalid_option", message);
   }
   const target = parseRedisUrl(text);

@@ -20,7 +20,8 @@ export { isReadOnly, isReply, type RedisClient } from "./redis/connection/client
 export { publishCommands } from "./redis/connection/connect-redis.js";
 export { Link, type InTime, type LinkOptions } from "./redis/connection/link.js";
 export { parseRedisUrl, type RedisTarget, type UrlProblem } from "./redis/connection/redis-url.js";
-export { routeTo, type RedisRoute } from "./redis/connection/route.js";
+export type { RedisRoute } from "./redis/connection/route.js";
+export { routeTo } from "./redis/connection/route-to.js";
 export { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
 export { isDenial, toEmitterError } from "./redis/redis-errors.js";
 export { isUnreplicated, Replicas, type ReplicasOptions } from "./redis/replicas.js";

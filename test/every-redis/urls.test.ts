@@ -22,6 +22,21 @@ void t.test("a URL of Redis is read as it is meant", (t) => {
     ["redis://:@h", { ...NOBODY, ...at("h") }],
     ["redis://u:p%40s:s@h", { ...NOBODY, ...at("h"), username: "u", password: "p@s:s" }],
     ["redis://u:p@s@h", { ...NOBODY, ...at("h"), username: "u", password: "p@s" }],
+    [
+      "rediss+sentinel://u:p@a,[::1]:1,b:2/my.primary-1",
+      {
+        kind: "sentinel",
+        sentinels: [
+          { host: "a", port: 26_379 },
+          { host: "::1", port: 1 },
+          { host: "b", port: 2 },
+        ],
+        name: "my.primary-1",
+        username: "u",
+        password: "p",
+        isTls: true,
+      },
+    ],
   ];
   for (const [url, target] of cases) t.match(parseRedisUrl(url), target, url);
   t.end();
@@ -49,7 +64,6 @@ void t.test(
       [`redis://:${SECRET}/x@a`, /host and port|must end/],
       [`redis://${SECRET}@a`, /without a password/],
       [`redis://:${SECRET}%@a`, /%25/],
-      [`rediss+sentinel://u:${SECRET}@a,[::1]:1,b:2/my.primary-1`, /not support yet/],
       [`redis+sentinel://:${SECRET}@a,b`, /what the Sentinels call the primary/],
       [`redis+sentinel://:${SECRET}@a,b/`, /what the Sentinels call the primary/],
       [`redis+sentinel://:${SECRET}@a,b/my primary`, /what the Sentinels call the primary/],

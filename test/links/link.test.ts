@@ -149,29 +149,26 @@ void t.test("an answer that came while the process was frozen has come in time",
   t.strictSame(told.items, [[true, undefined]]);
 });
 
-void t.test("the client of a link can be used again after it was destroyed", async (t) => {
-  // What the link needs of node-redis beyond what its documentation says.
+void t.test("each connection has a client of its own, and nothing of the one before", async (t) => {
   const redis = await startRedis();
   t.teardown(() => redis.stop());
   const { link, told } = openLink(t, redis.url);
+  await t.rejects(link.client.get("key"), "before the first one, commands fail at once");
   await told.next(isUp);
   const { client } = link;
-  const messages = new Inbox<string>();
-  let ready = 0;
-  client.on("ready", () => ready++);
-  await client.subscribe("channel", (message) => {
-    messages.add(message);
-  });
+  await client.subscribe("channel", () => undefined);
   const dropped = [client.get("key"), client.blPop("list", 0)];
   link.drop(new Error("for the test"));
   await Promise.allSettled(dropped).then((results) => {
     t.strictSame(results.filter(({ status }) => status === "rejected").length, 2);
   });
   await told.next(isUp, 2);
-  t.equal(ready, 1, "it tells of the new connection");
-  t.equal(await client.publish("channel", "still there"), 1, "and has subscribed again");
-  await messages.next((message) => message === "still there");
-  const refusal = await client.sendCommand(["NO-SUCH-COMMAND"]).catch((error: unknown) => error);
+  t.not(link.client, client);
+  await t.rejects(client.get("key"), "whoever keeps the old one is told");
+  t.equal(await link.client.publish("channel", "nobody is there"), 0, "it subscribes to nothing");
+  const refusal = await link.client
+    .sendCommand(["NO-SUCH-COMMAND"])
+    .catch((error: unknown) => error);
   t.equal(isReply(refusal), true, "what Redis refuses is told from what breaks");
   t.equal(link.isUp, true);
 });

@@ -104,7 +104,8 @@ export async function connectRedis(
 interface SelectingClient {
   readonly isReady?: boolean;
   readonly options?: { readonly database?: unknown } | undefined;
-  sendCommand?(args: string[]): Promise<unknown>;
+  /** `sendCommand` takes other arguments in a Sentinel client. */
+  clientInfo?(): Promise<{ readonly db: number }>;
 }
 
 /**
@@ -116,13 +117,15 @@ interface SelectingClient {
 export async function refuseDatabase(client: RedisCommands, timeoutMs: number): Promise<void> {
   const selecting = client as SelectingClient;
   let database = Number(selecting.options?.database ?? 0);
-  if (database === 0 && selecting.isReady !== false && selecting.sendCommand) {
-    const asked = selecting.sendCommand(["CLIENT", "INFO"]).catch(() => "");
+  if (database === 0 && selecting.isReady !== false && selecting.clientInfo) {
+    const asked = selecting.clientInfo().then(
+      ({ db }) => db,
+      () => 0,
+    );
     const giveUp = new AbortController();
-    const late = delay(timeoutMs, "", { signal: giveUp.signal }).catch(() => "");
-    const answer = await Promise.race([asked, late]);
+    const late = delay(timeoutMs, 0, { signal: giveUp.signal }).catch(() => 0);
+    database = await Promise.race([asked, late]);
     giveUp.abort();
-    database = Number(/\bdb=(\d+)/.exec(String(answer))?.[1] ?? 0);
   }
   if (database !== 0) throw new EmitterError("invalid_option", OTHER_DATABASE);
 }

@@ -53,6 +53,8 @@ export class Link {
   #isUp = false;
   #cause: Error | undefined;
   #proofBegan: number | undefined;
+  /** Between two attempts. */
+  #pause = new AbortController();
   #droppedAt = -Infinity;
   #mustWait = false;
 
@@ -62,6 +64,7 @@ export class Link {
     this.#options = options;
     route.onMove((cause) => {
       this.drop(cause);
+      this.#pause.abort();
     });
   }
 
@@ -103,6 +106,7 @@ export class Link {
   /** Lets what is under way end, for a second at most. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#pause.abort();
     this.#connection.abort(new Error("the link is closed"));
     await closeRedisClient(this.#client);
     this.#blank.destroy();
@@ -132,11 +136,11 @@ export class Link {
         this.#fail(toError(error));
       }
       this.#client.destroy();
-      // It ends: by what was just done, or, where that comes too early, by the limit of TCP and TLS.
-      await connected.catch(() => undefined);
+      // One that is still connecting ends by the limit of TCP and TLS: the next one, which may go elsewhere, need not wait.
       const pauseMs = reconnectDelayMs(this.#mustWait ? Infinity : failures++);
       this.#mustWait = false;
-      await delay(pauseMs, undefined, { signal: closing }).catch(() => undefined);
+      const { signal: over } = (this.#pause = new AbortController());
+      await delay(pauseMs, undefined, { signal: over }).catch(() => undefined);
     }
   }
 

@@ -76,17 +76,12 @@ export function parseRedisUrl(text: string): RedisTarget | UrlProblem {
     case undefined:
       return standalone(access, hosts, path);
     case "sentinel":
-      return notYet(sentinel(access, hosts, path));
+      return sentinel(access, hosts, path);
     case "cluster":
       return { problem: "names a Redis Cluster, which this version does not support yet" };
     default:
       return { problem: "must begin with redis://, rediss:// or redis+sentinel://" };
   }
-}
-
-function notYet(target: RedisTarget | UrlProblem): UrlProblem {
-  if ("problem" in target) return target;
-  return { problem: "names Sentinels, which this version does not support yet" };
 }
 
 function standalone(access: Access, hosts: string, path: string): RedisTarget | UrlProblem {

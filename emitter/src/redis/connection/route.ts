@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from "./client.js";
-import { hostAndPort, type RedisTarget } from "./redis-url.js";
+import { hostAndPort, type RedisAddress, type RedisTarget } from "./redis-url.js";
 import { tlsOptions, type TlsSource } from "./tls.js";
 
 /** Told that connections have to be left, and why. */
@@ -20,8 +20,8 @@ export interface RedisRoute {
   close(): Promise<void>;
 }
 
-/** Always to the same address. */
-class DirectRoute implements RedisRoute {
+/** Always to the same address: whoever listens there is right. */
+export class DirectRoute implements RedisRoute {
   readonly name: string;
   readonly #target: RedisTarget & { readonly kind: "standalone" };
   readonly #tls: TlsSource;
@@ -33,16 +33,11 @@ class DirectRoute implements RedisRoute {
   }
 
   next(): Promise<ConnectionOptions> {
-    const { username, password, isTls, address } = this.#target;
-    return Promise.resolve().then(() => ({
-      ...(username !== undefined && { username }),
-      ...(password !== undefined && { password }),
-      socket: { ...address, ...(isTls && tlsOptions(this.#tls(), address)) },
-    }));
+    return connectionTo(this.#target.address, this.#target, this.#tls);
   }
 
   onMove(): void {
-    // Whoever listens at the address is right.
+    // It never does.
   }
 
   close(): Promise<void> {
@@ -50,12 +45,15 @@ class DirectRoute implements RedisRoute {
   }
 }
 
-/** @param tls - what TLS takes, where the target wants it; asked at each connection */
-export function routeTo(target: RedisTarget, tls: TlsSource = () => ({})): RedisRoute {
-  switch (target.kind) {
-    case "standalone":
-      return new DirectRoute(target, tls);
-    case "sentinel":
-      throw new Error("not yet");
-  }
+/** Rejects where the certificates are none by now. */
+export function connectionTo(
+  address: RedisAddress,
+  { username, password, isTls }: Partial<RedisTarget>,
+  tls: TlsSource,
+): Promise<ConnectionOptions> {
+  return Promise.resolve().then(() => ({
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    socket: { ...address, ...(isTls === true && tlsOptions(tls(), address)) },
+  }));
 }

@@ -1,0 +1,83 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "redis";
+import type { Test } from "tap";
+import { eventually } from "../../helpers/eventually.js";
+import { freePort } from "../../helpers/processes/ports.js";
+import { Launched } from "../../helpers/processes/server-process.js";
+import { ensureTool } from "../../helpers/tools/tools.js";
+
+/** What they call the primary. */
+export const PRIMARY_NAME = "classroom";
+const DOWN_AFTER_MS = 1_000;
+
+export interface Sentinel {
+  readonly port: number;
+  readonly process: Launched;
+  /** Asks it. */
+  readonly ask: (...args: string[]) => Promise<unknown>;
+}
+
+/**
+ * Starts Sentinels that watch a primary, and resolves when each of them knows the others and the replicas.
+ *
+ * @param lines - more lines of each one's configuration
+ */
+export async function startSentinels(
+  t: Test,
+  primaryPort: number,
+  { count = 3, replicas = 1, lines = [] as readonly string[], password = "" } = {},
+): Promise<readonly Sentinel[]> {
+  const file = await ensureTool("redis-server");
+  const dir = await mkdtemp(join(tmpdir(), "inthon-sentinels-"));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  const sentinels: Sentinel[] = [];
+  for (let i = 0; i < count; i++) {
+    const port = await freePort();
+    const config = join(dir, `sentinel-${String(i)}.conf`);
+    await writeFile(
+      config,
+      [
+        `port ${String(port)}`,
+        "bind 127.0.0.1",
+        `dir ${dir}`,
+        `sentinel monitor ${PRIMARY_NAME} 127.0.0.1 ${String(primaryPort)} 2`,
+        `sentinel down-after-milliseconds ${PRIMARY_NAME} ${String(DOWN_AFTER_MS)}`,
+        `sentinel failover-timeout ${PRIMARY_NAME} 6000`,
+        ...lines,
+        "",
+      ].join("\n"),
+    );
+    const process = await Launched.start(file, [config, "--sentinel"]);
+    t.teardown(() => process.stop());
+    await process.waitForLine((line) => line.includes("Sentinel ID is") || undefined);
+    const client = createClient({
+      socket: { host: "127.0.0.1", port },
+      ...(password !== "" && { password }),
+    });
+    client.on("error", () => undefined);
+    await client.connect();
+    t.teardown(() => {
+      client.destroy();
+    });
+    sentinels.push({ port, process, ask: (...args) => client.sendCommand(["SENTINEL", ...args]) });
+  }
+  await eventually(async () => {
+    const states = await Promise.all(sentinels.map(({ ask }) => ask("MASTER", PRIMARY_NAME)));
+    return states.every((state) => {
+      const { "num-slaves": slaves, "num-other-sentinels": others } = state as Record<
+        string,
+        string
+      >;
+      return Number(slaves) >= replicas && Number(others) >= count - 1;
+    });
+  });
+  return sentinels;
+}
+
+/** The URL of the Redis that they watch. */
+export function urlOf(sentinels: readonly Sentinel[], user = ""): string {
+  const hosts = sentinels.map(({ port }) => `127.0.0.1:${String(port)}`);
+  return `redis+sentinel://${user}${hosts.join(",")}/${PRIMARY_NAME}`;
+}

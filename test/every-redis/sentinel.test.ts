@@ -1,0 +1,166 @@
+import { createSentinel } from "redis";
+import t, { type Test } from "tap";
+import { connect } from "@inthon/emitter";
+import { eventually } from "../helpers/eventually.js";
+import type { RedisServer } from "../helpers/processes/redis-server.js";
+import { replicated } from "../helpers/processes/replicated.js";
+import { isServed } from "../links/helpers/hung-links.js";
+import { judge, lostOf, openClass, PUBLISHERS } from "./helpers/class.js";
+import { adminOf, startPrimary, startReplica } from "./helpers/replicas.js";
+import { PRIMARY_NAME, startSentinels, urlOf, type Sentinel } from "./helpers/sentinels.js";
+
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
+interface Deployment {
+  readonly primary: RedisServer;
+  readonly replica: RedisServer;
+  readonly sentinels: readonly Sentinel[];
+}
+
+async function startDeployment(t: Test): Promise<Deployment> {
+  const primary = await startPrimary(t);
+  const replica = await startReplica(t, primary);
+  return { primary, replica, sentinels: await startSentinels(t, primary.port) };
+}
+
+void t.test("a failover that is planned, with writes paused before, loses nothing", async (t) => {
+  const deployment = await startDeployment(t);
+  const { primary, replica, sentinels } = deployment;
+  const { students, confirmed, servers, end } = await openClass(t, urlOf(deployment.sentinels));
+  await eventually(() => Promise.resolve(confirmed.length >= 100));
+  const [old, next] = [await adminOf(t, primary), await adminOf(t, replica)];
+  // As the README says.
+  await old.sendCommand(["CLIENT", "PAUSE", "10000", "WRITE"]);
+  await replicated(old, next);
+  await sentinels[1]?.ask("FAILOVER", PRIMARY_NAME);
+  const before = confirmed.length;
+  await eventually(async () => (await next.info("replication")).includes("role:master"));
+  await eventually(() => Promise.resolve(confirmed.length > before + PUBLISHERS));
+  for (const server of servers) await eventually(() => isServed(server.url));
+  const history = await end();
+  t.strictSame(history.map(({ note }) => note).sort(), [...confirmed, "last"].sort());
+  t.strictSame(
+    students.filter(({ isClosed }) => isClosed),
+    [],
+    "nobody was sent away",
+  );
+  await judge(t, students, history);
+});
+
+for (const waitReplicas of [0, 1]) {
+  const name = `one without a pause, ${String(waitReplicas)} replicas waited for: the old primary is left before it follows`;
+  void t.test(name, async (t) => {
+    const deployment = await startDeployment(t);
+    const { primary, replica, sentinels } = deployment;
+    const { students, confirmed, end } = await openClass(t, urlOf(sentinels), waitReplicas);
+    await eventually(() => Promise.resolve(confirmed.length >= 100));
+    const [old, next] = [await adminOf(t, primary), await adminOf(t, replica)];
+    // Sentinels have one of their own.
+    const channelsOf = (admin: typeof old) =>
+      admin.sendCommand<string[]>(["PUBSUB", "CHANNELS", "socket.io*"]);
+    const channels = await channelsOf(old);
+    await sentinels[1]?.ask("FAILOVER", PRIMARY_NAME);
+    await eventually(async () => (await channelsOf(next)).length === channels.length);
+    t.strictSame(await channelsOf(old), [], "nobody listens there");
+    t.match(await old.info("replication"), "role:master", "which it still believes to be");
+    // A Sentinel would say so in some seconds.
+    await old.sendCommand(["REPLICAOF", "127.0.0.1", String(replica.port)]);
+    const before = confirmed.length;
+    await eventually(() => Promise.resolve(confirmed.length > before + 50));
+    const history = await end();
+    const lost = lostOf(t, confirmed, history);
+    if (waitReplicas > 0) t.equal(lost, 0, "nothing that was confirmed is lost");
+    await judge(t, students, history);
+  });
+}
+
+for (const [signal, what] of [
+  ["SIGKILL", "is killed"],
+  ["SIGSTOP", "hangs, and comes back"],
+] as const) {
+  void t.test(
+    `a primary that ${what}: what its replica has is heard, the rest is told`,
+    async (t) => {
+      const deployment = await startDeployment(t);
+      const { primary, replica } = deployment;
+      const { students, confirmed, servers, end } = await openClass(t, urlOf(deployment.sentinels));
+      await eventually(() => Promise.resolve(confirmed.length >= 100));
+      primary.kill(signal);
+      const next = await adminOf(t, replica);
+      await eventually(async () => (await next.info("replication")).includes("role:master"));
+      const before = confirmed.length;
+      await eventually(() => Promise.resolve(confirmed.length > before + 50));
+      if (signal === "SIGSTOP") primary.resume();
+      for (const server of servers) await eventually(() => isServed(server.url));
+      const history = await end();
+      lostOf(t, confirmed, history);
+      await judge(t, students, history);
+    },
+  );
+}
+
+void t.test(
+  "Sentinels that want a password are shown that of Redis, and one that is away is not missed",
+  async (t) => {
+    const primary = await startPrimary(t);
+    const admin = await adminOf(t, primary);
+    await admin.sendCommand("ACL SETUSER app on >s3cret ~* &* +@all".split(" "));
+    const sentinels = await startSentinels(t, primary.port, {
+      count: 2,
+      replicas: 0,
+      password: "s3cret",
+      lines: [
+        "requirepass s3cret",
+        "sentinel sentinel-pass s3cret",
+        "user app on >s3cret ~* &* +@all",
+      ],
+    });
+    const [gone] = sentinels;
+    await gone?.process.stop();
+    const emitter = await connect(urlOf(sentinels, "app:s3cret@"));
+    t.ok((await emitter.emit("lecture-1", "session_ended")).offsets.student);
+    await emitter.close();
+    const wrong = await connect(urlOf(sentinels, "app:wrong@"), { connectTimeoutMs: 1_000 }).catch(
+      (error: unknown) => error,
+    );
+    t.match(wrong, { code: "unavailable", message: /no Sentinel says.*(WRONGPASS|ECONNREFUSED)/ });
+    const unknown = urlOf(sentinels, "app:s3cret@").replace(PRIMARY_NAME, "nobody");
+    await t.rejects(connect(unknown, { connectTimeoutMs: 1_000 }), {
+      code: "unavailable",
+      message: /no Sentinel says.*(No such master|ECONNREFUSED)/,
+    });
+  },
+);
+
+void t.test("an emitter takes a Sentinel client of the redis package", async (t) => {
+  const { sentinels, primary } = await startDeployment(t);
+  const open = async (database: number) => {
+    const client = createSentinel({
+      name: PRIMARY_NAME,
+      sentinelRootNodes: sentinels.map(({ port }) => ({ host: "127.0.0.1", port })),
+      nodeClientOptions: { database },
+    });
+    client.on("error", () => undefined);
+    await client.connect();
+    t.teardown(() => {
+      client.destroy();
+    });
+    return client;
+  };
+  const client = await open(0);
+  const emitter = await connect(client);
+  const offsets = [
+    await emitter.emit("lecture-1", "session_ended"),
+    await emitter.emit("lecture-1", "session_ended"),
+  ].map((result) => result.offsets.student);
+  t.equal(new Set(offsets).size, 2);
+  await emitter.close();
+  t.equal(
+    await client.exists("history:{socket.io#/#session_lecture-1_student#}"),
+    1,
+    "it is yours",
+  );
+  t.match(await (await adminOf(t, primary)).info("keyspace"), /db0:/);
+  await t.rejects(connect(await open(1)), { code: "invalid_option", message: /database number/ });
+});
