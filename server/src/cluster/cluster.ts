@@ -27,8 +27,8 @@ export interface Cluster {
   readonly lease: Lease;
   /** Told just before Socket.IO's adapter takes what somebody else than the publisher emitted. One listener. */
   onForeignEmit(listener: () => void): void;
-  /** Whether each link to Redis works; `undefined` where there is no Redis. */
-  readonly isRedisUp: ((purpose: RedisPurpose) => boolean) | undefined;
+  /** Whether each link to Redis works, of those that there are; `undefined` where there is no Redis. */
+  readonly isRedisUp: ((purpose: RedisPurpose) => boolean | undefined) | undefined;
   /**
    * Whether this replica can serve, and publish.
    *

@@ -138,14 +138,11 @@ export class RedisLinks {
     if (this.#refusal) throw this.#refusal;
   }
 
-  /** Whether a link has proved itself, and not fallen silent since. */
-  isUp(purpose: RedisPurpose): boolean {
-    const links = {
-      commands: this.commands,
-      subscriptions: this.subscriber,
-      replicas: this.replicas?.link,
-    };
-    return links[purpose]?.trouble === undefined;
+  /** Whether a link has proved itself, and not fallen silent since; `undefined` where there is none. */
+  isUp(purpose: RedisPurpose): boolean | undefined {
+    const { commands, subscriber: subscriptions } = this;
+    const link = { commands, subscriptions, replicas: this.replicas?.link }[purpose];
+    return link && link.trouble === undefined;
   }
 
   async close(): Promise<void> {

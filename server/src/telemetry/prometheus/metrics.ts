@@ -21,7 +21,7 @@ export interface Present {
   readonly isDraining: () => boolean;
   readonly hasCanary: boolean;
   /** Whether each link to Redis works; `undefined` where there is no Redis. */
-  readonly isRedisUp: ((purpose: RedisPurpose) => boolean) | undefined;
+  readonly isRedisUp: ((purpose: RedisPurpose) => boolean | undefined) | undefined;
 }
 
 const { version } = JSON.parse(
@@ -153,7 +153,10 @@ export function createRegistry(
       labelNames: ["purpose"],
       registers,
       collect() {
-        for (const purpose of REDIS_PURPOSES) up.set({ purpose }, Number(isRedisUp(purpose)));
+        for (const purpose of REDIS_PURPOSES) {
+          const isUp = isRedisUp(purpose);
+          if (isUp !== undefined) up.set({ purpose }, Number(isUp));
+        }
       },
     });
     seconds("redis_ping_seconds", "What Redis took to answer a proof", counts.redisPingSeconds);
