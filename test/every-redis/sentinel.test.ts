@@ -144,7 +144,7 @@ void t.test("an emitter takes a Sentinel client of the redis package", async (t)
     client.on("error", () => undefined);
     await client.connect();
     t.teardown(() => {
-      client.destroy();
+      void client.destroy();
     });
     return client;
   };
