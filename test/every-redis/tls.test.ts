@@ -12,6 +12,7 @@ import { START_COMMAND, startServer } from "../helpers/processes/server-process.
 import { isServed } from "../links/helpers/hung-links.js";
 import { readBlocks } from "../operate/helpers/readme.js";
 import { Authority, type Certificate } from "./helpers/certificates.js";
+import { PRIMARY_NAME, startSentinels } from "./helpers/sentinels.js";
 
 const README = new URL("../../README.md", import.meta.url);
 const MAIN = START_COMMAND.at(-1) ?? "";
@@ -62,14 +63,33 @@ void t.test("over TLS, with certificates of clients and users of their own", asy
     REDIS_LINK_TIMEOUT_MS: "1000",
   });
 
-  await t.test("a room hears what an emitter says, by address and by name", async (t) => {
-    for (const host of ["127.0.0.1", "localhost"]) {
-      const server = await startServer({ env: env(shown, urlOf("server", host)) });
+  await t.test("a room hears what an emitter says, by address, name and Sentinel", async (t) => {
+    await admin.sendCommand("ACL SETUSER sentinel on >s3cret &* +@all".split(" "));
+    const sentinelPort = await freePort();
+    await startSentinels(t, tlsPort, {
+      count: 1,
+      replicas: 0,
+      lines: [
+        `tls-port ${String(sentinelPort)}`,
+        "tls-replication yes",
+        "tls-auth-clients yes",
+        `tls-ca-cert-file ${authority.ca}`,
+        `tls-cert-file ${own.cert}`,
+        `tls-key-file ${own.key}`,
+        `sentinel auth-user ${PRIMARY_NAME} sentinel`,
+        `sentinel auth-pass ${PRIMARY_NAME} s3cret`,
+      ],
+    });
+    const bySentinel = (user: string) =>
+      `rediss+sentinel://${user}:change-me@127.0.0.1:${String(sentinelPort)}/${PRIMARY_NAME}`;
+    const ways = [urlOf, (user: string) => urlOf(user, "localhost"), bySentinel];
+    for (const way of ways) {
+      const server = await startServer({ env: env(shown, way("server")) });
       t.teardown(() => server.stop());
       const session = randomUUID();
       const student = await join({ url: server.url, session, role: "student", kind: "websocket" });
       t.teardown(() => student.close());
-      const emitter = await connect(urlOf("emitter", host), { tls });
+      const emitter = await connect(way("emitter"), { tls });
       t.teardown(() => emitter.close());
       await emitter.emit(session, "important", { note: "by TLS", capture_url: null });
       await student.inbox.next(({ object }) => object["note"] === "by TLS");
