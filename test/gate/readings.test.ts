@@ -3,6 +3,7 @@ import t, { type Test } from "tap";
 import { connect } from "@inthon/emitter";
 import { RawBytes, requestHead } from "../helpers/clients/raw-bytes.js";
 import { eventually } from "../helpers/eventually.js";
+import { openFiles } from "../helpers/open-files.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 import { refusalCodes } from "./helpers/refusal-log.js";
@@ -10,6 +11,8 @@ import { refusalCodes } from "./helpers/refusal-log.js";
 const NOTE = "x".repeat(4_000);
 const NOTES = 500;
 const CLIENTS = 20;
+/** Of one address, at the same time. */
+const PLACES = 16;
 /** Their pages take longer than any of them waits. */
 const CROWD = 60;
 
@@ -18,7 +21,7 @@ interface Page {
   readonly events: readonly { readonly offset: string }[];
 }
 
-async function openFat(t: Test, kind: "memory" | "Redis", env = {}) {
+async function openFat(t: Test, kind: "memory" | "Redis", env = {}, notes = NOTES) {
   const redis = kind === "Redis" ? await startRedis() : undefined;
   if (redis) t.teardown(() => redis.stop());
   const server = await startServer({ env: { ...(redis && { REDIS_URL: redis.url }), ...env } });
@@ -27,7 +30,7 @@ async function openFat(t: Test, kind: "memory" | "Redis", env = {}) {
   const emitter = await connect(server.url);
   t.teardown(() => emitter.close());
   const offsets: string[] = [];
-  for (let i = 0; i < NOTES; i++) {
+  for (let i = 0; i < notes; i++) {
     const told = await emitter.emit(session, "important", { note: NOTE, capture_url: null });
     offsets.push(told.offsets.student ?? "");
   }
@@ -92,5 +95,45 @@ void t.test("those who read very much hold up nobody who publishes", async (t) =
   t.match(refused()[0]?.received, /retry-after: 1.*"code":"too_many_messages"/s);
   t.equal((await fetch(`${server.url}/readyz`)).status, 200);
   for (const { socket } of clients) socket.destroy();
+  await eventually(async () => (await fetch(`${server.url}${path}`)).status === 200);
+});
+
+void t.test("those who ask for a history and go give up their places at once", async (t) => {
+  const { redis, server, path } = await openFat(t, "Redis", { TRUST_PROXY: "false" }, 1);
+  const ask = async (head: string) => {
+    const client = await RawBytes.open(server.url);
+    t.teardown(() => client.socket.destroy());
+    client.send(head);
+    return client;
+  };
+  // Its answer comes on a connection that is there already.
+  const other = await ask(requestHead("GET", "/healthz", []));
+  await other.until("HTTP/1.1 200");
+  const before = openFiles(server.pid);
+  redis?.pause();
+  const clients: RawBytes[] = [];
+  for (let i = 0; i <= PLACES; i++) clients.push(await ask(requestHead("GET", path, [])));
+  await eventually(() => Promise.resolve(refusalCodes(server).has("too_many_messages")));
+  for (const { socket } of clients) socket.destroy();
+  await eventually(() => Promise.resolve(openFiles(server.pid) <= before));
+  redis?.resume();
+  other.send(requestHead("GET", path, []));
+  const answers = await other.until("HTTP/1.1 ", 2);
+  t.match(answers.slice(answers.lastIndexOf("HTTP/1.1 ")), /^HTTP\/1\.1 200/);
+});
+
+void t.test("where Redis hangs, those who wait for their turn are told so as well", async (t) => {
+  const { redis, server, path } = await openFat(t, "Redis", {}, 1);
+  redis?.pause();
+  const codes = await Promise.all(
+    Array.from({ length: PLACES }, async () => {
+      const answer = await fetch(`${server.url}${path}`);
+      const { code } = (await answer.json()) as { code?: string };
+      return [answer.status, code].join(" ");
+    }),
+  );
+  t.strictSame(new Set(codes), new Set(["503 unavailable"]));
+  t.notOk(refusalCodes(server).has("overloaded"), "nor do they count as too many");
+  redis?.resume();
   await eventually(async () => (await fetch(`${server.url}${path}`)).status === 200);
 });

@@ -30,16 +30,26 @@ export async function untilDone<T>(
 /**
  * Repeats `attempt` with growing pauses until it succeeds, for as long as somebody waits for the answer.
  *
- * @throws what the last attempt failed by, once `timeoutMs` are over
+ * @param attempt - its signal is aborted once nobody waits any more
+ * @param gone - aborted when who asks has gone
+ * @throws what the last attempt failed by, once `timeoutMs` are over or who asks has gone
  */
-export async function untilDoneWithin<T>(timeoutMs: number, attempt: () => Promise<T>): Promise<T> {
+export async function untilDoneWithin<T>(
+  timeoutMs: number,
+  attempt: (over: AbortSignal) => Promise<T>,
+  gone?: AbortSignal,
+): Promise<T> {
   const over = new AbortController();
   let lastError: unknown;
-  const repeated = untilDone(attempt, over.signal, (error) => {
-    lastError = error;
-  });
+  const repeated = untilDone(
+    () => attempt(over.signal),
+    over.signal,
+    (error) => {
+      lastError = error;
+    },
+  );
   try {
-    return await within(timeoutMs, repeated);
+    return await within(timeoutMs, gone ? unlessAborted(gone, repeated) : repeated);
   } catch (timedOut) {
     throw lastError ?? timedOut;
   } finally {

@@ -15,19 +15,16 @@ import {
   type HistoryPage,
   type PageLimit,
 } from "../../../cluster/ports.js";
-import { untilDoneWithin } from "../../../cluster/retry.js";
 import { isInHistory } from "../../../cluster/standing.js";
 import type { Authorize } from "../../gate/http-access.js";
 import type { Http } from "../fastify.js";
 import { HttpProblem } from "../problems.js";
-import type { Readings, Rest } from "./readings.js";
+import type { Readings } from "./readings.js";
 import { sessionIdOf, type SessionParams } from "./session-id.js";
 import { unavailable } from "./unavailable.js";
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1_000;
-/** What a reader waits for Redis, to answer or to be back. */
-const READ_TIMEOUT_MS = 3_000;
 /** A page is put together from so many bytes at once. */
 const PIECE_BYTES = 128 * 1024;
 /** As Fastify says it. */
@@ -35,8 +32,6 @@ const JSON_CONTENT_TYPE = "application/json; charset=utf-8";
 const COMMA = Buffer.from(",");
 /** Before every event of every epoch. */
 const THE_BEGINNING: Position = { epoch: 0, n: 0 };
-/** What somebody gets who has gone. */
-const NOTHING: HistoryPage = { head: THE_BEGINNING, ends: [], events: [] };
 
 interface HistoryQuery {
   role?: string;
@@ -85,21 +80,15 @@ export function historyRoutes(
       const { role, after, limit } = readQuery(request.query);
       const room = roomName(sessionId, role);
       try {
-        const { socket } = request.raw;
-        const lookAndRest =
-          (rest: Rest): Look =>
-          async (from, most) => {
-            if (socket.destroyed) return NOTHING;
+        const most = { events: limit, bytes: options.pageBytes };
+        const { head, isComplete, pieces } = await options.readings.among(request, (rest) => {
+          const look: Look = async (from, most) => {
             const page = await options.historyReadSeconds.time(broker.look(room, from, most));
             await rest(bytesOf(page));
             return page;
           };
-        const most = { events: limit, bytes: options.pageBytes };
-        const { head, isComplete, pieces } = await options.readings.among(request, (inTurn) =>
-          untilDoneWithin(READ_TIMEOUT_MS, () =>
-            inTurn((rest) => readAfter(lookAndRest(rest), after, most)),
-          ),
-        );
+          return readAfter(look, after, most);
+        });
         const answer = {
           session_id: sessionId,
           role,
@@ -115,7 +104,7 @@ export function historyRoutes(
   );
 }
 
-/** Looks at a room's history, for somebody who is still there. */
+/** Looks at a room's history, for somebody who still waits for it. */
 type Look = (after: Position, limit: PageLimit) => Promise<HistoryPage>;
 
 /** What comes after a position; where the history does not reach back to it, all that there is. */

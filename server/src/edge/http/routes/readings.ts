@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { FastifyRequest } from "fastify";
+import { untilDoneWithin } from "../../../cluster/retry.js";
 import type { Refusals } from "../../../telemetry/refusals.js";
 import type { ClientAddresses } from "../../gate/client-addresses.js";
 import { HttpProblem } from "../problems.js";
@@ -21,37 +22,15 @@ const BURST_MS = 500;
 const MAX_OF_ALL = 128;
 /** Of these, those of one address, or where it is not known whose that is, of one connection. */
 const MAX_OF_ONE = 16;
+/** What a reader waits for its turn, and for Redis to answer or to be back. */
+const READ_TIMEOUT_MS = 3_000;
 
-/** To be awaited when so many bytes of a history have been read. */
+/** To be awaited when so many bytes of a history have been read; throws where nobody waits for more. */
 export type Rest = (bytes: number) => Promise<void>;
 
-/** Reads when it is its turn. */
-export type InTurn = <T>(read: (rest: Rest) => Promise<T>) => Promise<T>;
-
-/** What part of a time was spent with something. */
-class Stopwatch {
-  readonly #startedAt = performance.now();
-  /** Since when it has been done, if it is being done. */
-  #since: number | undefined = this.#startedAt;
-  #spentMs = 0;
-
-  begin(): void {
-    this.#since = performance.now();
-  }
-
-  end(): void {
-    this.#spentMs += this.#now();
-    this.#since = undefined;
-  }
-
-  /** From 0 to 1. */
-  get share(): number {
-    return (this.#spentMs + this.#now()) / (performance.now() - this.#startedAt);
-  }
-
-  #now(): number {
-    return this.#since === undefined ? 0 : performance.now() - this.#since;
-  }
+interface Reader {
+  /** Whether Redis has answered others since it began to wait for its turn: then it is they that it waits for. */
+  isPassed: boolean;
 }
 
 /** Lets few read histories at the same time, so that what else Redis is asked for does not wait behind them. */
@@ -60,7 +39,8 @@ export class Readings {
   readonly #refusals: Refusals;
   readonly #bytesPerS: number;
   readonly #ofOne = new Map<unknown, number>();
-  readonly #waiting: (() => void)[] = [];
+  /** Those whose turn comes, in their order, and what begins it. */
+  readonly #waiting = new Map<Reader, () => void>();
   #underWay = 0;
   /** When what has been read would have taken its time. */
   #doneAtMs = 0;
@@ -74,40 +54,25 @@ export class Readings {
   }
 
   /**
-   * @param work - reads in turns, each of which begins nothing where its client has gone by then, or the work is done
+   * @param read - begun when it is its turn, and again where Redis fails; ends where its client has gone or was told so
    * @throws HttpProblem 429 or 503 where too many read already, or so many that its turn does not come
    */
-  async among<T>({ raw }: FastifyRequest, work: (inTurn: InTurn) => Promise<T>): Promise<T> {
-    const { socket } = raw;
-    const one = this.#addresses.ownerOf(raw) ?? socket;
+  async among<T>({ raw, signal }: FastifyRequest, read: (rest: Rest) => Promise<T>): Promise<T> {
+    if (raw.destroyed) throw new Error("nobody waits for this history");
+    const one = this.#addresses.ownerOf(raw) ?? raw.socket;
     const before = this.#ofOne.get(one) ?? 0;
     if (before >= MAX_OF_ONE) throw this.#refuse(raw, 429, "of this address");
     if (this.#all >= MAX_OF_ALL) throw this.#refuse(raw, 503, "here");
     this.#ofOne.set(one, before + 1);
     this.#all++;
-    let isDone = false;
-    // For its turn, or for what may be read in a second: and not for Redis.
-    const waits = new Stopwatch();
-    const rest: Rest = async (bytes) => {
-      waits.begin();
-      await this.#rest(bytes);
-      waits.end();
-    };
+    const reader = { isPassed: false };
+    const inTurn = (over: AbortSignal) => this.#inTurn(reader, over, read);
     try {
-      return await work((read) =>
-        this.#inTurn(
-          () => isDone || socket.destroyed,
-          () => {
-            waits.end();
-            return read(rest);
-          },
-        ),
-      );
+      return await untilDoneWithin(READ_TIMEOUT_MS, inTurn, signal);
     } catch (error) {
-      if (socket.destroyed || waits.share < 0.5) throw error;
+      if (signal.aborted || !reader.isPassed) throw error;
       throw this.#refuse(raw, 503, "here");
     } finally {
-      isDone = true;
       this.#all--;
       const after = (this.#ofOne.get(one) ?? 1) - 1;
       if (after > 0) this.#ofOne.set(one, after);
@@ -115,28 +80,53 @@ export class Readings {
     }
   }
 
-  async #rest(bytes: number): Promise<void> {
-    const nowMs = performance.now();
-    this.#doneAtMs = Math.max(this.#doneAtMs, nowMs - BURST_MS) + (bytes / this.#bytesPerS) * 1_000;
-    if (this.#doneAtMs > nowMs) await delay(this.#doneAtMs - nowMs);
-  }
-
-  async #inTurn<T>(isForNobody: () => boolean, read: () => Promise<T>): Promise<T> {
+  async #inTurn<T>(
+    reader: Reader,
+    over: AbortSignal,
+    read: (rest: Rest) => Promise<T>,
+  ): Promise<T> {
+    reader.isPassed = false;
     if (this.#underWay < MAX_UNDER_WAY) this.#underWay++;
-    // Whoever is done hands on its place.
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else await this.#turn(reader, over);
     try {
-      if (isForNobody()) throw new Error("nobody waits for this history");
-      return await read();
+      over.throwIfAborted();
+      return await read((bytes) => this.#rest(bytes, over));
     } finally {
       this.#handOn();
     }
   }
 
+  /** Whoever is done hands on its place; who goes meanwhile leaves nothing behind. */
+  #turn(reader: Reader, over: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#waiting.delete(reader);
+        reject(over.reason as Error);
+      };
+      over.addEventListener("abort", leave);
+      this.#waiting.set(reader, () => {
+        over.removeEventListener("abort", leave);
+        resolve();
+      });
+    });
+  }
+
   #handOn(): void {
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#underWay--;
+    for (const [reader, begin] of this.#waiting) {
+      this.#waiting.delete(reader);
+      begin();
+      return;
+    }
+    this.#underWay--;
+  }
+
+  async #rest(bytes: number, over: AbortSignal): Promise<void> {
+    for (const reader of this.#waiting.keys()) reader.isPassed = true;
+    const nowMs = performance.now();
+    this.#doneAtMs = Math.max(this.#doneAtMs, nowMs - BURST_MS) + (bytes / this.#bytesPerS) * 1_000;
+    // Also for somebody who has gone: those who ask and go read at this pace, too.
+    if (this.#doneAtMs > nowMs) await delay(this.#doneAtMs - nowMs);
+    over.throwIfAborted();
   }
 
   #refuse(raw: FastifyRequest["raw"], status: 429 | 503, where: string): HttpProblem {
