@@ -1,6 +1,9 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import t, { type Test } from "tap";
+import { RawBytes } from "../helpers/clients/raw-bytes.js";
+import { eventually } from "../helpers/eventually.js";
+import { openFiles } from "../helpers/open-files.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { metricsUrl, scrapeUntil } from "./helpers/scrape.js";
 
@@ -38,6 +41,21 @@ void t.test("a scraper that asks for very much at once is cut", async (t) => {
     server,
     (now) => now.value("limits_hit_total", { limit: "too_many_messages" }) === 1,
   );
+});
+
+void t.test("connections are counted at a scrape, and none of them is listed", async (t) => {
+  const { server } = await start(t);
+  const sockets = await Promise.all(Array.from({ length: 50 }, () => RawBytes.open(server.url)));
+  t.teardown(() => {
+    for (const { socket } of sockets) socket.destroy();
+  });
+  await eventually(async () => {
+    const text = await (await fetch(metricsUrl(server))).text();
+    t.notMatch(text, /nodejs_active_/);
+    const [, open] = /^process_open_fds (\d+)$/m.exec(text) ?? [];
+    const known = openFiles(server.pid);
+    return known > sockets.length && Number(open) === known;
+  });
 });
 
 void t.test("those who ask at once are told the same, which is made once", async (t) => {

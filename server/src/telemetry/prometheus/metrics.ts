@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
-import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import { PROTOCOLS, REDIS_PURPOSES, type RedisPurpose } from "../labels.js";
 import type { Counts } from "../counts.js";
 import type { Distribution } from "../distribution.js";
 import { REFUSAL_CODES, type Refusals } from "../refusals.js";
 import { DistributionMetric, type Sources } from "./distribution-metric.js";
+import { collectProcessMetrics } from "./process-metrics.js";
 
 /** A table of numbers, to read. */
 interface Numbers {
@@ -174,6 +175,6 @@ export function createRegistry(
     registers,
   });
   info.set({ version, nodejs: process.version }, 1);
-  collectDefaultMetrics({ register: registry });
+  collectProcessMetrics(registry);
   return registry;
 }
