@@ -209,6 +209,8 @@ function onPollingData(this: PollingSeam, body: string): void {
 }
 
 function onStrayRequest(this: PollingSeam, request: TransportRequest): void {
+  // The one that it came by has none.
+  if (!request.res) return;
   const detail = "this connection has become a WebSocket";
   refuse(request, new HttpProblem(400, "invalid_request", detail));
 }
