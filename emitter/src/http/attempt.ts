@@ -19,7 +19,9 @@ export async function attemptWithin<T>(
   signal.addEventListener("abort", stop);
   const timer = setTimeout(() => {
     // `fetch` fails with it as its cause would be found.
-    attempt.abort(new Error("", { cause: new Error(`no answer within ${String(timeoutMs)} ms`) }));
+    attempt.abort(
+      new Error("", { cause: new Error(`no answer within ${String(Math.round(timeoutMs))} ms`) }),
+    );
   }, timeoutMs);
   try {
     return await task(attempt.signal);

@@ -3,8 +3,10 @@ import { attemptWithin } from "./attempt.js";
 import { currentKey, type Key } from "./key.js";
 import type { Publication, Publisher, PublishResult } from "../publisher.js";
 
-/** Longer than a server takes to say that it cannot reach Redis (3 s). */
+/** What an attempt may take: longer than a server takes to say that it cannot reach Redis (3 s). */
 const ATTEMPT_MS = 4_000;
+/** And what it may take besides for its body: a link that is slower than this cannot be told from one that hangs. */
+const BYTES_PER_MS = 50;
 
 /** Publishes through a replica's HTTP API: for services without a way to Redis, and for a server without Redis. */
 export class HttpPublisher implements Publisher {
@@ -31,8 +33,10 @@ export class HttpPublisher implements Publisher {
     const isSingle = publications.length === 1;
     const body = isSingle ? first.event : publications.map(({ event }) => event);
     const text = JSON.stringify(body);
-    const post = (attempt: AbortSignal) => this.#post(first, text, attempt);
-    const answer = await attemptWithin(ATTEMPT_MS, signal, post);
+    // Whoever gives the key has the time of the whole call for it.
+    const key = await currentKey(this.#key, signal);
+    const post = (attempt: AbortSignal) => this.#post(first, text, key, attempt);
+    const answer = await attemptWithin(ATTEMPT_MS + text.length / BYTES_PER_MS, signal, post);
     return (isSingle ? [answer] : answer) as PublishResult[];
   }
 
@@ -40,8 +44,12 @@ export class HttpPublisher implements Publisher {
     return Promise.resolve();
   }
 
-  async #post(first: Publication, body: string, signal: AbortSignal): Promise<unknown> {
-    const key = await currentKey(this.#key, signal);
+  async #post(
+    first: Publication,
+    body: string,
+    key: string | undefined,
+    signal: AbortSignal,
+  ): Promise<unknown> {
     let response: Response;
     let answer: unknown;
     try {

@@ -80,6 +80,8 @@ export function routeUpgrades(
       cut(TOO_EARLY);
     });
     const turnAway = (problem: HttpProblem) => {
+      // It has gone meanwhile, or been cut.
+      if (socket.destroyed) return;
       takeAll();
       const address = gate.addresses.of(request);
       noteRefusal(gate.refusals, problem, { request, address, protocol });

@@ -90,7 +90,7 @@ export class PollingIntake implements Waiting {
       refuse(request, new HttpProblem(429, "too_many_messages", detail));
       this.#end("too_many_messages", detail);
     } else if (Number(request.headers["content-length"]) > maxBytes) {
-      const detail = `the body is longer than ${String(maxBytes)} bytes`;
+      const detail = tooLarge(maxBytes);
       refuse(request, new HttpProblem(TOO_LARGE, "payload_too_large", detail));
       this.#end("too_large", detail);
     } else if (this.#allowance.isReady(performance.now())) {
@@ -121,7 +121,7 @@ export class PollingIntake implements Waiting {
       res.once("finish", () => {
         if (res.statusCode !== TOO_LARGE) return;
         request.destroy();
-        this.#end("too_large");
+        this.#end("too_large", tooLarge(this.#transport.maxHttpBufferSize));
       });
     }
     if (res && request.method === "POST") {
@@ -157,6 +157,10 @@ export class PollingIntake implements Waiting {
 /** Requests that come for a connection whose transport is a WebSocket: Engine.IO would never answer them. */
 export function refuseRequests(transport: EventEmitter): void {
   (transport as PollingSeam).onRequest = onStrayRequest;
+}
+
+function tooLarge(maxBytes: number): string {
+  return `the body is longer than ${String(maxBytes)} bytes`;
 }
 
 /** As long as Engine.IO has not taken it over. */

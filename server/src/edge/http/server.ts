@@ -199,7 +199,11 @@ function answerWith(response: Answer, { problem, headers }: HttpProblem): void {
  * @param refusing - at which those are answered
  */
 export function closeOnClientError(refusals: Refusals, refusing: Pace) {
+  /** Those that wait for their answer, or have had it: what else is wrong with them was theirs to see. */
+  const refusedAlready = new WeakSet<Socket>();
   return (error: NodeJS.ErrnoException, socket: Socket): void => {
+    if (refusedAlready.has(socket)) return;
+    refusedAlready.add(socket);
     const refused = problemOf(error.code);
     const { code, detail: why } = refused.problem;
     const { remoteAddress: address } = socket;

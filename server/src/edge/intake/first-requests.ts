@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream";
 
 /** Of so many newcomers at once, and of as many that have said nothing yet: what one turn of the event loop may parse. */
 const AT_ONCE = 32;
-/** How long others wait for one that says nothing, or twice that: of 20,000 that are silent each is read within 7 s. */
+/** How long others wait for one that says nothing, or twice that, and until the turn of the event loop is over. */
 const PATIENCE_MS = 5;
 
 /**

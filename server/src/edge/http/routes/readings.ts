@@ -28,9 +28,12 @@ const READ_TIMEOUT_MS = 3_000;
 /** To be awaited when so many bytes of a history have been read; throws where nobody waits for more. */
 export type Rest = (bytes: number) => Promise<void>;
 
+/** Whoever has waited for others is told so where Redis has answered so short a time ago: else it is Redis that is waited for. */
+const RECENT_MS = 1_000;
+
 interface Reader {
-  /** Whether Redis has answered others since it began to wait for its turn: then it is they that it waits for. */
-  isPassed: boolean;
+  /** Whether it had to wait for others. */
+  hasWaited: boolean;
 }
 
 /** Lets few read histories at the same time, so that what else Redis is asked for does not wait behind them. */
@@ -44,6 +47,8 @@ export class Readings {
   #underWay = 0;
   /** When what has been read would have taken its time. */
   #doneAtMs = 0;
+  /** When Redis has answered one of them last. */
+  #answeredAtMs = 0;
   #all = 0;
 
   /** @param pageBytes - of events in one answer, at most */
@@ -65,12 +70,13 @@ export class Readings {
     if (this.#all >= MAX_OF_ALL) throw this.#refuse(raw, 503, "here");
     this.#ofOne.set(one, before + 1);
     this.#all++;
-    const reader = { isPassed: false };
+    const reader: Reader = { hasWaited: false };
     const inTurn = (over: AbortSignal) => this.#inTurn(reader, over, read);
     try {
       return await untilDoneWithin(READ_TIMEOUT_MS, inTurn, signal);
     } catch (error) {
-      if (signal.aborted || !reader.isPassed) throw error;
+      const hangs = performance.now() - this.#answeredAtMs > RECENT_MS;
+      if (signal.aborted || !reader.hasWaited || hangs) throw error;
       throw this.#refuse(raw, 503, "here");
     } finally {
       this.#all--;
@@ -85,12 +91,11 @@ export class Readings {
     over: AbortSignal,
     read: (rest: Rest) => Promise<T>,
   ): Promise<T> {
-    reader.isPassed = false;
     if (this.#underWay < MAX_UNDER_WAY) this.#underWay++;
     else await this.#turn(reader, over);
     try {
       over.throwIfAborted();
-      return await read((bytes) => this.#rest(bytes, over));
+      return await read((bytes) => this.#rest(reader, bytes, over));
     } finally {
       this.#handOn();
     }
@@ -98,6 +103,7 @@ export class Readings {
 
   /** Whoever is done hands on its place; who goes meanwhile leaves nothing behind. */
   #turn(reader: Reader, over: AbortSignal): Promise<void> {
+    reader.hasWaited = true;
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiting.delete(reader);
@@ -120,12 +126,15 @@ export class Readings {
     this.#underWay--;
   }
 
-  async #rest(bytes: number, over: AbortSignal): Promise<void> {
-    for (const reader of this.#waiting.keys()) reader.isPassed = true;
+  async #rest(reader: Reader, bytes: number, over: AbortSignal): Promise<void> {
     const nowMs = performance.now();
+    this.#answeredAtMs = nowMs;
     this.#doneAtMs = Math.max(this.#doneAtMs, nowMs - BURST_MS) + (bytes / this.#bytesPerS) * 1_000;
     // Also for somebody who has gone: those who ask and go read at this pace, too.
-    if (this.#doneAtMs > nowMs) await delay(this.#doneAtMs - nowMs);
+    if (this.#doneAtMs > nowMs) {
+      reader.hasWaited = true;
+      await delay(this.#doneAtMs - nowMs);
+    }
     over.throwIfAborted();
   }
 
