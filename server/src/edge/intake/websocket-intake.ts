@@ -27,6 +27,7 @@ interface ReceiverSeam {
   _mask: Buffer | undefined;
   /** What has been read and is part of no message yet. */
   readonly _buffers: Buffer[];
+  _bufferedBytes: number;
   [intakeOf]?: WebSocketIntake;
   emit(this: ReceiverSeam, event: string, ...args: unknown[]): boolean;
   startLoop(this: ReceiverSeam, done: Done): void;
@@ -146,6 +147,7 @@ export class WebSocketIntake implements Waiting {
     this.#socket.push = takeNothing;
     // What has been read is not kept until the connection has gone: it would be old memory by then, which V8 lets go of late.
     this.#receiver._buffers.length = 0;
+    this.#receiver._bufferedBytes = 0;
   }
 
   /** @internal */
@@ -239,5 +241,11 @@ function takeNothing(): false {
 }
 
 function startLoop(this: ReceiverSeam, done: Done): void {
-  this[intakeOf]?.startLoop(this, done);
+  const intake = this[intakeOf];
+  try {
+    intake?.startLoop(this, done);
+  } catch (error) {
+    // ws reads on in a turn of its own, too, in which nobody else would catch it.
+    intake?.drop(error);
+  }
 }
