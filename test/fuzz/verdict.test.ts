@@ -10,11 +10,12 @@ import { WaitOver } from "./waits.js";
 
 const SERVER = fileURLToPath(new URL("../../server/dist/main.js", import.meta.url));
 /** By then there are visitors. */
-const REQUESTS_BEFORE = 1_000;
+const REQUESTS_BEFORE = 200;
+/** A machine that does much else may take longer to answer, so this is for who hangs. */
 const HANG_MS = 500;
 
 /** Fuzzes a server that does something else in the middle of it. */
-async function fuzzOneThat(t: Test, does: string) {
+async function fuzzOneThat(t: Test, does: string, options: { readonly hangMs?: number } = {}) {
   const dir = t.testdir({
     "main.mjs": `
       import { subscribe } from "node:diagnostics_channel";
@@ -28,11 +29,11 @@ async function fuzzOneThat(t: Test, does: string) {
       await import(pathToFileURL(process.argv[1]));
     `,
   });
-  return fuzz({ main: `${dir}/main.mjs`, inputs: 1, seconds: 0, seed: 1, hangMs: HANG_MS });
+  return fuzz({ main: `${dir}/main.mjs`, inputs: 1, seconds: 0, seed: 1, ...options });
 }
 
 void t.test("a server that hangs is found", async (t) => {
-  const report = await fuzzOneThat(t, "for (;;);");
+  const report = await fuzzOneThat(t, "for (;;);", { hangMs: HANG_MS });
   t.match(report.faults(), [/^the server hangs: who behaves was not answered in 0\.5 s$/]);
   t.strictSame(report.unknown, []);
 });
