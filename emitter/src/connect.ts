@@ -45,6 +45,8 @@ export interface ConnectOptions {
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
 const DEFAULT_LINK_TIMEOUT_MS = 5_000;
+const NOT_OVER_HTTP =
+  "waitReplicas is for Redis only: over HTTP the server waits, by its REDIS_WAIT_REPLICAS";
 const NOT_WITH_A_CLIENT =
   "waitReplicas is for URLs of Redis only: waiting blocks a connection, so it needs one of its own";
 
@@ -86,6 +88,7 @@ export async function connect(
   const text = String(target);
   if (/^https?:/i.test(text)) {
     refuseTls(options);
+    if (waitReplicas > 0) throw new EmitterError("invalid_option", NOT_OVER_HTTP);
     const url = parseTarget(text);
     refuseParts(url);
     return new Emitter(new HttpPublisher(url, options.key));

@@ -2,7 +2,7 @@ import { EmitterError } from "../errors.js";
 import { isReadOnly, isReply } from "./connection/client.js";
 import { Link } from "./connection/link.js";
 import type { RedisRoute } from "./connection/route.js";
-import { isDenial } from "./redis-errors.js";
+import { isDenial, toEmitterError } from "./redis-errors.js";
 
 /** Written before each wait: WAIT waits for what its own connection has written last, and so for all that came before. */
 const WAITED_KEY = "inthon:waited";
@@ -99,7 +99,9 @@ export class Replicas {
           `whether ${String(count)} of its replicas have it is not known (${why})`,
           { cause },
         );
-        for (const one of waiting) one.reject(unconfirmed(error));
+        // No repetition helps where it may not ask.
+        const refusal = isDenial(cause) ? toEmitterError(cause) : error;
+        for (const one of waiting) one.reject(unconfirmed(refusal));
       }
     }
     this.#isUnderWay = false;
