@@ -50,7 +50,8 @@ export function parseRedisUrl(text: string): RedisTarget | UrlProblem {
   const scheme = SCHEME.exec(text);
   if (!scheme) {
     return {
-      problem: "must be redis://, rediss:// or redis+sentinel://, then user and password if any, host and port",
+      problem:
+        "must be redis://, rediss:// or redis+sentinel://, then user and password if any, host and port",
     };
   }
   const [begin, protocol = "", kind] = scheme;
