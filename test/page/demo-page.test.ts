@@ -164,6 +164,9 @@ t.test(
     const [capture] = await Promise.all([tab.page.waitForEvent("popup"), link.click()]);
     await capture.waitForLoadState();
     t.equal(capture.url(), new URL("/sample-capture.svg", cluster.loadBalancer.url).href);
+    // Some browsers ask for it beside a picture that is shown alone.
+    const icon = await capture.request.get("/favicon.ico");
+    t.match(icon.headers(), { "content-type": /^image\/svg/ });
     t.same(desk.problems, []);
   },
 );

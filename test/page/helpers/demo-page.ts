@@ -74,7 +74,8 @@ export function openDesk(
 /** A violation of the content security policy is an error on the console, too. */
 function watch(page: Page, problems: string[]): void {
   page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) problems.push(`console: ${message.text()}`);
+    if (["error", "warning"].includes(message.type()))
+      problems.push(`console: ${message.text()} ${message.location().url}`);
   });
   page.on("pageerror", (error) => problems.push(`uncaught: ${error.message}`));
   page.on("response", (response) => {
