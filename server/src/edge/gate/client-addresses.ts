@@ -13,10 +13,27 @@ const NETWORK_PARTS = 4;
  * section 2.1) and SIIT's (RFC 2765, section 2.1). In a network's own ones they stand anywhere.
  */
 const TRANSLATED = ["64:ff9b::/96", "::ffff:0:0:0/96"].map((text) => ipaddr.IPv6.parseCIDR(text));
+/** Who is connected to us. */
+interface Peer {
+  /** As Node.js gives it. */
+  readonly text: string;
+  readonly address: string | undefined;
+  /** Whom it is put down to: `undefined` where it may speak for others. */
+  readonly owner: string | undefined;
+}
+
 /** More proxies in a row there are not. */
 const MAX_HOPS = 32;
 /** The longest address is one of IPv6 that ends as one of IPv4, with brackets, a port, and a zone. */
 const MAX_LENGTH = 80;
+
+/** What has been worked out of a request: on itself, as a WeakMap would cost the collector of garbage for each. */
+const client = Symbol("client");
+
+interface Asked extends IncomingMessage {
+  /** `null` where nobody can tell. */
+  [client]?: string | null;
+}
 
 /** Says where requests come from. The only place that reads forwarded headers. */
 export class ClientAddresses {
@@ -25,9 +42,8 @@ export class ClientAddresses {
   readonly #hasProxies: boolean;
   readonly #isKnown: boolean;
   #onDistrusted: ((address: string) => void) | undefined;
-  /** The last peer that was looked at, and whose it is. */
-  #newestPeer: { readonly address: string; readonly owner: string | undefined } | undefined;
-  readonly #known = new WeakMap<IncomingMessage, string | undefined>();
+  /** The last peer that was looked at: those who come together, come from the same proxy or the same school. */
+  #newestPeer: Peer | undefined;
 
   /**
    * @param trustProxy - as in the configuration: where it is `undefined`, connections may all come from a load balancer that
@@ -46,10 +62,9 @@ export class ClientAddresses {
 
   /** The address of the client of a request, as far as anything is known of it. Worked out once. */
   of(request: IncomingMessage): string | undefined {
-    if (this.#known.has(request)) return this.#known.get(request);
-    const address = this.#find(request);
-    this.#known.set(request, address);
-    return address;
+    const asked: Asked = request;
+    asked[client] ??= this.#find(request) ?? null;
+    return asked[client] ?? undefined;
   }
 
   /** Whom a request is put down to: an address, of IPv6 its network; `undefined` where nobody knows whose address it is. */
@@ -59,7 +74,7 @@ export class ClientAddresses {
 
   /** Goes from whoever is connected to us to whom he speaks for, as long as who says so is trusted. */
   #find(request: IncomingMessage): string | undefined {
-    const peer = readAddress(request.socket.remoteAddress);
+    const peer = this.#peer(request.socket.remoteAddress)?.address;
     if (!this.#hasProxies || peer === undefined) return peer;
     // The peer is the first of them.
     const said = proxyAddr.all(request).slice(0, MAX_HOPS);
@@ -83,14 +98,17 @@ export class ClientAddresses {
 
   /** Whom a connection is put down to that has not asked for anything: `undefined` where it may be a proxy's. */
   ownerOfPeer(address: string | undefined): string | undefined {
-    if (!this.#isKnown || address === undefined) return undefined;
-    // Those who come together, come from the same proxy or the same school.
-    if (this.#newestPeer?.address !== address) {
-      const peer = readAddress(address);
-      const isProxy = peer === undefined || this.#trust(peer, 0);
-      this.#newestPeer = { address, owner: isProxy ? undefined : toOwner(peer) };
+    return this.#isKnown ? this.#peer(address)?.owner : undefined;
+  }
+
+  #peer(text: string | undefined): Peer | undefined {
+    if (text === undefined) return undefined;
+    if (this.#newestPeer?.text !== text) {
+      const address = readAddress(text);
+      const isProxy = address === undefined || this.#trust(address, 0);
+      this.#newestPeer = { text, address, owner: isProxy ? undefined : toOwner(address) };
     }
-    return this.#newestPeer.owner;
+    return this.#newestPeer;
   }
 }
 
