@@ -67,7 +67,7 @@ export async function openWorld({ groups }: Watching): Promise<World> {
     const slots = replicas.map(({ server: { port, nodeId } }) => ({ port, nodeId }));
     const balancer = await startLoadBalancer({ kind: "haproxy", replicas: slots });
     closing.push(() => balancer.stop());
-    const emitter = await connect(redis.url);
+    const emitter = await connect(redis.url, { historyLimit: LIMITS.HISTORY_LIMIT });
     closing.push(() => emitter.close());
     const { url } = balancer;
     const sessions = Array.from({ length: SESSIONS }, () => randomUUID());
