@@ -64,7 +64,7 @@ export interface App {
 const PRESENCE_CLOSE_TIMEOUT_MS = 3_000;
 
 /** More than a school that comes back to a full replica, each client once in some seconds. */
-const REFUSING: PaceLimits = { perS: 1_000, burst: 100, maxWaiting: 2_048 };
+const REFUSING: PaceLimits = { perS: 1_000, burst: 100, maxWaiting: 4_096 };
 
 /** What a reader over HTTP waits for Redis, to answer or to be back. */
 const READ_TIMEOUT_MS = 3_000;

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createTcpServer, type AddressInfo, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import t from "tap";
+import { refuseInTurn } from "../../server/dist/edge/http/last-words.js";
+import { HttpProblem } from "../../server/dist/edge/http/problems.js";
 import { Pace } from "../../server/dist/edge/intake/pace.js";
 import { RawBytes, requestHead, upgradeHead } from "../helpers/clients/raw-bytes.js";
 import { namedKey, nowS, sign } from "./helpers/issuers.js";
@@ -65,6 +67,37 @@ void t.test("who has gone takes nobody's turn, nor anybody's place", async (t) =
   t.ok(pace.waiting <= LIMITS.maxWaiting);
   while (pace.waiting > 0) await delay(1);
   t.strictSame(gone, [0, 2, 4, 6, 8, 9, 10, 11]);
+});
+
+void t.test("who is to be refused later is let go of when it goes", async (t) => {
+  const pace = new Pace({ perS: 1e-6, burst: 1, maxWaiting: 10 }, () => undefined);
+  const problem = new HttpProblem(429, "too_many_connections", "come back later");
+  const server = createTcpServer({ allowHalfOpen: true });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.teardown(() => server.close());
+  const url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+  const come = async () => {
+    const [[socket], client] = await Promise.all([
+      once(server, "connection") as Promise<[Socket]>,
+      RawBytes.open(url),
+    ]);
+    t.teardown(() => socket.destroy());
+    refuseInTurn(pace, socket, problem);
+    return { socket, client };
+  };
+  const first = await come();
+  await first.client.until("come back later");
+  const [talker, flood] = [await come(), await come()];
+  talker.client.send(Buffer.alloc(10_000));
+  talker.client.socket.end();
+  await once(talker.socket, "close");
+  t.equal(talker.client.received, "");
+  // So much is read to find that out, and what Node.js reads at once.
+  flood.client.send(Buffer.alloc(10_000_000));
+  while (flood.socket.bytesRead <= 16 * 1024) await delay(1);
+  for (let i = 0; i < 10; i++) await come();
+  t.ok(flood.socket.bytesRead <= (16 + 64) * 1024, String(flood.socket.bytesRead));
 });
 
 void t.test("nothing is kept of what a client sends before its upgrade is answered", async (t) => {

@@ -13,7 +13,7 @@ import type { Turnstile } from "./gate/turnstile.js";
 import { gatherWrites } from "./wire/gather-writes.js";
 import { goingAway } from "./http/closing.js";
 import { noteRefusal } from "./http/refused.js";
-import { refuse } from "./http/last-words.js";
+import { refuseInTurn } from "./http/last-words.js";
 import { HttpProblem, NOTHING_HERE } from "./http/problems.js";
 import { findMisuse, inOriginForm, isBehindOthers } from "./http/requests.js";
 import { prepareQuery } from "./request-query.js";
@@ -168,16 +168,6 @@ function limitBytes(stream: Duplex, maxBytes: number, onTooMany: () => void): ()
   return () => {
     stream.push = push;
   };
-}
-
-/** Keeps nothing of what its client has sent while it waits: there may be thousands. */
-function refuseInTurn(refusing: Pace, socket: Duplex, problem: HttpProblem): void {
-  const push = socket.push.bind(socket);
-  // Its end alone is taken: Node.js stops reading where a stream takes no more.
-  socket.push = (chunk) => chunk === null && push(null);
-  refusing.pass(socket, () => {
-    refuse(socket, problem);
-  });
 }
 
 function destroy(this: Duplex): void {

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { Pace } from "../intake/pace.js";
 import { PROBLEM_CONTENT_TYPE, type HttpProblem } from "./problems.js";
 
 /** What a client that is refused has to read why, and to close its connection. */
@@ -28,6 +29,25 @@ export function refuse(socket: Duplex, problem: HttpProblem): void {
   socket.on("data", (chunk: Buffer) => {
     ignored += chunk.length;
     if (ignored > MAX_IGNORED_BYTES) socket.pause();
+  });
+}
+
+/**
+ * The same in its turn. Nothing is kept of what its client sends until then, as thousands may wait; and who has gone
+ * meanwhile is let go of at once.
+ */
+export function refuseInTurn(refusing: Pace, socket: Duplex, problem: HttpProblem): void {
+  const { push } = socket as { readonly push: (this: Duplex, chunk: Buffer | null) => boolean };
+  let ignored = 0;
+  socket.push = (chunk: Buffer | null) => {
+    // Node.js stops reading where this is false, and would not notice its end any more.
+    if (chunk !== null) return (ignored += chunk.length) <= MAX_IGNORED_BYTES;
+    socket.destroy();
+    return false;
+  };
+  refusing.pass(socket, () => {
+    socket.push = push;
+    refuse(socket, problem);
   });
 }
 
