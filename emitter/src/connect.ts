@@ -95,6 +95,10 @@ export async function connect(
   }
   const redis = parseRedis(text);
   refuseKey(options);
+  if (redis.kind === "cluster") {
+    const message = "the target names a Redis Cluster, which this version does not support yet";
+    throw new EmitterError("invalid_option", message);
+  }
   const route = routeTo(redis, checkTls(redis, options));
   const { onError } = options;
   const { commands, clock, replicas, close } = await connectRedis(route, {
@@ -113,7 +117,7 @@ export async function connect(
 function parseRedis(text: string): RedisTarget {
   if (!/^rediss?(\+\w+)?:/i.test(text)) {
     const message =
-      "the target must begin with redis://, rediss://, redis+sentinel://, http:// or https://";
+      "the target must begin with redis://, rediss://, redis+sentinel://, redis+cluster://, http:// or https://";
     throw new EmitterError("invalid_option", message);
   }
   const target = parseRedisUrl(text);

@@ -19,7 +19,25 @@ export { MAX_IDEMPOTENCY_KEYS } from "./idempotency-keys.js";
 export { isReadOnly, isReply, type RedisClient } from "./redis/connection/client.js";
 export { publishCommands } from "./redis/connection/connect-redis.js";
 export { Link, type InTime, type LinkOptions } from "./redis/connection/link.js";
-export { parseRedisUrl, type RedisTarget, type UrlProblem } from "./redis/connection/redis-url.js";
+export {
+  isClusterPause,
+  redirectionOf,
+  type Redirection,
+} from "./redis/connection/cluster/redirects.js";
+export { slotOf, SLOTS } from "./redis/connection/cluster/slots.js";
+export {
+  ClusterTopology,
+  type ClusterMaster,
+  type TopologyChange,
+} from "./redis/connection/cluster/topology.js";
+export {
+  parseRedisUrl,
+  type ClusterTarget,
+  type OneRedisTarget,
+  type RedisAddress,
+  type RedisTarget,
+  type UrlProblem,
+} from "./redis/connection/redis-url.js";
 export type { RedisRoute } from "./redis/connection/route.js";
 export { routeTo } from "./redis/connection/route-to.js";
 export { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
