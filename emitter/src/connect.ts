@@ -4,7 +4,7 @@ import { HttpPublisher } from "./http/http-publisher.js";
 import { checkKey, type Key } from "./http/key.js";
 import { connectRedis, refuseDatabase } from "./redis/connection/connect-redis.js";
 import { parseRedisUrl, type RedisTarget } from "./redis/connection/redis-url.js";
-import { routeTo } from "./redis/connection/route-to.js";
+import { oneRedis } from "./redis/connection/room-redis.js";
 import { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
 import type { RedisCommands } from "./redis/publish-script.js";
 import { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
@@ -53,7 +53,7 @@ const NOT_WITH_A_CLIENT =
 /**
  * Connects to what carries the events: Redis, or a server's HTTP API.
  *
- * @param target - `redis://`, `rediss://`, `redis+sentinel://`, `http://` or `https://` URL, or an existing client, pool or Sentinel client of the `redis`
+ * @param target - `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://`, `http://` or `https://` URL, or an existing client, pool or Sentinel client of the `redis`
  *   package (which stays yours: `close` leaves it open, and that it does not hang is yours to see to)
  * @throws EmitterError `invalid_option` for a bad target or option, `unavailable` where nothing answers in time
  */
@@ -83,7 +83,8 @@ export async function connect(
     refuseTls(options);
     if (waitReplicas > 0) throw new EmitterError("invalid_option", NOT_WITH_A_CLIENT);
     await refuseDatabase(target, options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS);
-    return new Emitter(new RedisPublisher(target, limits, () => Promise.resolve()));
+    const redises = oneRedis({ commands: target });
+    return new Emitter(new RedisPublisher(redises, limits, () => Promise.resolve()));
   }
   const text = String(target);
   if (/^https?:/i.test(text)) {
@@ -95,13 +96,8 @@ export async function connect(
   }
   const redis = parseRedis(text);
   refuseKey(options);
-  if (redis.kind === "cluster") {
-    const message = "the target names a Redis Cluster, which this version does not support yet";
-    throw new EmitterError("invalid_option", message);
-  }
-  const route = routeTo(redis, checkTls(redis, options));
   const { onError } = options;
-  const { commands, clock, replicas, close } = await connectRedis(route, {
+  const { redises, close } = await connectRedis(redis, checkTls(redis, options), {
     waitReplicas,
     connectTimeoutMs: wholeNumber(
       "connectTimeoutMs",
@@ -111,7 +107,7 @@ export async function connect(
     linkTimeoutMs: wholeNumber("linkTimeoutMs", options.linkTimeoutMs, DEFAULT_LINK_TIMEOUT_MS),
     ...(onError && { onError }),
   });
-  return new Emitter(new RedisPublisher(commands, limits, close, clock, replicas));
+  return new Emitter(new RedisPublisher(redises, limits, close));
 }
 
 function parseRedis(text: string): RedisTarget {

@@ -17,7 +17,8 @@ export type { Key } from "./http/key.js";
 export { isEvent, MAX_EVENT_BYTES, parseEvent, parseEvents } from "./parse-event.js";
 export { MAX_IDEMPOTENCY_KEYS } from "./idempotency-keys.js";
 export { isReadOnly, isReply, type RedisClient } from "./redis/connection/client.js";
-export { publishCommands } from "./redis/connection/connect-redis.js";
+export { publishCommands } from "./redis/connection/own-redis.js";
+export { oneRedis, type RoomRedis, type RoomRedises } from "./redis/connection/room-redis.js";
 export { Link, type InTime, type LinkOptions } from "./redis/connection/link.js";
 export {
   isClusterPause,

@@ -46,6 +46,7 @@ export class ClusterTopology {
   readonly #tls: TlsSource;
   readonly #watchers: readonly Watcher[];
   readonly #listeners: ((change: TopologyChange) => void)[] = [];
+  readonly #errorListeners: ((error: Error) => void)[] = [];
   #opened = 0;
   /** Whom to ask: those that the nodes name, then those that the URL names. */
   #pool: readonly RedisAddress[];
@@ -71,6 +72,9 @@ export class ClusterTopology {
           connectionTo: (address) => connectionTo(address, target, tls),
           onNews: () => {
             this.#decide();
+          },
+          onError: (error) => {
+            for (const listener of this.#errorListeners) listener(error);
           },
         }),
     );
@@ -114,6 +118,11 @@ export class ClusterTopology {
 
   onChange(listener: (change: TopologyChange) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Told of each connection to a node that is asked how the cluster is, where it failed. */
+  onError(listener: (error: Error) => void): void {
+    this.#errorListeners.push(listener);
   }
 
   /** Takes what a node has said by MOVED: it is believed at once, until a later configuration says otherwise. */

@@ -18,6 +18,8 @@ export interface WatcherOptions {
   readonly connectionTo: (address: RedisAddress) => Promise<ConnectionOptions>;
   /** Told after each answer, and after each failure. */
   readonly onNews: () => void;
+  /** Told of each connection that failed. */
+  readonly onError: (error: Error) => void;
 }
 
 /** Asks one node after the other how the cluster is: the same one, as long as that answers. */
@@ -55,6 +57,7 @@ export class Watcher {
         this.view = undefined;
         this.trouble = new Error(`${at}: ${cause.message}`, { cause });
         options.onNews();
+        options.onError(cause);
       },
     });
   }
