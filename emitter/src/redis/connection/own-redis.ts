@@ -11,6 +11,8 @@ export interface OwnRedisOptions {
   readonly linkTimeoutMs: number;
   /** Replicas of Redis that are waited for; 0 for none. */
   readonly waitReplicas: number;
+  /** As {@link ReplicasOptions.key}. */
+  readonly waitedKey?: () => string;
   readonly onError?: (error: Error) => void;
 }
 
@@ -27,7 +29,7 @@ export class OwnRedis implements RoomRedis {
 
   /** @param route - closed with it */
   constructor(route: RedisRoute, options: OwnRedisOptions) {
-    const { linkTimeoutMs: timeoutMs, waitReplicas: count, onError } = options;
+    const { linkTimeoutMs: timeoutMs, waitReplicas: count, waitedKey: key, onError } = options;
     this.name = route.name;
     this.#route = route;
     if (onError) this.#errorListeners.push(onError);
@@ -54,7 +56,12 @@ export class OwnRedis implements RoomRedis {
     this.replicas =
       count === 0
         ? undefined
-        : new Replicas(route, { count, linkTimeoutMs: timeoutMs, onError: tell });
+        : new Replicas(route, {
+            count,
+            linkTimeoutMs: timeoutMs,
+            onError: tell,
+            ...(key && { key }),
+          });
     this.#links = this.replicas ? [this.link, this.replicas.link] : [this.link];
   }
 

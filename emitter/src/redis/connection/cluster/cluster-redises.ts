@@ -1,5 +1,6 @@
 import { roomChannel, type RoomName } from "../../../protocol/index.js";
-import { OwnRedis, publishCommands, type OwnRedisOptions } from "../own-redis.js";
+import { OwnRedis, type OwnRedisOptions } from "../own-redis.js";
+import { WAITED_KEY } from "../../replicas.js";
 import type { RoomRedis, RoomRedises } from "../room-redis.js";
 import { nodeCommands, type Others } from "./node-commands.js";
 import { SLOTS, slotOf } from "./slots.js";
@@ -89,7 +90,15 @@ export class ClusterRedises implements RoomRedises {
         return { node, link: redis.link };
       },
     };
-    const redis = new NodeRedis(master, this.#options, others);
+    let key: string | undefined;
+    const waitedKey = () => {
+      // Where it has moved, another one is looked for.
+      if (key === undefined || this.#topology.masterOf(slotOf(key)) !== master) {
+        key = this.#topology.keyAt(master, WAITED_KEY);
+      }
+      return key;
+    };
+    const redis = new NodeRedis(master, { ...this.#options, waitedKey }, others);
     redis.onChange(() => {
       this.#changed();
     });
@@ -124,6 +133,6 @@ class NodeRedis extends OwnRedis {
 
   constructor(node: ClusterMaster, options: OwnRedisOptions, others: Others) {
     super(node.route, options);
-    this.commands = nodeCommands(publishCommands(this.link), node, others);
+    this.commands = nodeCommands(this.link, node, others);
   }
 }

@@ -1,6 +1,7 @@
 import type { RedisCommands } from "../../publish-script.js";
 import { UndoneError } from "../../redis-errors.js";
 import type { Link } from "../link.js";
+import { publishCommands } from "../own-redis.js";
 import type { RedisAddress } from "../redis-url.js";
 import { isClusterPause, redirectionOf } from "./redirects.js";
 import type { ClusterMaster, ClusterTopology } from "./topology.js";
@@ -21,18 +22,18 @@ export interface Others {
  * The commands of one master of a cluster. Where it is not the one to be asked, nothing has been done: it is said so by an
  * {@link UndoneError}, and the topology knows better by then.
  */
-export function nodeCommands(
-  plain: RedisCommands,
-  node: ClusterMaster,
-  others: Others,
-): RedisCommands {
+export function nodeCommands(link: Link, node: ClusterMaster, others: Others): RedisCommands {
+  const plain = publishCommands(link);
+  /** One that has just taken over is reached in a moment: what is not sent until then keeps its place. */
+  const reached = (another: Link) => {
+    if (!another.isUp) throw new UndoneError("it is not reached yet", { cause: another.trouble });
+    return another.client;
+  };
   const follow = (error: unknown, ask: (client: Link["client"]) => Promise<unknown>) => {
     const redirection = redirectionOf(error, node);
     if (redirection?.kind !== "ASK") throw understood(error, node, others);
     const guest = others.guest(redirection.address);
-    // Asked again, it may have been reached.
-    if (!guest.link.isUp) throw new UndoneError("an ASK", { cause: guest.link.trouble });
-    const { client } = guest.link;
+    const client = reached(guest.link);
     // It holds for the one command that follows on the connection: both go out in this turn.
     client.sendCommand(["ASKING"]).catch(() => undefined);
     return ask(client).catch((refusal: unknown) => {
@@ -40,14 +41,18 @@ export function nodeCommands(
     });
   };
   return {
-    eval: (script, options) =>
-      plain.eval(script, options).catch((error: unknown) => {
+    eval: async (script, options) => {
+      reached(link);
+      return plain.eval(script, options).catch((error: unknown) => {
         return follow(error, (client) => client.eval(script, options));
-      }),
-    evalSha: (sha1, options) =>
-      plain.evalSha(sha1, options).catch((error: unknown) => {
+      });
+    },
+    evalSha: async (sha1, options) => {
+      reached(link);
+      return plain.evalSha(sha1, options).catch((error: unknown) => {
         return follow(error, (client) => client.evalSha(sha1, options));
-      }),
+      });
+    },
   };
 }
 
@@ -57,6 +62,11 @@ function understood(error: unknown, asked: ClusterMaster, { topology }: Others):
   if (redirection?.kind === "MOVED") topology.moved(redirection.slot, redirection.address);
   const isUndone = redirection !== undefined || isOnItsWay(error);
   return isUndone ? new UndoneError("it is another node's", { cause: error }) : error;
+}
+
+/** @throws UndoneError where the slot is on its way from one master to another; else what it is given */
+export function undoneWhereOnItsWay(error: unknown): never {
+  throw isOnItsWay(error) ? new UndoneError("it is on its way", { cause: error }) : error;
 }
 
 /** Over in a moment; what else the cluster pauses for takes the time of a failover, and is the caller's to repeat. */

@@ -2,7 +2,7 @@ import { hostAndPort, type ClusterTarget, type RedisAddress } from "../redis-url
 import { connectionTo, DirectRoute, type RedisRoute } from "../route.js";
 import type { TlsSource } from "../tls.js";
 import type { ClusterView } from "./cluster-view.js";
-import { SLOTS } from "./slots.js";
+import { slotOf, SLOTS } from "./slots.js";
 import { Watcher } from "./watcher.js";
 
 /** Nodes that are asked at a time, however many there are. */
@@ -11,6 +11,8 @@ const MAX_WATCHERS = 3;
 const BELIEVED_MS = 5_000;
 /** Nodes remembered that have no slots: those that slots are on their way to. */
 const MAX_GUESTS = 100;
+
+const MAX_KEYS_TRIED = 4 * SLOTS;
 
 /** A node that has slots. */
 export interface ClusterMaster {
@@ -118,6 +120,20 @@ export class ClusterTopology {
 
   onChange(listener: (change: TopologyChange) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /**
+   * A key that a master has, where it has any.
+   *
+   * @param stem - what it begins with; braces follow
+   */
+  keyAt(master: ClusterMaster, stem: string): string {
+    // As many as there are slots, a few times over.
+    for (let i = 0; i < MAX_KEYS_TRIED; i++) {
+      const key = `${stem}{${String(i)}}`;
+      if (this.#owners[slotOf(key)] === master) return key;
+    }
+    return stem;
   }
 
   /** Told of each connection to a node that is asked how the cluster is, where it failed. */
