@@ -25,6 +25,7 @@ export {
   redirectionOf,
   type Redirection,
 } from "./redis/connection/cluster/redirects.js";
+export { nodeCommands, type OtherNodes } from "./redis/connection/cluster/node-commands.js";
 export { slotOf, SLOTS } from "./redis/connection/cluster/slots.js";
 export {
   ClusterTopology,
@@ -43,7 +44,7 @@ export type { RedisRoute } from "./redis/connection/route.js";
 export { routeTo } from "./redis/connection/route-to.js";
 export { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
 export { isDenial, toEmitterError } from "./redis/redis-errors.js";
-export { isUnreplicated, Replicas, type ReplicasOptions } from "./redis/replicas.js";
+export { isUnreplicated, Replicas, WAITED_KEY, type ReplicasOptions } from "./redis/replicas.js";
 export { RedisClock } from "./redis/redis-clock.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 export {

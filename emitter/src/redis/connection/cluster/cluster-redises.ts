@@ -2,7 +2,7 @@ import { roomChannel, type RoomName } from "../../../protocol/index.js";
 import { OwnRedis, type OwnRedisOptions } from "../own-redis.js";
 import { WAITED_KEY } from "../../replicas.js";
 import type { RoomRedis, RoomRedises } from "../room-redis.js";
-import { nodeCommands, type Others } from "./node-commands.js";
+import { nodeCommands, type OtherNodes } from "./node-commands.js";
 import { SLOTS, slotOf } from "./slots.js";
 import type { ClusterMaster, ClusterTopology } from "./topology.js";
 
@@ -81,7 +81,7 @@ export class ClusterRedises implements RoomRedises {
   #at(master: ClusterMaster): NodeRedis {
     const known = this.#nodes.get(master);
     if (known) return known;
-    const others: Others = {
+    const others: OtherNodes = {
       topology: this.#topology,
       guest: (address) => {
         const node = this.#topology.nodeAt(address);
@@ -131,7 +131,7 @@ class NodeRedis extends OwnRedis {
   /** When an ASK has led to it. */
   usedAt = -Infinity;
 
-  constructor(node: ClusterMaster, options: OwnRedisOptions, others: Others) {
+  constructor(node: ClusterMaster, options: OwnRedisOptions, others: OtherNodes) {
     super(node.route, options);
     this.commands = nodeCommands(this.link, node, others);
   }

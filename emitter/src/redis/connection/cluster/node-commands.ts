@@ -13,7 +13,7 @@ interface Guest {
 }
 
 /** What a node of a cluster needs of the others. */
-export interface Others {
+export interface OtherNodes {
   readonly topology: Pick<ClusterTopology, "moved">;
   guest(address: RedisAddress): Guest;
 }
@@ -22,7 +22,7 @@ export interface Others {
  * The commands of one master of a cluster. Where it is not the one to be asked, nothing has been done: it is said so by an
  * {@link UndoneError}, and the topology knows better by then.
  */
-export function nodeCommands(link: Link, node: ClusterMaster, others: Others): RedisCommands {
+export function nodeCommands(link: Link, node: ClusterMaster, others: OtherNodes): RedisCommands {
   const plain = publishCommands(link);
   /** One that has just taken over is reached in a moment: what is not sent until then keeps its place. */
   const reached = (another: Link) => {
@@ -57,7 +57,7 @@ export function nodeCommands(link: Link, node: ClusterMaster, others: Others): R
 }
 
 /** An error that says whether anything has been done. */
-function understood(error: unknown, asked: ClusterMaster, { topology }: Others): unknown {
+function understood(error: unknown, asked: ClusterMaster, { topology }: OtherNodes): unknown {
   const redirection = redirectionOf(error, asked);
   if (redirection?.kind === "MOVED") topology.moved(redirection.slot, redirection.address);
   const isUndone = redirection !== undefined || isOnItsWay(error);
