@@ -12,6 +12,9 @@ interface Guest {
   readonly link: Link;
 }
 
+/** How long a link is new, in milliseconds: calls wait in their place about as long. */
+const NEW_MS = 1_000;
+
 /** What a node of a cluster needs of the others. */
 export interface OtherNodes {
   readonly topology: Pick<ClusterTopology, "moved">;
@@ -24,16 +27,18 @@ export interface OtherNodes {
  */
 export function nodeCommands(link: Link, node: ClusterMaster, others: OtherNodes): RedisCommands {
   const plain = publishCommands(link);
+  const since = performance.now();
   /** One that has just taken over is reached in a moment: what is not sent until then keeps its place. */
-  const reached = (another: Link) => {
-    if (!another.isUp) throw new UndoneError("it is not reached yet", { cause: another.trouble });
-    return another.client;
+  const refuseTooSoon = () => {
+    if (link.isUp || performance.now() - since > NEW_MS) return;
+    throw new UndoneError("it is not reached yet", { cause: link.trouble });
   };
   const follow = (error: unknown, ask: (client: Link["client"]) => Promise<unknown>) => {
     const redirection = redirectionOf(error, node);
     if (redirection?.kind !== "ASK") throw understood(error, node, others);
     const guest = others.guest(redirection.address);
-    const client = reached(guest.link);
+    if (!guest.link.isUp) throw new UndoneError("an ASK", { cause: guest.link.trouble });
+    const { client } = guest.link;
     // It holds for the one command that follows on the connection: both go out in this turn.
     client.sendCommand(["ASKING"]).catch(() => undefined);
     return ask(client).catch((refusal: unknown) => {
@@ -42,13 +47,13 @@ export function nodeCommands(link: Link, node: ClusterMaster, others: OtherNodes
   };
   return {
     eval: async (script, options) => {
-      reached(link);
+      refuseTooSoon();
       return plain.eval(script, options).catch((error: unknown) => {
         return follow(error, (client) => client.eval(script, options));
       });
     },
     evalSha: async (sha1, options) => {
-      reached(link);
+      refuseTooSoon();
       return plain.evalSha(sha1, options).catch((error: unknown) => {
         return follow(error, (client) => client.evalSha(sha1, options));
       });
