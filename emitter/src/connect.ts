@@ -2,9 +2,10 @@ import { EmitterError } from "./errors.js";
 import { Emitter } from "./emitter.js";
 import { HttpPublisher } from "./http/http-publisher.js";
 import { checkKey, type Key } from "./http/key.js";
+import { ClientRedises, isClusterClient } from "./redis/connection/cluster/client-redises.js";
 import { connectRedis, refuseDatabase } from "./redis/connection/connect-redis.js";
 import { parseRedisUrl, type RedisTarget } from "./redis/connection/redis-url.js";
-import { routeTo } from "./redis/connection/route-to.js";
+import { oneRedis } from "./redis/connection/room-redis.js";
 import { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
 import type { RedisCommands } from "./redis/publish-script.js";
 import { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
@@ -53,8 +54,9 @@ const NOT_WITH_A_CLIENT =
 /**
  * Connects to what carries the events: Redis, or a server's HTTP API.
  *
- * @param target - `redis://`, `rediss://`, `redis+sentinel://`, `http://` or `https://` URL, or an existing client, pool or Sentinel client of the `redis`
- *   package (which stays yours: `close` leaves it open, and that it does not hang is yours to see to)
+ * @param target - `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://`, `http://` or `https://` URL, or an existing
+ *   client, pool, Sentinel or cluster client of the `redis` package (which stays yours: `close` leaves it open, and that it
+ *   does not hang is yours to see to)
  * @throws EmitterError `invalid_option` for a bad target or option, `unavailable` where nothing answers in time
  */
 export async function connect(
@@ -82,8 +84,12 @@ export async function connect(
     refuseKey(options);
     refuseTls(options);
     if (waitReplicas > 0) throw new EmitterError("invalid_option", NOT_WITH_A_CLIENT);
+    const keepOpen = () => Promise.resolve();
+    if (isClusterClient(target)) {
+      return new Emitter(new RedisPublisher(new ClientRedises(target), limits, keepOpen));
+    }
     await refuseDatabase(target, options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS);
-    return new Emitter(new RedisPublisher(target, limits, () => Promise.resolve()));
+    return new Emitter(new RedisPublisher(oneRedis({ commands: target }), limits, keepOpen));
   }
   const text = String(target);
   if (/^https?:/i.test(text)) {
@@ -95,9 +101,8 @@ export async function connect(
   }
   const redis = parseRedis(text);
   refuseKey(options);
-  const route = routeTo(redis, checkTls(redis, options));
   const { onError } = options;
-  const { commands, clock, replicas, close } = await connectRedis(route, {
+  const { redises, close } = await connectRedis(redis, checkTls(redis, options), {
     waitReplicas,
     connectTimeoutMs: wholeNumber(
       "connectTimeoutMs",
@@ -107,13 +112,13 @@ export async function connect(
     linkTimeoutMs: wholeNumber("linkTimeoutMs", options.linkTimeoutMs, DEFAULT_LINK_TIMEOUT_MS),
     ...(onError && { onError }),
   });
-  return new Emitter(new RedisPublisher(commands, limits, close, clock, replicas));
+  return new Emitter(new RedisPublisher(redises, limits, close));
 }
 
 function parseRedis(text: string): RedisTarget {
   if (!/^rediss?(\+\w+)?:/i.test(text)) {
     const message =
-      "the target must begin with redis://, rediss://, redis+sentinel://, http:// or https://";
+      "the target must begin with redis://, rediss://, redis+sentinel://, redis+cluster://, http:// or https://";
     throw new EmitterError("invalid_option", message);
   }
   const target = parseRedisUrl(text);

@@ -17,14 +17,34 @@ export type { Key } from "./http/key.js";
 export { isEvent, MAX_EVENT_BYTES, parseEvent, parseEvents } from "./parse-event.js";
 export { MAX_IDEMPOTENCY_KEYS } from "./idempotency-keys.js";
 export { isReadOnly, isReply, type RedisClient } from "./redis/connection/client.js";
-export { publishCommands } from "./redis/connection/connect-redis.js";
+export { publishCommands } from "./redis/connection/own-redis.js";
+export { oneRedis, type RoomRedis, type RoomRedises } from "./redis/connection/room-redis.js";
 export { Link, type InTime, type LinkOptions } from "./redis/connection/link.js";
-export { parseRedisUrl, type RedisTarget, type UrlProblem } from "./redis/connection/redis-url.js";
+export {
+  isClusterPause,
+  redirectionOf,
+  type Redirection,
+} from "./redis/connection/cluster/redirects.js";
+export { nodeCommands, type OtherNodes } from "./redis/connection/cluster/node-commands.js";
+export { slotOf, SLOTS } from "./redis/connection/cluster/slots.js";
+export {
+  ClusterTopology,
+  type ClusterMaster,
+  type TopologyChange,
+} from "./redis/connection/cluster/topology.js";
+export {
+  parseRedisUrl,
+  type ClusterTarget,
+  type OneRedisTarget,
+  type RedisAddress,
+  type RedisTarget,
+  type UrlProblem,
+} from "./redis/connection/redis-url.js";
 export type { RedisRoute } from "./redis/connection/route.js";
 export { routeTo } from "./redis/connection/route-to.js";
 export { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
 export { isDenial, toEmitterError } from "./redis/redis-errors.js";
-export { isUnreplicated, Replicas, type ReplicasOptions } from "./redis/replicas.js";
+export { isUnreplicated, Replicas, WAITED_KEY, type ReplicasOptions } from "./redis/replicas.js";
 export { RedisClock } from "./redis/redis-clock.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 export {

@@ -37,6 +37,21 @@ void t.test("a URL of Redis is read as it is meant", (t) => {
         isTls: true,
       },
     ],
+    [
+      "rediss+cluster://u:p@a,[::1]:1,b:2/",
+      {
+        kind: "cluster",
+        nodes: [
+          { host: "a", port: 6_379 },
+          { host: "::1", port: 1 },
+          { host: "b", port: 2 },
+        ],
+        username: "u",
+        password: "p",
+        isTls: true,
+      },
+    ],
+    ["redis+cluster://a/0", { ...NOBODY, kind: "cluster", nodes: [{ host: "a", port: 6_379 }] }],
   ];
   for (const [url, target] of cases) t.match(parseRedisUrl(url), target, url);
   t.end();
@@ -68,7 +83,9 @@ void t.test(
       [`redis+sentinel://:${SECRET}@a,b/`, /what the Sentinels call the primary/],
       [`redis+sentinel://:${SECRET}@a,b/my primary`, /what the Sentinels call the primary/],
       [`redis+sentinel://:${SECRET}@a,,b/name`, /host and port/],
-      [`redis+cluster://:${SECRET}@a,b`, /does not support yet/],
+      [`redis+cluster://:${SECRET}@a,b/name`, /must end behind/],
+      [`redis+cluster://:${SECRET}@a,b/2`, /database number/],
+      [`redis+cluster://:${SECRET}@a,::1`, /host and port/],
       [`redis+other://:${SECRET}@a,b`, /must begin with/],
     ];
     for (const [url, problem] of cases) {

@@ -5,6 +5,7 @@ import {
   connect,
   Emitter,
   MAX_IDEMPOTENCY_KEYS,
+  oneRedis,
   RedisPublisher,
   type PublishResult,
 } from "@inthon/emitter";
@@ -45,7 +46,9 @@ async function start(t: Test) {
     client.destroy();
   });
   const commands = new FlakyCommands(client);
-  const emitter = new Emitter(new RedisPublisher(commands, LIMITS, () => Promise.resolve()));
+  const emitter = new Emitter(
+    new RedisPublisher(oneRedis({ commands }), LIMITS, () => Promise.resolve()),
+  );
   t.teardown(() => emitter.close());
   return { redis, client, commands, emitter };
 }

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import fc from "fast-check";
 import { createClient } from "redis";
 import t, { type Test } from "tap";
-import { RedisPublisher, type Publication, type PublishResult } from "@inthon/emitter";
+import { oneRedis, RedisPublisher, type Publication, type PublishResult } from "@inthon/emitter";
 import {
   announcedKey,
   historyKey,
@@ -62,7 +62,9 @@ void t.test("publishing in batches comes to the same as one event after the othe
     await watch.delivered();
     const maker = new Maker();
     // Two, so that each guesses wrong where the other has published.
-    const publishers = [1, 2].map(() => new RedisPublisher(client, limits, nothing));
+    const publishers = [1, 2].map(
+      () => new RedisPublisher(oneRedis({ commands: client }), limits, nothing),
+    );
     const expected = new Map<RoomName, string[]>(ROOMS.map((room) => [room, []]));
     const begin = async () => {
       const model = new MemoryBroker(limits);
@@ -152,7 +154,9 @@ void t.test("retries double nothing, lose nothing and keep the order of arrays",
     await watch.delivered();
     const maker = new Maker();
     const commands = new FlakyCommands(client);
-    const publishers = [1, 2].map(() => new RedisPublisher(commands, limits, nothing));
+    const publishers = [1, 2].map(
+      () => new RedisPublisher(oneRedis({ commands }), limits, nothing),
+    );
     const untilPublished = async (publisher: number, publications: readonly Publication[]) => {
       for (;;) {
         // As the emitter does it: the same publications again.

@@ -1,6 +1,7 @@
 import { unsure, type EmitterError } from "../errors.js";
 import type { Offset, Role } from "../protocol/index.js";
 import type { Publication, PublishResult } from "../publisher.js";
+import type { Replicas } from "./replicas.js";
 
 interface MutableResult extends PublishResult {
   readonly offsets: Partial<Record<Role, Offset>>;
@@ -19,7 +20,8 @@ export class CallResults {
   #reject!: (error: unknown) => void;
   #pending = 1;
   #error: EmitterError | undefined;
-  #incarnation: string | undefined;
+  /** The Redis whose replicas are waited for, and the incarnations of them that have answered; '' where not one alone. */
+  #answered: Map<Replicas, string> | undefined;
   /** Whether one of them has been published, or nobody knows. */
   #mayBePublished = false;
 
@@ -44,21 +46,22 @@ export class CallResults {
     this.#pending++;
   }
 
-  /** The incarnation of Redis that has answered; '' where that was not one alone. */
-  get incarnation(): string {
-    return this.#incarnation ?? "";
-  }
-
-  /** @param incarnation - of the Redis that answers */
+  /**
+   * @param incarnation - of the Redis that answers
+   * @param replicas - its own, if any are waited for
+   */
   succeed(
     index: number,
     role: Role,
     offset: Offset,
     isDuplicate: boolean,
     incarnation: string,
+    replicas: Replicas | undefined,
   ): void {
-    if (incarnation !== this.#incarnation) {
-      this.#incarnation = this.#incarnation === undefined ? incarnation : "";
+    if (replicas) {
+      const answered = (this.#answered ??= new Map<Replicas, string>());
+      const before = answered.get(replicas) ?? incarnation;
+      answered.set(replicas, before === incarnation ? incarnation : "");
     }
     const result = this.#results[index];
     if (result) {
@@ -67,6 +70,14 @@ export class CallResults {
     }
     this.#mayBePublished = true;
     this.done();
+  }
+
+  /** Resolves when enough replicas have what was answered, at every Redis that has answered: rejects as they do. */
+  async acknowledged(): Promise<void> {
+    const waits = [...(this.#answered ?? [])].map(([replicas, incarnation]) =>
+      replicas.acknowledge(incarnation),
+    );
+    await Promise.all(waits);
   }
 
   fail(error: EmitterError): void {

@@ -1,12 +1,16 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { MAX_IDEMPOTENCY_KEYS, MAX_LOG_BYTES } from "../idempotency-keys.js";
+import { UndoneError } from "./redis-errors.js";
 
 /** What is used of a client of the `redis` package; a client, a Sentinel client and a pool all have it. */
 export interface RedisCommands {
   eval(script: string, options: ScriptOptions): Promise<unknown>;
   evalSha(sha1: string, options: ScriptOptions): Promise<unknown>;
 }
+
+/** What publishes on a room's channel. By the second, only its own Redis hears of it, and so does who subscribes there. */
+export type PublishVerb = "PUBLISH" | "SPUBLISH";
 
 interface ScriptOptions {
   keys: string[];
@@ -59,53 +63,55 @@ export const MAY_PUBLISH_LUA = lua("may-publish");
 const PUBLISH_LUA = lua("publish");
 const PUBLISH_GUESSED_LUA = lua("publish-guessed");
 
-/** Redis does not know the script, and so has done nothing. */
-export class UnknownScriptError extends Error {
-  override readonly name = "UnknownScriptError";
+interface Script {
+  readonly text: string;
+  readonly sha1: string;
+}
+
+function scriptOf(text: string): Script {
+  return { text, sha1: createHash("sha1").update(text).digest("hex") };
 }
 
 /** A script that Redis is told once. */
 class KnownScript {
   readonly #redis: RedisCommands;
-  readonly #text: string;
-  readonly #sha1: string;
+  readonly #script: Script;
   #isKnown = false;
 
-  constructor(redis: RedisCommands, text: string) {
+  constructor(redis: RedisCommands, script: Script) {
     this.#redis = redis;
-    this.#text = text;
-    this.#sha1 = createHash("sha1").update(text).digest("hex");
+    this.#script = script;
   }
 
   async run(options: ScriptOptions): Promise<unknown> {
     if (!this.#isKnown) {
       // The very first call brings the text: those right behind it find it there, and none has to be repeated.
       this.#isKnown = true;
-      return this.#redis.eval(this.#text, options);
+      return this.#redis.eval(this.#script.text, options);
     }
     try {
-      return await this.#redis.evalSha(this.#sha1, options);
+      return await this.#redis.evalSha(this.#script.sha1, options);
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
       this.#isKnown = false;
-      throw new UnknownScriptError();
+      throw new UndoneError("Redis does not know the script", { cause: error });
     }
   }
 }
 
 /** The scripts that publish, with one publisher's limits in front, so that they need not be sent with every call. */
-export class PublishScript {
-  readonly #publish: KnownScript;
-  readonly #guessed: KnownScript;
-
+export class PublishScripts {
   /** Events up to this long need not be weighed: `publish-guessed.lua` can take them. */
   readonly lightBytes: number;
+  readonly #publish: Script;
+  readonly #guessed: Script;
 
-  constructor(redis: RedisCommands, limits: HistoryLimits) {
+  /** @param verb - what publishes on the room's channel */
+  constructor(limits: HistoryLimits, verb: PublishVerb) {
     const { historyLimit, historyTtlMs, historyMaxBytes } = limits;
     this.lightBytes = lightBytes(limits);
     const constants = `
-local PUBLISH = 'PUBLISH'
+local PUBLISH = '${verb}'
 local HISTORY_LIMIT = '${String(historyLimit)}'
 local TTL_MS = '${String(historyTtlMs)}'
 local FLEETING_TTL_MS = ${String(Math.min(historyTtlMs, FLEETING_TTL_MS))}
@@ -116,17 +122,36 @@ local MAX_LOG_BYTES = ${String(MAX_LOG_BYTES)}
 local MAX_LATE_BYTES = ${String(MAX_LATE_BYTES)}
 `;
     const common = constants + OFFSETS_LUA + SEEN_LUA + LATE_LUA;
-    this.#publish = new KnownScript(
-      redis,
-      common + STANDING_LUA + WEIGH_LUA + MAY_PUBLISH_LUA + PUBLISH_LUA,
-    );
-    this.#guessed = new KnownScript(redis, common + PUBLISH_GUESSED_LUA);
+    this.#publish = scriptOf(common + STANDING_LUA + WEIGH_LUA + MAY_PUBLISH_LUA + PUBLISH_LUA);
+    this.#guessed = scriptOf(common + PUBLISH_GUESSED_LUA);
+  }
+
+  /** As one Redis is told them. */
+  on(redis: RedisCommands): PublishScript {
+    const publish = new KnownScript(redis, this.#publish);
+    const guessed = new KnownScript(redis, this.#guessed);
+    return new PublishScript(publish, guessed, this.lightBytes);
+  }
+}
+
+/** The scripts that publish, on one Redis. */
+export class PublishScript {
+  readonly #publish: KnownScript;
+  readonly #guessed: KnownScript;
+  /** As {@link PublishScripts.lightBytes}. */
+  readonly lightBytes: number;
+
+  /** @internal Use {@link PublishScripts.on}. */
+  constructor(publish: KnownScript, guessed: KnownScript, lightBytes: number) {
+    this.#publish = publish;
+    this.#guessed = guessed;
+    this.lightBytes = lightBytes;
   }
 
   /**
    * Runs `publish.lua`. Calls that are made in one turn of the event loop are executed in their order.
    *
-   * @throws UnknownScriptError where Redis has forgotten it: the next call brings the text
+   * @throws UndoneError where Redis has forgotten it: the next call brings the text
    */
   run(options: ScriptOptions): Promise<unknown> {
     return this.#publish.run(options);
@@ -135,7 +160,7 @@ local MAX_LATE_BYTES = ${String(MAX_LATE_BYTES)}
   /**
    * Runs `publish-guessed.lua`.
    *
-   * @throws UnknownScriptError where Redis has forgotten it: the next call brings the text
+   * @throws UndoneError where Redis has forgotten it: the next call brings the text
    */
   runGuessed(options: ScriptOptions): Promise<unknown> {
     return this.#guessed.run(options);

@@ -1,5 +1,10 @@
 import { EmitterError, type EmitterErrorCode } from "../errors.js";
 
+/** Redis has done nothing: whoever asks again in the same place changes no order. */
+export class UndoneError extends Error {
+  override readonly name = "UndoneError";
+}
+
 /** What Redis refuses, by the word that its answer begins with (Redis, `src/server.c`, `createSharedObjects`). */
 const REFUSALS: Readonly<Record<string, readonly [EmitterErrorCode, string]>> = {
   OOM: [
@@ -12,6 +17,9 @@ const REFUSALS: Readonly<Record<string, readonly [EmitterErrorCode, string]>> = 
   LOADING: ["redis_loading", "Redis is still loading its data"],
   MASTERDOWN: ["redis_loading", "this Redis is a replica that has lost its primary"],
   PREFIX: ["invalid_option", "the client puts a prefix before keys, and channels are made of keys"],
+  CLUSTERDOWN: ["unavailable", "the cluster does not serve this room for now"],
+  TRYAGAIN: ["unavailable", "the room is on its way from one master of the cluster to another"],
+  MOVED: ["unavailable", "the nodes of the cluster do not agree on which of them has this room"],
   ORDER: ["unavailable", "the events before these have not been published"],
 };
 
@@ -39,6 +47,7 @@ const DENIED_IN_SCRIPT = "ERR The user executing the script can't";
 /** What a publisher's caller is told of an error of Redis, or of the way there. */
 export function toEmitterError(cause: unknown): EmitterError {
   if (cause instanceof EmitterError) return cause;
+  if (cause instanceof UndoneError) return toEmitterError(cause.cause);
   const word = wordOf(cause);
   if (cause instanceof Error && cause.message.startsWith(NO_CONNECTION_LEFT)) {
     const message = "Redis takes no more connections: raise its maxclients";

@@ -1,11 +1,10 @@
 import { CallResults } from "./call-results.js";
 import { isMadeUp } from "../idempotency-keys.js";
 import { EVENTS, roomName, type RoomName } from "../protocol/index.js";
-import { RedisClock } from "./redis-clock.js";
-import { PublishScript, type HistoryLimits, type RedisCommands } from "./publish-script.js";
+import { PublishScripts, type HistoryLimits } from "./publish-script.js";
 import type { Publication, Publisher, PublishResult } from "../publisher.js";
-import type { Replicas } from "./replicas.js";
-import { RoomWriter } from "./room-writer.js";
+import type { RoomRedis, RoomRedises } from "./connection/room-redis.js";
+import { RoomWriter, type RoomPlace } from "./room-writer.js";
 
 /** The design's defaults: 1,000 events, 4 MiB and 6 hours. */
 export const DEFAULT_HISTORY_LIMITS: HistoryLimits = {
@@ -26,33 +25,23 @@ const RENEWAL = 1 / 100;
 export class RedisPublisher implements Publisher {
   readonly recognizesNewKeys = true;
   readonly ignoresSignal = true;
-  readonly #script: PublishScript;
-  readonly #clock: RedisClock;
+  readonly #redises: RoomRedises;
+  readonly #scripts: PublishScripts;
+  readonly #places = new WeakMap<RoomRedis, RoomPlace>();
   readonly #renewMs: number;
   readonly #close: () => Promise<void>;
-  readonly #replicas: Replicas | undefined;
   readonly #rooms = new Map<RoomName, RoomWriter>();
   /** Those that have something to send at the end of this turn. */
   #waiting: RoomWriter[] = [];
   /** Publications that may be in Redis although their call failed. */
   readonly #tried = new WeakSet<Publication>();
 
-  /**
-   * @param clock - Redis's, where somebody else compares it too: what this publisher is answered does so now and then
-   * @param replicas - who has to have what was published before it is confirmed, if anybody
-   */
-  constructor(
-    redis: RedisCommands,
-    limits: HistoryLimits,
-    close: () => Promise<void>,
-    clock = new RedisClock(),
-    replicas?: Replicas,
-  ) {
-    this.#clock = clock;
-    this.#script = new PublishScript(redis, limits);
+  /** @param redises - clocks there may be compared by others too: what this publisher is answered does so now and then */
+  constructor(redises: RoomRedises, limits: HistoryLimits, close: () => Promise<void>) {
+    this.#redises = redises;
+    this.#scripts = new PublishScripts(limits, redises.verb);
     this.#renewMs = limits.historyTtlMs * RENEWAL;
     this.#close = close;
-    this.#replicas = replicas;
   }
 
   publish(publications: readonly Publication[]): Promise<PublishResult[]> {
@@ -72,8 +61,10 @@ export class RedisPublisher implements Publisher {
     }
     answer.done();
     // A state that is announced may be lost with its primary: it is looked after, and announced again.
-    if (!this.#replicas || publications[0]?.version !== undefined) return answer.promise;
-    return this.#confirmed(publications, answer, this.#replicas);
+    if (!this.#redises.waitsForReplicas || publications[0]?.version !== undefined) {
+      return answer.promise;
+    }
+    return this.#confirmed(publications, answer);
   }
 
   close(): Promise<void> {
@@ -83,11 +74,10 @@ export class RedisPublisher implements Publisher {
   async #confirmed(
     publications: readonly Publication[],
     answer: CallResults,
-    replicas: Replicas,
   ): Promise<PublishResult[]> {
     const results = await answer.promise;
     try {
-      await replicas.acknowledge(answer.incarnation);
+      await answer.acknowledged();
     } catch (error) {
       for (const publication of publications) this.#tried.add(publication);
       throw error;
@@ -104,7 +94,7 @@ export class RedisPublisher implements Publisher {
   #writer(room: RoomName): RoomWriter {
     let writer = this.#rooms.get(room);
     if (!writer) {
-      writer = new RoomWriter(this.#script, this.#clock, room, this.#renewMs);
+      writer = new RoomWriter(this.#placeOf(room), room, this.#renewMs);
       if (this.#rooms.size >= MAX_ROOMS) {
         for (const oldest of this.#rooms.keys()) {
           this.#rooms.delete(oldest);
@@ -114,5 +104,28 @@ export class RedisPublisher implements Publisher {
       this.#rooms.set(room, writer);
     }
     return writer;
+  }
+
+  #placeOf(room: RoomName): () => RoomPlace | undefined {
+    const find = this.#redises.of(room);
+    let redis: RoomRedis | undefined;
+    let place: RoomPlace | undefined;
+    return () => {
+      const found = find();
+      if (found === redis) return place;
+      redis = found;
+      place = found && this.#placeAt(found);
+      return place;
+    };
+  }
+
+  #placeAt(redis: RoomRedis): RoomPlace {
+    let place = this.#places.get(redis);
+    if (!place) {
+      const { commands, clock, replicas } = redis;
+      place = { script: this.#scripts.on(commands), clock, replicas };
+      this.#places.set(redis, place);
+    }
+    return place;
   }
 }

@@ -5,7 +5,7 @@ import type { RedisRoute } from "./connection/route.js";
 import { isDenial, toEmitterError } from "./redis-errors.js";
 
 /** Written before each wait: WAIT waits for what its own connection has written last, and so for all that came before. */
-const WAITED_KEY = "inthon:waited";
+export const WAITED_KEY = "inthon:waited";
 const WAITED_TTL_MS = 60_000;
 /** Of the time that a link may hang unnoticed, how long one wait may take: a proof may have to stand behind it. */
 const WAIT_PART = 1 / 10;
@@ -22,6 +22,8 @@ export interface ReplicasOptions {
   /** How many of them. */
   readonly count: number;
   readonly linkTimeoutMs: number;
+  /** What is written before each wait, where not every key can be. Begins with `inthon:waited`. */
+  readonly key?: () => string;
   /** Told of each connection that failed. */
   readonly onError?: (error: Error) => void;
   /** Told when so many do not answer, and when they do again. */
@@ -109,10 +111,11 @@ export class Replicas {
 
   async #wait(count: number): Promise<{ incarnation: string; acknowledged: number }> {
     const { client } = this.link;
+    const { key = () => WAITED_KEY } = this.#options;
     const timeoutMs = this.#options.linkTimeoutMs * WAIT_PART;
     // In this order, and by one write.
     const [, info, acknowledged] = await Promise.all([
-      client.set(WAITED_KEY, "", { expiration: { type: "PX", value: WAITED_TTL_MS } }),
+      client.set(key(), "", { expiration: { type: "PX", value: WAITED_TTL_MS } }),
       client.info("replication"),
       client.wait(count, Math.ceil(timeoutMs)),
     ]);

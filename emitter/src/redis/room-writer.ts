@@ -25,16 +25,16 @@ import {
   type ScriptCall,
 } from "./publish-arguments.js";
 import type { RedisClock } from "./redis-clock.js";
-import { UnknownScriptError, type PublishScript } from "./publish-script.js";
-import { toEmitterError } from "./redis-errors.js";
+import type { PublishScript } from "./publish-script.js";
+import { toEmitterError, UndoneError } from "./redis-errors.js";
+import type { Replicas } from "./replicas.js";
+import { UndoneCalls, type UndoneCall } from "./undone-calls.js";
 
-/** A call that Redis may have to be asked again, in the same place. */
-interface UndoneCall {
-  readonly entries: readonly Entry[];
-  /** The mark of the call before, where it goes on with an array that this one began; else ''. */
-  readonly goesOnWith: string;
-  /** Its own, for the next one. */
-  readonly mark: string;
+/** Where the events of a room are written. */
+export interface RoomPlace {
+  readonly script: PublishScript;
+  readonly clock: RedisClock;
+  readonly replicas: Replicas | undefined;
 }
 
 /**
@@ -42,8 +42,9 @@ interface UndoneCall {
  * What Redis answers is the truth; what the writer remembers is a guess that spares Redis work where it is right.
  */
 export class RoomWriter {
-  readonly #script: PublishScript;
-  readonly #clock: RedisClock;
+  readonly #find: () => RoomPlace | undefined;
+  /** Where the last call went. */
+  #place: RoomPlace | undefined;
   readonly #renewMs: number;
   readonly #room: RoomName;
   // Made when they are needed: many thousand rooms are remembered, and of most only the teacher's presence is told.
@@ -65,15 +66,18 @@ export class RoomWriter {
   #callsUnderWay = 0;
   /** Those of them that may append less than they were sent with. */
   #unsureCalls = 0;
-  /** What Redis did not do because it did not know the script: comes before all that has not been sent. */
-  #undone: UndoneCall[] = [];
+  readonly #undone = new UndoneCalls();
+  /** Whether something is to be sent when the calls under way have ended. */
+  #isHeld = false;
+  /** Whether it is to be sent when a pause has. */
+  #isPaused = false;
 
   /**
+   * @param find - the place of the room, asked for each call: the same object as long as it is the same
    * @param renewMs - how long the expiry of the room's keys may go without being renewed
    */
-  constructor(script: PublishScript, clock: RedisClock, room: RoomName, renewMs: number) {
-    this.#script = script;
-    this.#clock = clock;
+  constructor(find: () => RoomPlace | undefined, room: RoomName, renewMs: number) {
+    this.#find = find;
     this.#renewMs = renewMs;
     this.#room = room;
   }
@@ -85,26 +89,41 @@ export class RoomWriter {
 
   /** Sends all that was added, in its order. */
   flush(): void {
-    // What is to be done again must not be overtaken: it is sent when it is known to be all.
-    if (this.#undone.length > 0 && this.#callsUnderWay > 0) return;
-    const undone = this.#undone;
-    this.#undone = [];
-    for (const { entries, goesOnWith } of joined(undone)) this.#sendAll(entries, goesOnWith);
+    const place = this.#find();
+    // What is to be done again must not be overtaken: it is sent when it is known to be all. Nor may what was sent to another
+    // place, where it may be refused as well.
+    if (this.#callsUnderWay > 0 && (!this.#undone.isEmpty || place !== this.#place)) {
+      this.#isHeld = true;
+      return;
+    }
+    if (this.#isPaused) return;
+    this.#isHeld = false;
+    // Another Redis would find it wrong.
+    if (place !== this.#place) this.#guess = undefined;
+    this.#place = place;
+    const undone = this.#undone.take();
     const entries = this.#pending;
     this.#pending = [];
-    this.#sendAll(entries, "");
+    for (const call of undone) this.#sendAll(place, call.entries, call.goesOnWith);
+    this.#sendAll(place, entries, "");
   }
 
   /** @param goesOnWith - the mark of a call that began their array, or '' */
-  #sendAll(all: readonly Entry[], goesOnWith: string): void {
+  #sendAll(place: RoomPlace | undefined, all: readonly Entry[], goesOnWith: string): void {
     this.#mark = goesOnWith;
-    const { lightBytes } = this.#script;
+    if (!place) {
+      this.#fail(all, new EmitterError("unavailable", "no master of the cluster has this room"));
+      return;
+    }
+    const { lightBytes } = place.script;
     const mayGuess = all.every((entry) => isUsual(entry, lightBytes));
     let entries = all;
     try {
       while (entries.length > 0) {
         const guess = mayGuess ? this.#usableGuess() : undefined;
-        entries = entries.slice(guess ? this.#sendGuessed(entries, guess) : this.#send(entries));
+        entries = entries.slice(
+          guess ? this.#sendGuessed(place, entries, guess) : this.#send(place, entries),
+        );
       }
     } catch (error) {
       // Nobody is above this on the stack: a packet that cannot be encoded must not end the process.
@@ -119,18 +138,19 @@ export class RoomWriter {
   }
 
   /** @returns how many of the entries it took */
-  #sendGuessed(entries: readonly Entry[], guess: Guess): number {
+  #sendGuessed(place: RoomPlace, entries: readonly Entry[], guess: Guess): number {
+    const { script, clock, replicas } = place;
     const encoder = (this.#packets ??= new PacketEncoder(this.#room, false));
-    const call = guessedCall(entries, guess, this.#answered?.n ?? 0, encoder, this.#clock);
+    const call = guessedCall(entries, guess, this.#answered?.n ?? 0, encoder, clock);
     const keys = (this.#guessedKeys ??= guessedKeysOf(this.#room));
     const options = { keys, arguments: call.arguments };
     const taken = this.#take(entries, call);
     const { incarnation } = guess;
     const sentBefore = this.#sent;
     guess.next += call.count;
-    this.#await(taken, this.#script.runGuessed(options), (reply) => {
+    this.#await(taken, script.runGuessed(options), (reply) => {
       if (reply === 0) {
-        this.#undo(taken);
+        this.#undo(taken, undefined);
         return;
       }
       const offsets = reply === 1 ? call.offsets : offsetsFrom(reply, call.count);
@@ -141,14 +161,15 @@ export class RoomWriter {
       if (reply !== 1) this.#learn(incarnation, offsets.at(-1), this.#sent - sentBefore);
       else this.#answered = parseOffset(offsets.at(-1));
       for (const [i, { answer, index, role }] of taken.entries.entries()) {
-        answer.succeed(index, role, offsets[i] as Offset, false, incarnation);
+        answer.succeed(index, role, offsets[i] as Offset, false, incarnation, replicas);
       }
     });
     return call.count;
   }
 
   /** @returns how many of the entries it took */
-  #send(entries: readonly Entry[]): number {
+  #send(place: RoomPlace, entries: readonly Entry[]): number {
+    const { script, clock, replicas } = place;
     const [first] = entries;
     const announces = first !== undefined && isAnnouncement(first);
     const encoder = announces
@@ -157,7 +178,7 @@ export class RoomWriter {
     const call = plainCall(
       entries,
       encoder,
-      this.#clock,
+      clock,
       this.#mark,
       this.#knownEpoch,
       this.#answered ? formatOffset(this.#answered) : "",
@@ -175,7 +196,7 @@ export class RoomWriter {
     if (this.#guess) this.#guess.next += call.count;
     // An announcement alone keeps a room for a moment only.
     if (!announces) this.#renewAt = Date.now() + this.#renewMs;
-    const running = this.#script.run(options).finally(() => {
+    const running = script.run(options).finally(() => {
       if (!isSure) this.#unsureCalls--;
     });
     this.#await(taken, running, (reply) => {
@@ -185,7 +206,7 @@ export class RoomWriter {
       }
       const [by, newest, seconds, micros, ...answers] = reply as readonly unknown[];
       const incarnation = String(by);
-      this.#clock.compare(sentAt, [seconds, micros], incarnation);
+      clock.compare(sentAt, [seconds, micros], incarnation);
       // A key that somebody else has written may name a place that is none.
       const offsets = taken.entries.map((_, i) => parseOffset(answers[2 * i]));
       if (offsets.includes(undefined)) {
@@ -196,7 +217,7 @@ export class RoomWriter {
       for (const [i, { answer, index, role }] of taken.entries.entries()) {
         const offset = String(answers[2 * i]) as Offset;
         const isDuplicate = Number(answers[2 * i + 1]) === 1;
-        answer.succeed(index, role, offset, isDuplicate, incarnation);
+        answer.succeed(index, role, offset, isDuplicate, incarnation, replicas);
       }
     });
     return call.count;
@@ -213,11 +234,12 @@ export class RoomWriter {
     this.#callsUnderWay++;
     call.then(
       (reply) => {
+        this.#undone.onDone();
         onReply(reply);
         this.#onCallEnd();
       },
       (error: unknown) => {
-        if (error instanceof UnknownScriptError) this.#undo(taken);
+        if (error instanceof UndoneError) this.#undo(taken, error);
         else this.#fail(taken.entries, error);
         this.#onCallEnd();
       },
@@ -225,8 +247,23 @@ export class RoomWriter {
   }
 
   #onCallEnd(): void {
-    this.#callsUnderWay--;
-    if (this.#undone.length > 0) this.flush();
+    if (--this.#callsUnderWay > 0) return;
+    if (this.#undone.isEmpty) {
+      if (this.#isHeld) this.flush();
+      return;
+    }
+    const pauseMs = this.#undone.nextPauseMs();
+    if (pauseMs === undefined) {
+      for (const { entries } of this.#undone.take()) this.#fail(entries, this.#undone.cause);
+    } else if (pauseMs > 0) {
+      this.#isPaused = true;
+      setTimeout(() => {
+        this.#isPaused = false;
+        this.flush();
+      }, pauseMs);
+      return;
+    }
+    this.flush();
   }
 
   /** @param sentSince - events that were sent after those that came to `newest` */
@@ -240,10 +277,10 @@ export class RoomWriter {
     this.#guess = { incarnation, epoch: this.#knownEpoch, next };
   }
 
-  #undo(call: UndoneCall): void {
+  #undo(call: UndoneCall, cause: unknown): void {
     this.#guess = undefined;
     this.#answered = undefined;
-    this.#undone.push(call);
+    this.#undone.add(call, cause);
   }
 
   #fail(entries: readonly Entry[], error: unknown): void {
@@ -268,21 +305,6 @@ function keysOf(room: RoomName): string[] {
     announcedKey(room),
     longEventsKey(room),
   ];
-}
-
-/** Calls that go on with each other become one. */
-function joined(calls: readonly UndoneCall[]): readonly UndoneCall[] {
-  const all: UndoneCall[] = [];
-  for (const call of calls) {
-    const before = all.at(-1);
-    if (before && before.mark !== "" && before.mark === call.goesOnWith) {
-      const entries = [...before.entries, ...call.entries];
-      all[all.length - 1] = { entries, goesOnWith: before.goesOnWith, mark: call.mark };
-    } else {
-      all.push(call);
-    }
-  }
-  return all;
 }
 
 /** `count` offsets, of which this is the first. */

@@ -1,103 +1,99 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { EmitterError } from "../../errors.js";
-import { isReadOnly, isReply } from "./client.js";
-import { Link } from "./link.js";
-import { Replicas } from "../replicas.js";
-import type { RedisRoute } from "./route.js";
-import { RedisClock } from "../redis-clock.js";
+import { isReply } from "./client.js";
+import { ClusterRedises } from "./cluster/cluster-redises.js";
+import { ClusterTopology } from "./cluster/topology.js";
+import { OwnRedis, type OwnRedisOptions } from "./own-redis.js";
+import type { RedisTarget } from "./redis-url.js";
+import { oneRedis, type RoomRedises } from "./room-redis.js";
+import { routeTo } from "./route-to.js";
+import type { TlsSource } from "./tls.js";
 import type { RedisCommands } from "../publish-script.js";
 import { toEmitterError } from "../redis-errors.js";
 
 /** Times in milliseconds, checked. */
-export interface RedisTargetOptions {
+export interface RedisTargetOptions extends OwnRedisOptions {
   readonly connectTimeoutMs: number;
-  readonly linkTimeoutMs: number;
-  /** Replicas of Redis that are waited for; 0 for none. */
-  readonly waitReplicas: number;
-  readonly onError?: (error: Error) => void;
 }
 
 const OTHER_DATABASE =
   "the client works on a database number other than 0: Pub/Sub has none, so two databases of one Redis would hear each other. Use another Redis to keep things apart";
+/** How a Redis that is on its own refuses `CLUSTER` (Redis, `src/cluster.c`, `clusterCommand`). */
+const NO_CLUSTER = "cluster support disabled";
 
-/** What an emitter needs of a Redis of its own. */
-export interface OwnRedis {
-  readonly commands: RedisCommands;
-  readonly clock: RedisClock;
-  readonly replicas: Replicas | undefined;
+/** Links of the emitter's own, which may be waited for. */
+interface Opening {
+  readonly name: string;
+  /** Why they do not all work yet; `undefined` where they do. */
+  readonly trouble: Error | undefined;
+  open(): void;
+  onChange(listener: () => void): void;
+  /** Told of each connection that failed. */
+  onError(listener: (error: Error) => void): void;
+  close(): Promise<void>;
+}
+
+/** The Redis of an emitter, or those. */
+export interface OwnRedises {
+  readonly redises: RoomRedises;
   readonly close: () => Promise<void>;
 }
 
 /**
- * Links of the emitter's own to a Redis, once they work.
+ * Links of the emitter's own to a Redis, or to each master of a cluster, once they work.
  *
- * @param route - closed with the links
  * @throws EmitterError `rejected` where Redis refuses its user, `unavailable` where none answers in time
  */
 export async function connectRedis(
-  route: RedisRoute,
+  target: RedisTarget,
+  tls: TlsSource,
   options: RedisTargetOptions,
-): Promise<OwnRedis> {
-  const { connectTimeoutMs, linkTimeoutMs: timeoutMs, waitReplicas: count, onError } = options;
-  const clock = new RedisClock();
-  const link = new Link(route, {
-    timeoutMs,
-    prove: async (inTime) => {
-      const sentAt = performance.now();
-      // Whatever it answers, it answers.
-      const time = await inTime(link.client.sendCommand(["TIME"])).catch((error: unknown) => {
-        if (!isReply(error)) throw error;
-      });
-      if (Array.isArray(time)) clock.compare(sentAt, time);
-    },
-    onError: (error) => {
-      clock.forget();
-      tell(error);
-    },
-  });
-  let onFailure: (error: Error) => void = () => undefined;
-  const tell = (error: Error) => {
-    onFailure(error);
-    onError?.(error);
-  };
-  const replicas =
-    count === 0
-      ? undefined
-      : new Replicas(route, { count, linkTimeoutMs: timeoutMs, onError: tell });
-  const links = replicas ? [link, replicas.link] : [link];
+): Promise<OwnRedises> {
+  if (target.kind === "cluster") {
+    const cluster = new ClusterRedises(new ClusterTopology(target, tls), options);
+    await untilUp(cluster, options.connectTimeoutMs);
+    return { redises: cluster, close: () => cluster.close() };
+  }
+  const redis = new OwnRedis(routeTo(target, tls), options);
+  await untilUp(redis, options.connectTimeoutMs);
+  return { redises: oneRedis(redis), close: () => redis.close() };
+}
+
+/** Opens it, and closes it where it does not come up. */
+async function untilUp(one: Opening, connectTimeoutMs: number): Promise<void> {
   const up = new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => {
-      const cause = links.find(({ isUp }) => !isUp)?.trouble;
-      const message = `no Redis answered at ${route.name} within ${String(connectTimeoutMs)} ms: ${cause?.message ?? ""}`;
+      const cause = one.trouble;
+      const message = `no Redis answered at ${one.name} within ${String(connectTimeoutMs)} ms: ${cause?.message ?? ""}`;
       reject(new EmitterError("unavailable", message, { cause }));
     }, connectTimeoutMs);
-    onFailure = (error) => {
-      const refusal = isReply(error) ? toEmitterError(error) : undefined;
+    one.onError((error) => {
+      const refusal = refusalOf(error);
       // A wrong password does not become right.
       if (refusal?.retryable !== false) return;
       clearTimeout(timer);
       reject(refusal);
-    };
-    for (const one of links) {
-      one.onChange(() => {
-        if (!links.every(({ isUp }) => isUp)) return;
-        clearTimeout(timer);
-        resolve();
-      });
-    }
+    });
+    one.onChange(() => {
+      if (one.trouble !== undefined) return;
+      clearTimeout(timer);
+      resolve();
+    });
   });
-  for (const one of links) one.open();
-  const close = async () => {
-    await Promise.all(links.map((one) => one.close()));
-    await route.close();
-  };
+  one.open();
   try {
     await up;
   } catch (error) {
-    await close();
+    await one.close();
     throw error;
   }
-  return { commands: publishCommands(link), clock, replicas, close };
+}
+
+function refusalOf(error: Error): EmitterError | undefined {
+  if (!isReply(error)) return undefined;
+  if (!error.message.includes(NO_CLUSTER)) return toEmitterError(error);
+  const message = "it is no cluster: begin its URL with redis:// or rediss://";
+  return new EmitterError("rejected", message, { cause: error });
 }
 
 /** What can be asked of a client of the `redis` package about the database that it works on. */
@@ -128,26 +124,4 @@ export async function refuseDatabase(client: RedisCommands, timeoutMs: number): 
     giveUp.abort();
   }
   if (database !== 0) throw new EmitterError("invalid_option", OTHER_DATABASE);
-}
-
-/**
- * The link's commands: a primary that says it is a replica now is left for the one that has taken its name. While there
- * is no connection they fail with what Redis said last, where it said why: that is what somebody can do something about.
- *
- * @param leave - leaves the link's connection; by default the link alone is made anew
- */
-export function publishCommands(
-  link: Link,
-  leave = (cause: Error) => {
-    link.drop(cause);
-  },
-): RedisCommands {
-  const onError = (error: unknown): never => {
-    if (isReadOnly(error)) leave(error);
-    throw !isReply(error) && isReply(link.trouble) ? link.trouble : error;
-  };
-  return {
-    eval: (script, options) => link.client.eval(script, options).catch(onError),
-    evalSha: (sha1, options) => link.client.evalSha(sha1, options).catch(onError),
-  };
 }

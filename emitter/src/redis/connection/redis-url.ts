@@ -25,7 +25,17 @@ export type RedisTarget = Access &
         /** What the Sentinels call the primary and its replicas. */
         readonly name: string;
       }
+    | {
+        readonly kind: "cluster";
+        /** Some of its nodes: they name the others. */
+        readonly nodes: readonly RedisAddress[];
+      }
   );
+
+/** A Redis Cluster. */
+export type ClusterTarget = RedisTarget & { readonly kind: "cluster" };
+/** One Redis, whichever it is at the moment. */
+export type OneRedisTarget = Exclude<RedisTarget, ClusterTarget>;
 
 /** Why a URL is none. A sentence that begins after the name of what holds it, and never holds any of it. */
 export interface UrlProblem {
@@ -43,15 +53,15 @@ const NO_DATABASES =
   "names a database number, but Pub/Sub has none, so two databases of one Redis would hear each other: leave it out, and use another Redis to keep things apart";
 
 /**
- * Reads a URL: `redis://` or `rediss://` (TLS), `redis+sentinel://` or `rediss+sentinel://` with several hosts and a name. IPv6
- * addresses stand in brackets.
+ * Reads a URL: `redis://` or `rediss://` (TLS), `redis+sentinel://` or `rediss+sentinel://` with several hosts and a name,
+ * `redis+cluster://` or `rediss+cluster://` with several hosts. IPv6 addresses stand in brackets.
  */
 export function parseRedisUrl(text: string): RedisTarget | UrlProblem {
   const scheme = SCHEME.exec(text);
   if (!scheme) {
     return {
       problem:
-        "must be redis://, rediss:// or redis+sentinel://, then user and password if any, host and port",
+        "must be redis://, rediss://, redis+sentinel:// or redis+cluster://, then user and password if any, host and port",
     };
   }
   const [begin, protocol = "", kind] = scheme;
@@ -79,9 +89,11 @@ export function parseRedisUrl(text: string): RedisTarget | UrlProblem {
     case "sentinel":
       return sentinel(access, hosts, path);
     case "cluster":
-      return { problem: "names a Redis Cluster, which this version does not support yet" };
+      return cluster(access, hosts, path);
     default:
-      return { problem: "must begin with redis://, rediss:// or redis+sentinel://" };
+      return {
+        problem: "must begin with redis://, rediss://, redis+sentinel:// or redis+cluster://",
+      };
   }
 }
 
@@ -92,7 +104,9 @@ function standalone(access: Access, hosts: string, path: string): RedisTarget | 
   if ("problem" in addresses) return addresses;
   const [address, another] = addresses;
   if (!address || another) {
-    return { problem: "names several hosts, which only redis+sentinel:// may" };
+    return {
+      problem: "names several hosts, which only redis+sentinel:// and redis+cluster:// may",
+    };
   }
   return { kind: "standalone", address, ...access };
 }
@@ -108,6 +122,13 @@ function sentinel(access: Access, hosts: string, path: string): RedisTarget | Ur
     };
   }
   return { kind: "sentinel", sentinels, name, ...access };
+}
+
+function cluster(access: Access, hosts: string, path: string): RedisTarget | UrlProblem {
+  if (Number(path.slice(1)) > 0) return { problem: NO_DATABASES };
+  if (!/^\/?0*$/.test(path)) return { problem: "must end behind its hosts and ports" };
+  const nodes = parseAddresses(hosts, REDIS_PORT);
+  return "problem" in nodes ? nodes : { kind: "cluster", nodes, ...access };
 }
 
 function parseAddresses(text: string, port: number): readonly RedisAddress[] | UrlProblem {

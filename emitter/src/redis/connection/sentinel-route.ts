@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from "./client.js";
 import { Link } from "./link.js";
 import { hostAndPort, type RedisAddress, type RedisTarget } from "./redis-url.js";
+import { fieldsOf } from "./reply-fields.js";
 import { connectionTo, type MoveListener, type RedisRoute } from "./route.js";
 import type { TlsSource } from "./tls.js";
 
@@ -156,11 +157,4 @@ function readAnswer(place: unknown, state: unknown): Answer {
     throw new Error("a Sentinel has given an answer that is none");
   }
   return { address: { host, port: Number(port) }, epoch };
-}
-
-/** A map of Redis is an object, or, in the older protocol, a list of names and values. */
-function fieldsOf(reply: unknown): ReadonlyMap<unknown, unknown> {
-  if (!Array.isArray(reply)) return new Map(Object.entries(reply ?? {}));
-  const list = reply as readonly unknown[];
-  return new Map(list.flatMap((name, i) => (i % 2 === 0 ? [[name, list[i + 1]] as const] : [])));
 }

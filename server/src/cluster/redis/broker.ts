@@ -1,5 +1,6 @@
 import {
   FLEETING_TTL_MS,
+  oneRedis,
   RedisPublisher,
   STANDING_LUA,
   type HistoryLimits,
@@ -58,13 +59,8 @@ export class RedisBroker implements Broker {
     this.#subscriptions = subscriptions;
     this.#fleetingMs = Math.min(FLEETING_TTL_MS, limits.historyTtlMs);
     this.#refusals = refusals;
-    this.publisher = new RedisPublisher(
-      links.publishing,
-      limits,
-      () => Promise.resolve(),
-      links.clock,
-      links.replicas,
-    );
+    const redis = { commands: links.publishing, clock: links.clock, replicas: links.replicas };
+    this.publisher = new RedisPublisher(oneRedis(redis), limits, () => Promise.resolve());
   }
 
   get keepMs(): number {

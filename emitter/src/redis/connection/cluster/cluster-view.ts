@@ -1,0 +1,99 @@
+import { hostAndPort, type RedisAddress } from "../redis-url.js";
+import { fieldsOf } from "../reply-fields.js";
+import { SLOTS } from "./slots.js";
+
+/** Slots that a node says are another one's, or its own. */
+interface Claim {
+  readonly first: number;
+  readonly last: number;
+  readonly master: RedisAddress;
+  /** Of the configuration that gave it to that one: of two, the cluster itself believes the later. */
+  readonly epoch: number;
+}
+
+/** The cluster, as one of its nodes sees it. */
+export interface ClusterView {
+  /** The newest epoch that it has heard of: lower than others' where it is cut off. */
+  readonly epoch: number;
+  /** Its own name. */
+  readonly myself: string;
+  /** The names of all that it knows, itself included. */
+  readonly ids: ReadonlySet<string>;
+  /** Masters of slots, and their replicas that work. */
+  readonly addresses: readonly RedisAddress[];
+  readonly claims: readonly Claim[];
+  /** All of it, to be compared. */
+  readonly text: string;
+}
+
+/** What of `CLUSTER INFO` changes when the cluster does. */
+export function summaryOf(info: unknown): string {
+  const lines = String(info).match(
+    /^cluster_(?:state|slots_assigned|slots_ok|known_nodes|current_epoch):\w+/gm,
+  );
+  return lines?.join(" ") ?? "";
+}
+
+/**
+ * Reads what a node answers.
+ *
+ * @param asked - where it was asked: a node that does not know its own address means that one
+ * @param nodes - `CLUSTER NODES`, which alone tells epochs
+ * @param slots - `CLUSTER SLOTS`, which alone tells which of their addresses nodes want to be called by
+ * @throws where they are none
+ */
+export function readView(
+  asked: RedisAddress,
+  summary: string,
+  nodes: unknown,
+  slots: unknown,
+): ClusterView {
+  const epochs = new Map<string, number>();
+  let myself = "";
+  for (const line of String(nodes).split("\n")) {
+    // id, address, flags, master, ping, pong, epoch, state of the link, slots
+    const [id = "", , flags = "", , , , epoch] = line.split(" ");
+    if (epoch === undefined) continue;
+    epochs.set(id, Number(epoch));
+    if (flags.split(",").includes("myself")) myself = id;
+  }
+  const epoch = Number(/current_epoch:(\d+)/.exec(summary)?.[1]);
+  if (myself === "" || !Number.isInteger(epoch) || !Array.isArray(slots)) throw notACluster();
+  const addresses = new Map<string, RedisAddress>();
+  const claims = (slots as readonly unknown[]).map((range): Claim => {
+    if (!Array.isArray(range)) throw notACluster();
+    const [first, last, ...members] = range as readonly unknown[];
+    const [master, ...replicas] = members.map((member) => readMember(member, asked));
+    const [from, to] = [Number(first), Number(last)];
+    if (!master || !(from >= 0 && from <= to && to < SLOTS)) throw notACluster();
+    for (const { address } of [master, ...replicas]) addresses.set(hostAndPort(address), address);
+    return { first: from, last: to, master: master.address, epoch: epochs.get(master.id) ?? 0 };
+  });
+  const parts = claims.map(
+    ({ first, last, master, epoch: of }) =>
+      `${String(first)}-${String(last)} ${hostAndPort(master)} ${String(of)}`,
+  );
+  const ids = new Set(epochs.keys());
+  const text = [summary, myself, ...ids, ...addresses.keys(), ...parts].join("\n");
+  return { epoch, myself, ids, addresses: [...addresses.values()], claims, text };
+}
+
+/** A node in `CLUSTER SLOTS`: its address, port, id, and its other addresses. */
+function readMember(member: unknown, asked: RedisAddress): { id: string; address: RedisAddress } {
+  if (!Array.isArray(member)) throw notACluster();
+  const [endpoint, port, id, others] = member as readonly unknown[];
+  // A null, or an empty one: the node does not know, or does not want to say.
+  let host = textOr(endpoint, asked.host);
+  // A name was wanted, and it has none.
+  if (host === "?") host = textOr(fieldsOf(others).get("ip"), asked.host);
+  if (!(Number(port) >= 1 && Number(port) <= 65_535)) throw notACluster();
+  return { id: String(id), address: { host, port: Number(port) } };
+}
+
+function textOr(value: unknown, fallback: string): string {
+  return typeof value === "string" && value !== "" ? value : fallback;
+}
+
+function notACluster(): Error {
+  return new Error("a node of the cluster has given an answer that is none");
+}

@@ -1,0 +1,64 @@
+import type { Entry } from "./publish-arguments.js";
+
+/** A call that Redis may have to be asked again, in the same place. */
+export interface UndoneCall {
+  readonly entries: readonly Entry[];
+  /** The mark of the call before, where it goes on with an array that this one began; else ''. */
+  readonly goesOnWith: string;
+  /** Its own, for the next one. */
+  readonly mark: string;
+}
+
+/** Knowing better helps at once, and a second time where two things were wrong. */
+const AT_ONCE = 3;
+/** What else is to pass takes a moment: a slot on its way to another master, or a link to one that has just taken over. */
+const FIRST_PAUSE_MS = 10;
+/** Each twice as long as the one before: 1.3 s together. */
+const PAUSES = 7;
+
+/** What Redis has not done of one room: comes before all that has not been sent, and not for ever. */
+export class UndoneCalls {
+  #calls: UndoneCall[] = [];
+  #rounds = 0;
+  /** Why the last one was not done. */
+  cause: unknown;
+
+  get isEmpty(): boolean {
+    return this.#calls.length === 0;
+  }
+
+  add(call: UndoneCall, cause: unknown): void {
+    this.#calls.push(call);
+    this.cause = cause;
+  }
+
+  /** Something has been done. */
+  onDone(): void {
+    this.#rounds = 0;
+  }
+
+  /** How long to wait before they are asked again, in milliseconds; `undefined` where it is time to give up. */
+  nextPauseMs(): number | undefined {
+    const pauses = ++this.#rounds - AT_ONCE;
+    if (pauses <= 0) return 0;
+    if (pauses <= PAUSES) return FIRST_PAUSE_MS * 2 ** (pauses - 1);
+    this.#rounds = 0;
+    return undefined;
+  }
+
+  /** Leaves none. Calls that go on with each other become one. */
+  take(): readonly UndoneCall[] {
+    const all: UndoneCall[] = [];
+    for (const call of this.#calls) {
+      const before = all.at(-1);
+      if (before && before.mark !== "" && before.mark === call.goesOnWith) {
+        const entries = [...before.entries, ...call.entries];
+        all[all.length - 1] = { entries, goesOnWith: before.goesOnWith, mark: call.mark };
+      } else {
+        all.push(call);
+      }
+    }
+    this.#calls = [];
+    return all;
+  }
+}

@@ -1,0 +1,164 @@
+import { randomUUID } from "node:crypto";
+import { createClient, createCluster } from "redis";
+import t, { type Test } from "tap";
+import { connect, slotOf } from "@inthon/emitter";
+import { roomChannel } from "@inthon/emitter/protocol";
+import { eventually } from "../../helpers/eventually.js";
+import { startRedisCluster, type RedisCluster } from "../../helpers/processes/redis-cluster.js";
+import { startRedis } from "../../helpers/processes/redis-server.js";
+import {
+  historyAt,
+  inOrder,
+  lostIn,
+  noneTwice,
+  publishAllOver,
+  studentRoom,
+} from "../helpers/cluster-load.js";
+import { failureOf } from "../../publish/helpers/emitter-targets.js";
+
+t.jobs = 2;
+
+const say = (note: string) => ({ note, capture_url: null });
+
+/** Sessions whose student room each master has one of. */
+async function sessionsAllOver(cluster: RedisCluster): Promise<readonly string[]> {
+  const byMaster = new Map<string, string>();
+  const masters = await cluster.masters();
+  while (byMaster.size < masters.length) {
+    const session = randomUUID();
+    const { id } = await cluster.masterOf(slotOf(roomChannel(studentRoom(session))));
+    byMaster.set(id, session);
+  }
+  return [...byMaster.values()];
+}
+
+async function listenAt(t: Test, port: number) {
+  const client = createClient({ url: `redis://127.0.0.1:${String(port)}` });
+  await client.connect();
+  t.teardown(() => {
+    client.destroy();
+  });
+  return client;
+}
+
+void t.test(
+  "an event is in the history of its room's master, and heard there by SSUBSCRIBE",
+  async (t) => {
+    const cluster = await startRedisCluster(t, { replicas: 0 });
+    // One of them names the others.
+    const emitter = await connect(cluster.url().replace(/,.*/, ""));
+    t.teardown(() => emitter.close());
+    for (const session of await sessionsAllOver(cluster)) {
+      const room = studentRoom(session);
+      const master = await cluster.masterOf(slotOf(roomChannel(room)));
+      const client = await listenAt(t, master.redis.port);
+      const heard: Buffer[] = [];
+      await client.sSubscribe(roomChannel(room), (message) => void heard.push(message), true);
+      const burst = Array.from({ length: 5 }, (_, i) =>
+        emitter.emit(session, "important", say(String(i))),
+      );
+      const places = await Promise.all(burst);
+      t.strictSame(
+        places.map(({ offsets }) => offsets.student?.split("-")[1]),
+        ["1", "2", "3", "4", "5"],
+      );
+      await eventually(() => Promise.resolve(heard.length === 5));
+      t.ok(heard.every((message, i) => message.includes(places[i]?.offsets.student ?? "no")));
+      t.strictSame(
+        (await historyAt(cluster, room)).map(({ note }) => note),
+        ["0", "1", "2", "3", "4"],
+      );
+    }
+    const [session = ""] = await sessionsAllOver(cluster);
+    const { offsets } = await emitter.emit(session, "session_ended");
+    t.ok(offsets.student && offsets.teacher, "rooms of one session may be at two masters");
+    const given = { idempotencyKey: "mine" };
+    const first = await emitter.emit(session, "hard_alert", { capture_url: null }, given);
+    const again = await emitter.emit(session, "hard_alert", { capture_url: null }, given);
+    t.strictSame(again, { offsets: first.offsets, duplicate: true });
+  },
+);
+
+void t.test("with replicas waited for, each room's own master is asked for its own", async (t) => {
+  const cluster = await startRedisCluster(t);
+  const emitter = await connect(cluster.url(), { waitReplicas: 1 });
+  t.teardown(() => emitter.close());
+  const sessions = await sessionsAllOver(cluster);
+  for (const session of sessions) {
+    await emitter.emit(session, "session_ended");
+    const master = await cluster.masterOf(slotOf(roomChannel(studentRoom(session))));
+    const stats = String(await master.ask("INFO", "commandstats"));
+    t.match(stats, /cmdstat_wait:calls=[1-9]/);
+    t.notMatch(stats, /cmdstat_set:[^\n]*rejected_calls=[1-9]/, "no key of another one's");
+  }
+  const [session = ""] = sessions;
+  const master = await cluster.masterOf(slotOf(roomChannel(studentRoom(session))));
+  const [replica] = await cluster.replicasOf(master);
+  replica?.redis.pause();
+  const failure = await failureOf(
+    emitter.emit(session, "important", say("alone"), { timeoutMs: 1_500 }),
+  );
+  t.match(failure, { retryable: true });
+  replica?.redis.resume();
+  await emitter.emit(session, "important", say("again"), { timeoutMs: 20_000 });
+});
+
+void t.test("what does not work is said at once, or within its time", async (t) => {
+  const cluster = await startRedisCluster(t, { masters: 2, replicas: 0 });
+  const began = performance.now();
+  t.match(await failureOf(connect(cluster.url("nobody:wrong@"))), {
+    code: "rejected",
+    retryable: false,
+  });
+  const lone = await startRedis();
+  t.teardown(() => lone.stop());
+  const url = lone.url.replace("redis:", "redis+cluster:");
+  await t.rejects(connect(url), { code: "rejected", message: /no cluster.*redis:\/\// });
+  t.ok(performance.now() - began < 4_000, "at once");
+  await lone.stop();
+  const late = { connectTimeoutMs: 500 };
+  await t.rejects(connect(url, late), {
+    code: "unavailable",
+    message: /no node of the cluster has answered.*ECONNREFUSED/,
+  });
+
+  const emitter = await connect(cluster.url());
+  t.teardown(() => emitter.close());
+  const [first] = cluster.nodes;
+  for (const { ask } of cluster.nodes) await ask("CLUSTER", "DELSLOTSRANGE", "0", "8191");
+  await first?.ask("CLUSTER", "BUMPEPOCH");
+  await t.rejects(connect(cluster.url(), late), {
+    code: "unavailable",
+    message: /8192 of its 16384 slots have no master/,
+  });
+  const session = randomUUID();
+  const failure = await failureOf(emitter.emit(session, "session_ended", {}, { timeoutMs: 500 }));
+  t.match(failure, { code: "unavailable", retryable: true });
+  await first?.ask("CLUSTER", "ADDSLOTSRANGE", "0", "8191");
+  t.ok((await emitter.emit(session, "session_ended", {}, { timeoutMs: 10_000 })).offsets.student);
+});
+
+void t.test("a cluster client of the redis package works as well", async (t) => {
+  const cluster = await startRedisCluster(t, { replicas: 0 });
+  const client = createCluster({
+    rootNodes: cluster.nodes.map(({ redis }) => ({ url: redis.url })),
+  });
+  client.on("error", () => undefined);
+  await client.connect();
+  t.teardown(() => {
+    client.destroy();
+  });
+  const load = await publishAllOver(t, client, { historyLimit: 100_000 });
+  await load.more(200);
+  const [from, to] = await cluster.masters();
+  if (!from || !to) throw new Error("masters");
+  await cluster.moveSlots(2_000, from, to);
+  await load.more(200);
+  const rooms = await load.end(cluster);
+  t.equal(lostIn(t, rooms), 0);
+  noneTwice(t, rooms);
+  inOrder(t, rooms);
+  await load.emitter.close();
+  t.equal(await client.get("it is left open"), null);
+  await t.rejects(connect(client, { waitReplicas: 1 }), { code: "invalid_option" });
+});

@@ -1,0 +1,157 @@
+import t, { type Test } from "tap";
+import { ErrorReply } from "redis";
+import {
+  ClusterTopology,
+  parseRedisUrl,
+  redirectionOf,
+  isClusterPause,
+  slotOf,
+  type ClusterMaster,
+} from "@inthon/emitter";
+import { historyKey, roomChannel, roomName, type SessionId } from "@inthon/emitter/protocol";
+import { eventually } from "../../helpers/eventually.js";
+import { startRedisCluster, type RedisCluster } from "../../helpers/processes/redis-cluster.js";
+
+function openTopology(t: Test, url: string) {
+  const target = parseRedisUrl(url);
+  if ("problem" in target || target.kind !== "cluster") throw new Error("a cluster's URL");
+  const topology = new ClusterTopology(target);
+  const moved = new Map<number, string | undefined>();
+  topology.onChange((change) => {
+    for (const slot of change.moved) moved.set(slot, topology.masterOf(slot)?.name);
+  });
+  topology.open();
+  t.teardown(() => topology.close());
+  return { topology, moved };
+}
+
+/** Whether it says the same as the cluster, of every slot. */
+async function agrees(topology: ClusterTopology, cluster: RedisCluster): Promise<boolean> {
+  for (const master of await cluster.masters()) {
+    // Where it is dead, the others have not heard of that yet.
+    const answer = await master.ask("CLUSTER", "SLOTS").catch(() => undefined);
+    if (answer === undefined) return false;
+    for (const [first, last, [host, port]] of answer as [number, number, [string, number]][]) {
+      for (let slot = first; slot <= last; slot++) {
+        if (topology.masterOf(slot)?.name !== `${host}:${String(port)}`) return false;
+      }
+    }
+  }
+  return topology.unassigned === 0;
+}
+
+void t.test("slots are those of Redis, and a room's keys are where its channel is", async (t) => {
+  const cluster = await startRedisCluster(t, { masters: 1, replicas: 0 });
+  const [node] = cluster.nodes;
+  const room = roomName("lecture-1" as SessionId, "student");
+  const keys = [roomChannel(room), historyKey(room), "inthon:nodes", "a", "", "{}", "a{b}c{d}"];
+  for (const key of keys) t.equal(slotOf(key), await node?.ask("CLUSTER", "KEYSLOT", key), key);
+  t.equal(slotOf(roomChannel(room)), slotOf(historyKey(room)));
+});
+
+void t.test("a node's errors are read, whatever its address looks like", (t) => {
+  const asked = { address: { host: "10.0.0.1", port: 1 } };
+  const cases = [
+    [
+      "MOVED 3999 127.0.0.1:6381",
+      { kind: "MOVED", slot: 3999, address: { host: "127.0.0.1", port: 6381 } },
+    ],
+    ["ASK 1 node.example:2", { kind: "ASK", slot: 1, address: { host: "node.example", port: 2 } }],
+    [
+      "MOVED 0 2001:db8::7:2",
+      { kind: "MOVED", slot: 0, address: { host: "2001:db8::7", port: 2 } },
+    ],
+    ["MOVED 5 :7", { kind: "MOVED", slot: 5, address: { host: "10.0.0.1", port: 7 } }],
+    ["MOVED", undefined],
+    ["ERR MOVED 5 a:7", undefined],
+  ] as const;
+  for (const [message, redirection] of cases) {
+    t.strictSame(redirectionOf(new ErrorReply(message), asked), redirection, message);
+  }
+  t.equal(redirectionOf(new Error("MOVED 5 a:7"), asked), undefined, "no answer of Redis");
+  for (const message of ["TRYAGAIN Multiple keys", "CLUSTERDOWN The cluster is down"]) {
+    t.ok(isClusterPause(new ErrorReply(message)), message);
+  }
+  t.notOk(isClusterPause(new ErrorReply("ERR TRYAGAIN")));
+  t.end();
+});
+
+void t.test("the topology follows the cluster, and each change names its slots", async (t) => {
+  const cluster = await startRedisCluster(t);
+  // One of them names the others.
+  const { topology, moved } = openTopology(t, cluster.url().replace(/,.*/, ""));
+  await eventually(() => agrees(topology, cluster));
+  t.equal(moved.size, 16_384, "all are new in the beginning");
+  t.equal([...topology.masters()].length, 3);
+  t.equal(topology.trouble, undefined);
+  const known = new Map<string, ClusterMaster>();
+  for (const master of topology.masters()) known.set(master.name, master);
+
+  moved.clear();
+  const [from, to] = await cluster.masters();
+  if (!from || !to) throw new Error("masters");
+  const slots = await cluster.moveSlots(200, from, to);
+  await eventually(() => agrees(topology, cluster));
+  t.strictSame([...moved.keys()].sort(), [...slots].sort(), "those that were moved, and no other");
+  t.equal(
+    topology.masterOf(slots[0] ?? NaN),
+    known.get(`127.0.0.1:${String(to.redis.port)}`),
+    "the same object as before",
+  );
+
+  moved.clear();
+  const next = await cluster.kill(to);
+  await eventually(() => agrees(topology, cluster));
+  t.ok(moved.size > 5_000, "all that the dead one had");
+  t.equal(topology.masterOf(slots[0] ?? NaN)?.name, `127.0.0.1:${String(next.redis.port)}`);
+  t.equal(topology.trouble, undefined, "the dead one is not asked any more");
+
+  // It believes to be the master, until it hears of the other.
+  await cluster.revive(to);
+  await cluster.settled();
+  moved.clear();
+  const added = await cluster.addNode();
+  const all = await cluster.moveSlots(16_384, next, added);
+  await eventually(() => agrees(topology, cluster));
+  t.equal(moved.size, all.length);
+  t.equal([...topology.masters()].length, 3, "one without slots is none of them");
+});
+
+void t.test(
+  "what a node says by MOVED is believed at once, and a wrong one not for long",
+  async (t) => {
+    const cluster = await startRedisCluster(t, { masters: 2, replicas: 0 });
+    const { topology, moved } = openTopology(t, cluster.url());
+    await eventually(() => agrees(topology, cluster));
+    const master = topology.masterOf(0);
+    moved.clear();
+    topology.moved(0, { host: "127.0.0.1", port: 9 });
+    t.strictSame([...moved], [[0, "127.0.0.1:9"]]);
+    t.ok([...topology.masters()].some(({ name }) => name === "127.0.0.1:9"));
+    await eventually(() => Promise.resolve(topology.masterOf(0) === master));
+    t.notOk([...topology.masters()].some(({ name }) => name === "127.0.0.1:9"));
+  },
+);
+
+void t.test(
+  "nodes may announce a name, and one that is not in the cluster any more is left",
+  async (t) => {
+    const args = [
+      "--cluster-announce-hostname",
+      "localhost",
+      "--cluster-preferred-endpoint-type",
+      "hostname",
+    ];
+    const cluster = await startRedisCluster(t, { masters: 2, replicas: 0, args: () => args });
+    const [from, to] = cluster.nodes;
+    if (!from || !to) throw new Error("nodes");
+    // It alone is named.
+    const { topology } = openTopology(t, cluster.url().replace(/,.*/, ""));
+    await eventually(() => agrees(topology, cluster));
+    t.match(topology.masterOf(0)?.name, /^localhost:/);
+    await cluster.moveSlots(16_384, from, to);
+    await cluster.removeNode(from);
+    await eventually(() => agrees(topology, cluster));
+    t.equal(topology.trouble, undefined);
+  },
+);

@@ -1,0 +1,116 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Test } from "tap";
+import { connect, slotOf } from "@inthon/emitter";
+import { historyKey, parseSessionId, roomName, type RoomName } from "@inthon/emitter/protocol";
+import { eventually } from "../../helpers/eventually.js";
+import type { RedisCluster } from "../../helpers/processes/redis-cluster.js";
+
+const PATIENCE = { timeoutMs: 30_000 };
+const SESSIONS = 30;
+const BURST = 5;
+const PAUSE_MS = 5;
+
+export function studentRoom(session: string): RoomName {
+  const id = parseSessionId(session);
+  if (!id) throw new Error("a session");
+  return roomName(id, "student");
+}
+
+/** What a room's history holds, asked of whoever has it now: places, and notes. */
+export async function historyAt(cluster: RedisCluster, room: RoomName) {
+  const key = historyKey(room);
+  const { ask } = await cluster.masterOf(slotOf(key));
+  const entries = (await ask("XRANGE", key, "-", "+")) as [string, string[]][];
+  return entries.map(([id, fields]) => {
+    const json = fields.find((field) => field.startsWith("{")) ?? "{}";
+    const { note = "" } = JSON.parse(json) as { note?: string };
+    return { n: Number(id.split("-")[1]), note };
+  });
+}
+
+/** Publishes into rooms all over the cluster, each event once, bursts in their order. */
+export async function publishAllOver(
+  t: Test,
+  target: Parameters<typeof connect>[0],
+  options: Parameters<typeof connect>[1] = {},
+) {
+  const emitter = await connect(target, options);
+  t.teardown(() => emitter.close());
+  const sessions = Array.from({ length: SESSIONS }, () => randomUUID());
+  const sent = new Map<string, string[]>(sessions.map((session) => [session, []]));
+  let confirmed = 0;
+  let isOver = false;
+  const publishers = sessions.map(async (session) => {
+    for (let i = 0; !isOver; i += BURST) {
+      const burst = Array.from({ length: BURST }, async (_, j) => {
+        const note = String(i + j);
+        await emitter.emit(session, "important", { note, capture_url: null }, PATIENCE);
+        sent.get(session)?.push(note);
+        confirmed++;
+      });
+      await Promise.all(burst);
+      await delay(PAUSE_MS);
+    }
+  });
+  // Where a test fails before it ends them, it has failed enough.
+  for (const publisher of publishers) publisher.catch(() => undefined);
+  return {
+    emitter,
+    sessions,
+    confirmed: () => confirmed,
+    /** Resolves when so many more have been confirmed. */
+    more: async (count: number) => {
+      const before = confirmed;
+      await eventually(() => Promise.resolve(confirmed >= before + count));
+    },
+    /** Ends it, and tells of each room what was confirmed, and what there is. */
+    end: async (cluster: RedisCluster) => {
+      isOver = true;
+      await Promise.all(publishers);
+      await cluster.settled();
+      return Promise.all(
+        sessions.map(async (session) => ({
+          confirmed: sent.get(session) ?? [],
+          history: await historyAt(cluster, studentRoom(session)),
+        })),
+      );
+    },
+  };
+}
+
+type Ended = Awaited<ReturnType<Awaited<ReturnType<typeof publishAllOver>>["end"]>>;
+
+/** None is there twice, and the numbers have no holes: whatever happened to the cluster. */
+export function noneTwice(t: Test, rooms: Ended): void {
+  for (const { history } of rooms) {
+    const notes = history.map(({ note }) => note);
+    if (new Set(notes).size !== notes.length) t.fail("one is there twice");
+    const first = history[0]?.n ?? 0;
+    const holes = history.filter(({ n }, i) => n !== first + i);
+    if (holes.length > 0) t.fail("the numbers have holes");
+  }
+  t.pass("none is there twice");
+}
+
+/** How many were confirmed that are not there. */
+export function lostIn(t: Test, rooms: Ended): number {
+  let lost = 0;
+  for (const { confirmed, history } of rooms) {
+    const kept = new Set(history.map(({ note }) => note));
+    lost += confirmed.filter((note) => !kept.has(note)).length;
+  }
+  const all = rooms.reduce((sum, { confirmed }) => sum + confirmed.length, 0);
+  t.comment(`${String(all)} confirmed, ${String(lost)} of them lost`);
+  return lost;
+}
+
+/** All of it, in the order in which it was published. */
+export function inOrder(t: Test, rooms: Ended): void {
+  for (const { history } of rooms) {
+    const notes = history.map(({ note }) => note);
+    const expected = notes.map((_, i) => String(i + Number(notes[0])));
+    if (notes.join() !== expected.join()) t.strictSame(notes, expected, "in order");
+  }
+  t.pass("in order");
+}
