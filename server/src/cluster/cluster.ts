@@ -14,9 +14,11 @@ import { NodeLease } from "./redis/node-lease.js";
 import type { Broker, ConnectionCounts, Lease, PresenceStore } from "./ports.js";
 import { RedisBroker } from "./redis/broker.js";
 import { RedisConnectionCounts } from "./redis/connection-counts.js";
-import { RedisLinks } from "./redis/links.js";
 import { RedisPresenceStore } from "./redis/presence-store.js";
 import { RoomSubscriptions } from "./redis/room-subscriptions.js";
+import { RedisLinks } from "./redis/shards/links.js";
+import { OneRedis } from "./redis/shards/one-redis.js";
+import type { Shards } from "./redis/shards/shards.js";
 
 /** All that crosses replicas. */
 export interface Cluster {
@@ -89,15 +91,15 @@ export function redisCluster(
 ): Cluster {
   const { nodeId, limits, leaseMs, handoverMs, linkTimeoutMs, log, refusals } = options;
   const links = new RedisLinks(route, waitReplicas, linkTimeoutMs, log, options.counts);
-  const { commands } = links;
-  const subscriptions = new RoomSubscriptions(links.channels, links.clock, refusals);
-  const lease = new NodeLease(commands, nodeId, { leaseMs, handoverMs }, log);
-  const counts = new RedisConnectionCounts(commands, lease, log, refusals);
-  links.open();
+  const shards: Shards = new OneRedis(route, links);
+  const subscriptions = new RoomSubscriptions(shards, refusals);
+  const lease = new NodeLease(shards, nodeId, { leaseMs, handoverMs }, log);
+  const counts = new RedisConnectionCounts(shards, lease, log, refusals);
+  shards.open();
   return {
     adapter: redisAdapter(subscriptions),
-    broker: new RedisBroker(links, subscriptions, limits, refusals),
-    presence: new RedisPresenceStore(commands, {
+    broker: new RedisBroker(shards, subscriptions, limits, refusals),
+    presence: new RedisPresenceStore(shards, {
       leaseMs,
       handoverMs: options.drainSpreadMs + handoverMs,
       windowMs: options.presenceWindowMs,
@@ -132,14 +134,13 @@ export function redisCluster(
     onForeignEmit: (listener) => {
       subscriptions.onForeignEmit(listener);
     },
-    isRedisUp: (purpose) => links.isUp(purpose),
+    isRedisUp: (purpose) => shards.isUp(purpose),
     check: () => {
-      links.check();
+      shards.check();
     },
     close: async () => {
       await counts.close();
-      await links.close();
-      await route.close();
+      await shards.close();
     },
   };
 }

@@ -71,15 +71,15 @@ export const KEEP_PART = 0.3;
  * Carries events between replicas and keeps their history.
  *
  * Guarantees: whatever is published to a room after {@link Broker.subscribe} resolved, and while
- * {@link Broker.isConnected}, reaches the subscriber once, in the order of the history; and whatever reaches a
+ * {@link Broker.isHeard} says so, reaches the subscriber once, in the order of the history; and whatever reaches a
  * subscriber can be read from the history before.
  */
 export interface Broker {
   readonly publisher: Publisher;
-  /** Whether the subscriptions are live. */
-  readonly isConnected: boolean;
-  /** Told when the subscriptions break (events may be missed from then on), and when all are there again. */
-  onConnectionChange(listener: (isConnected: boolean) => void): void;
+  /** Whether the room's subscription is live. */
+  isHeard(room: RoomName): boolean;
+  /** Told when subscriptions break (events may be missed from then on), and when they are there again. */
+  onHearingChange(listener: (isHeard: boolean, rooms: "all" | Iterable<RoomName>) => void): void;
   /** Resolves when the subscription is acknowledged. One listener for each room. */
   subscribe(room: RoomName, listener: EventListener): Promise<void>;
   unsubscribe(room: RoomName): Promise<void>;

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Logger } from "../../telemetry/log.js";
+import type { Logger } from "../../../telemetry/log.js";
 
 /** Takes a message of a channel. */
 export type MessageListener = (message: Buffer, channel: Buffer) => void;

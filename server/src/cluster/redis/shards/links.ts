@@ -24,13 +24,13 @@ import {
   type RoomName,
   type SessionId,
 } from "@inthon/emitter/protocol";
-import type { Logger } from "../../telemetry/log.js";
-import type { NotReady } from "../not-ready.js";
-import type { Counts } from "../../telemetry/counts.js";
-import type { RedisPurpose } from "../../telemetry/labels.js";
+import type { Logger } from "../../../telemetry/log.js";
+import type { NotReady } from "../../not-ready.js";
+import type { Counts } from "../../../telemetry/counts.js";
+import type { RedisPurpose } from "../../../telemetry/labels.js";
 import { ChannelSubscriptions } from "./channel-subscriptions.js";
 import { notReady } from "./refusals.js";
-import { loadScript, runScript } from "./scripts/script.js";
+import { loadScript, runScript } from "../scripts/script.js";
 
 const PROOF = loadScript("proof.lua", MAY_PUBLISH_LUA);
 /** Longer than any link may take to prove itself. */
@@ -193,7 +193,7 @@ export class RedisLinks {
     const isHearing = this.channels.isSubscribed(roomChannel(room));
     const sentAt = performance.now();
     try {
-      const reply = await runScript(client, PROOF, keys, [
+      const reply = await runScript({ run: (_, command) => command(client) }, PROOF, keys, [
         String(PROOF_TTL_MS),
         roomChannel(room),
         message,
