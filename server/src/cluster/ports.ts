@@ -195,7 +195,15 @@ export interface LeaseListener {
    * @param before - the name it had, which nobody uses any more
    */
   onNewName(before: string | undefined): void;
-  /** The lease has just been renewed, and every other node has had the time to claim what it holds. Once per name. */
+  /**
+   * A part of the cluster may have come back with less than it had, and the lease is not in it: what this node holds in these
+   * sessions must be claimed again.
+   */
+  onPartAnew(has: (sessionId: SessionId) => boolean): void;
+  /**
+   * The lease has just been renewed, and every other node has had the time to claim what it holds: once per name, and after
+   * each {@link LeaseListener.onPartAnew}.
+   */
   onSettled(): void;
   /** The lease has been renewed, and was settled before. {@link RENEWALS} times in a lease. */
   onRenewed(): void;

@@ -7,6 +7,11 @@ export const NODES_KEY = "inthon:nodes";
 /** Names whose members are on their way, by when they are dead. The hash tag puts it in the slot of {@link NODES_KEY}. */
 export const LEAVING_KEY = "inthon:leaving:{inthon:nodes}";
 
+/** The SET of the teachers that a node holds, each as `<session>/<socket>`: what to take out when it dies. */
+export function heldKey(node: string): string {
+  return `inthon:node:{${node}}:teachers`;
+}
+
 const LEAVE = loadScript("leave.lua");
 
 /**

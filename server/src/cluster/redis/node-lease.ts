@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { teachersKey } from "@inthon/emitter/protocol";
 import type { Logger } from "../../telemetry/log.js";
 import { RENEWALS, type LeaseListener, type NameEnd } from "../ports.js";
 import { within } from "../retry.js";
 import { NAMES_LUA } from "./incoming/lists.js";
-import { FORGET_MS, LEAVING_KEY, Leavers, NODES_KEY } from "./leavers.js";
+import { FORGET_MS, heldKey, LEAVING_KEY, Leavers, NODES_KEY } from "./leavers.js";
 import { loadScript, runScript } from "./scripts/script.js";
 import type { Shards } from "./shards/shards.js";
 
@@ -64,6 +65,8 @@ export class NodeLease {
   /** When Redis was last told of it: a lease that is gone before it can have run out was forgotten. */
   #renewedAt = 0;
   #isSettled = false;
+  /** When a part of the cluster has begun anew, until every node has had the time to claim what was in it. */
+  #partAnewAt: number | undefined;
   #incarnation = "";
   /** The name before, until what was claimed under it is taken out. */
   #former: string | undefined;
@@ -103,6 +106,12 @@ export class NodeLease {
   }
 
   start(listener: RenewalListener): void {
+    this.#shards.onAnew((has) => {
+      if (this.#closing.signal.aborted) return;
+      this.#partAnewAt = performance.now();
+      const holdsAll = has(heldKey(this.#node));
+      listener.onPartAnew((sessionId) => holdsAll || has(teachersKey(sessionId)));
+    });
     this.#running = this.#run(listener);
   }
 
@@ -184,7 +193,12 @@ export class NodeLease {
     this.#renewedAt = performance.now();
     if (this.#heldSince === 0) this.#begin(listener);
     listener.onHeld();
-    if (performance.now() - this.#heldSince < SETTLE_PART * this.#leaseMs) return;
+    const settleMs = SETTLE_PART * this.#leaseMs;
+    if (performance.now() - this.#heldSince < settleMs) return;
+    if (this.#partAnewAt !== undefined && performance.now() - this.#partAnewAt >= settleMs) {
+      this.#partAnewAt = undefined;
+      this.#isSettled = false;
+    }
     if (this.#isSettled) {
       listener.onRenewed();
     } else {

@@ -6,7 +6,7 @@ import {
   teachersKey,
   type SessionId,
 } from "@inthon/emitter/protocol";
-import { FORGET_MS, LEAVING_KEY, NODES_KEY } from "./leavers.js";
+import { FORGET_MS, heldKey, LEAVING_KEY, NODES_KEY } from "./leavers.js";
 import type {
   PresenceChange,
   PresenceState,
@@ -45,11 +45,6 @@ const SET_LEASES = 3;
 
 function announcedKeyOf(sessionId: SessionId): string {
   return announcedKey(roomName(sessionId, "student"));
-}
-
-/** The SET of the teachers that a node holds, each as `<session>/<socket>`: what to take out when it dies. */
-function heldKey(node: string): string {
-  return `inthon:node:{${node}}:teachers`;
 }
 
 /** The members of a session's set who came lately, and took nobody's place. */
