@@ -1,16 +1,13 @@
 import {
   isClusterPause,
   redirectionOf,
-  RedisPublisher,
   SLOTS,
   slotOf,
   type ClusterMaster,
   type ClusterTopology,
-  type HistoryLimits,
-  type Publisher,
   type RedisClient,
   type RedisClock,
-  type RedisCommands,
+  type RoomRedises,
   type TopologyChange,
 } from "@inthon/emitter";
 import { NotReady } from "../../not-ready.js";
@@ -20,6 +17,7 @@ import { RedisLinks, type LinksOptions } from "../shards/links.js";
 import { notReady } from "../shards/refusals.js";
 import type { HearingListener, Shards } from "../shards/shards.js";
 import { ClusterCommands } from "./commands.js";
+import { ShardRedises } from "./shard-redises.js";
 import { ShardedChannels } from "./sharded-channels.js";
 
 /** What changes within this time is told together: slots move one after the other. */
@@ -27,6 +25,7 @@ const TELL_AFTER_MS = 200;
 
 /** {@link Shards} in a Redis Cluster: links to each master, as long as it has slots. */
 export class ClusterShards implements Shards {
+  readonly redises: RoomRedises;
   readonly #topology: ClusterTopology;
   readonly #options: LinksOptions;
   /** By the names of the masters. */
@@ -48,6 +47,11 @@ export class ClusterShards implements Shards {
     this.#commands = new ClusterCommands(
       topology,
       ({ name }) => this.#links.get(name)?.commands.client,
+    );
+    this.redises = new ShardRedises(
+      topology,
+      ({ name }) => this.#links.get(name),
+      options.waitReplicas,
     );
     topology.onChange((change) => {
       this.#follow(change);
@@ -101,21 +105,6 @@ export class ClusterShards implements Shards {
   clockOf(channel: string): Pick<RedisClock, "toMonotonic"> {
     const slot = slotOf(channel);
     return { toMonotonic: (redisMs) => this.#linksOf(slot)?.clock.toMonotonic(redisMs) };
-  }
-
-  publisher(limits: HistoryLimits): Publisher {
-    const redis: RedisCommands = {
-      eval: (script, options) => this.run(options.keys[0] ?? "", (c) => c.eval(script, options)),
-      evalSha: (sha1, options) => this.run(options.keys[0] ?? "", (c) => c.evalSha(sha1, options)),
-    };
-    return new RedisPublisher(
-      redis,
-      limits,
-      () => Promise.resolve(),
-      undefined,
-      undefined,
-      "SPUBLISH",
-    );
   }
 
   check(): void {
@@ -187,7 +176,7 @@ export class ClusterShards implements Shards {
 
   #add(master: ClusterMaster): void {
     const { name } = master;
-    const has = (key: string) => this.#topology.masterOf(slotOf(key)) === master;
+    const has = (key: string) => this.#topology.masterOf(slotOf(key))?.name === name;
     let incarnation: string | undefined;
     const links: RedisLinks = new RedisLinks(master.route, {
       ...this.#options,

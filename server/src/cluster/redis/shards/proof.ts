@@ -104,7 +104,11 @@ export class Proof {
     const [listeners, seconds, micros, incarnation] = Array.isArray(reply)
       ? (reply as unknown[])
       : [];
-    return { listeners, time: [seconds, micros], incarnation: typeof incarnation === "string" ? incarnation : "" };
+    return {
+      listeners,
+      time: [seconds, micros],
+      incarnation: typeof incarnation === "string" ? incarnation : "",
+    };
   }
 
   /** No session can have such a name, so no room is called like it; a stock adapter ignores rooms that it does not hold. */
