@@ -1,97 +1,77 @@
-import { randomUUID } from "node:crypto";
-import t, { type Test } from "tap";
-import { connect, slotOf } from "@inthon/emitter";
-import { roomChannel } from "@inthon/emitter/protocol";
+import t from "tap";
 import { eventually } from "../../helpers/eventually.js";
-import {
-  startRedisCluster,
-  type ClusterNode,
-  type RedisCluster,
-} from "../../helpers/processes/redis-cluster.js";
-import { isServed } from "../../links/helpers/hung-links.js";
-import { holdClass, judge, lostOf, startServers } from "../helpers/class.js";
+import { openSchool } from "./helpers/school.js";
 
-/** A session whose students' room is in a slot of this master. */
-async function sessionAt(cluster: RedisCluster, master: ClusterNode): Promise<string> {
-  for (;;) {
-    const session = randomUUID();
-    const owner = await cluster.masterOf(slotOf(roomChannel(`session_${session}_student`)));
-    if (owner === master) return session;
-  }
-}
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
 
-/** A class in each master, on two replicas. */
-async function openSchool(t: Test, waitReplicas = 0) {
-  const cluster = await startRedisCluster(t);
-  const servers = await startServers(t, cluster.url(), waitReplicas);
-  const [server] = servers;
-  const emitter = await connect(server.url);
-  t.teardown(() => emitter.close());
-  const masters = await cluster.masters();
-  const classes = await Promise.all(
-    masters.map(async (master) =>
-      holdClass(t, servers, emitter, await sessionAt(cluster, master), ["websocket", "plain"]),
-    ),
-  );
-  const hear = (more: number) => {
-    const before = classes.map(({ confirmed }) => confirmed.length);
-    return eventually(() =>
-      Promise.resolve(classes.every((one, i) => one.confirmed.length >= (before[i] ?? 0) + more)),
-    );
-  };
-  await hear(20);
-  return {
-    cluster,
-    masters,
-    classes,
-    /** Resolves when each class has heard so much more. */
-    hear,
-    /** @returns how much was lost that was confirmed */
-    end: async () => {
-      await hear(20);
-      for (const { url } of servers) await eventually(() => isServed(url));
-      const lost = await Promise.all(
-        classes.map(async ({ students, confirmed, end }) => {
-          const history = await end();
-          await judge(t, students, history);
-          return lostOf(t, confirmed, history);
-        }),
-      );
-      return lost.reduce((sum, one) => sum + one, 0);
-    },
-  };
-}
+const NOTHING = { lost: 0, sentAway: 0 };
 
-void t.test("a class in each master hears all of it, once, in order", async (t) => {
-  const { end } = await openSchool(t);
-  t.equal(await end(), 0);
-});
-
-void t.test(
-  "a master that is killed: what its replica has is heard, nobody is sent away for less",
-  async (t) => {
-    const { cluster, masters, hear, end } = await openSchool(t);
-    const [master] = masters;
-    if (!master) return;
-    await cluster.kill(master);
-    await hear(20);
-    await end();
-  },
-);
-
-void t.test("a failover that is asked for loses nothing", async (t) => {
+void t.test("a failover that is asked for: nothing is lost, nobody notices", async (t) => {
   const { cluster, masters, hear, end } = await openSchool(t);
-  const [master] = masters;
-  if (!master) return;
-  await cluster.failover(master);
-  await hear(20);
-  t.equal(await end(), 0);
+  const next = await cluster.failover(masters[0]);
+  await hear();
+  // And back.
+  await cluster.settled();
+  await cluster.failover(next);
+  t.strictSame(await end(), NOTHING);
 });
 
-void t.test("2,000 slots that move lose nothing", async (t) => {
-  const { cluster, masters, end } = await openSchool(t);
-  const [from, to] = masters;
-  if (!from || !to) return;
-  await cluster.moveSlots(2000, from, to);
-  t.equal(await end(), 0);
+void t.test("slots that move, with the classes in them: nothing is lost", async (t) => {
+  const { cluster, masters, hear, end } = await openSchool(t);
+  await cluster.moveSlots(2_000, masters[0], masters[1]);
+  await hear();
+  t.strictSame(await end(), NOTHING);
+});
+
+void t.test("a node that is added takes slots, another one loses all and goes", async (t) => {
+  const { cluster, masters, hear, end } = await openSchool(t);
+  const added = await cluster.addNode();
+  await cluster.moveSlots(2_000, masters[0], added);
+  await hear();
+  await cluster.moveSlots(2_000, added, masters[1]);
+  await cluster.removeNode(added);
+  t.strictSame(await end(), NOTHING);
+});
+
+for (const [signal, what] of [
+  ["SIGKILL", "is killed"],
+  ["SIGSTOP", "hangs, and comes back"],
+] as const) {
+  void t.test(
+    `a master that ${what}: what its replica has is heard, the rest is told`,
+    async (t) => {
+      const { cluster, masters, hear, end } = await openSchool(t);
+      await cluster.kill(masters[0], signal);
+      await hear();
+      await cluster.revive(masters[0]);
+      await end();
+    },
+  );
+}
+
+void t.test("connections of subscribers that are cut lose nothing", async (t) => {
+  const { masters, hear, end } = await openSchool(t);
+  for (const master of masters) {
+    t.equal(await master.ask("CLIENT", "KILL", "TYPE", "pubsub"), 2, "one of each replica");
+    await hear(5);
+  }
+  t.strictSame(await end(), NOTHING);
+});
+
+void t.test("slots that nobody has: replicas say so, and keep their connections", async (t) => {
+  const { cluster, masters, servers, classes, hear, end } = await openSchool(t);
+  await Promise.all(cluster.nodes.map(({ ask }) => ask("CLUSTER", "DELSLOTSRANGE", "0", "99")));
+  for (const { url } of servers) {
+    await eventually(async () => {
+      const answer = await fetch(`${url}/readyz`);
+      const text = await answer.text();
+      return answer.status === 503 && text.includes("redis_slots_missing");
+    });
+  }
+  const closed = classes.flatMap(({ students }) => students.filter(({ isClosed }) => isClosed));
+  t.strictSame(closed, [], "nobody was sent away");
+  await masters[0].ask("CLUSTER", "ADDSLOTSRANGE", "0", "99");
+  await hear();
+  t.strictSame(await end(), NOTHING);
 });
