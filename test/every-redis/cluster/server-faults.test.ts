@@ -34,20 +34,21 @@ void t.test("a node that is added takes slots, another one loses all and goes", 
   t.strictSame(await end(), NOTHING);
 });
 
-for (const [signal, what] of [
-  ["SIGKILL", "is killed"],
-  ["SIGSTOP", "hangs, and comes back"],
+for (const [signal, what, waitReplicas] of [
+  ["SIGKILL", "is killed", 0],
+  ["SIGSTOP", "hangs, and comes back", 0],
+  ["SIGKILL", "is killed, replicas waited for", 1],
 ] as const) {
-  void t.test(
-    `a master that ${what}: what its replica has is heard, the rest is told`,
-    async (t) => {
-      const { cluster, masters, hear, end } = await openSchool(t);
-      await cluster.kill(masters[0], signal);
-      await hear();
-      await cluster.revive(masters[0]);
-      await end();
-    },
-  );
+  const name = `a master that ${what}: what its replica has is heard, the rest is told`;
+  void t.test(name, async (t) => {
+    const { cluster, masters, hear, end } = await openSchool(t, waitReplicas);
+    await cluster.kill(masters[0], signal);
+    // Nobody confirms what no replica has.
+    if (waitReplicas === 0) await hear();
+    await cluster.revive(masters[0]);
+    const { lost } = await end();
+    if (waitReplicas > 0) t.equal(lost, 0, "nothing that was confirmed is lost");
+  });
 }
 
 void t.test("connections of subscribers that are cut lose nothing", async (t) => {

@@ -3,6 +3,7 @@ import {
   redirectionOf,
   SLOTS,
   slotOf,
+  WAITED_KEY,
   type ClusterMaster,
   type ClusterTopology,
   type RedisClient,
@@ -178,12 +179,20 @@ export class ClusterShards implements Shards {
     const { name } = master;
     const has = (key: string) => this.#topology.masterOf(slotOf(key))?.name === name;
     let incarnation: string | undefined;
+    let waitedKey: string | undefined;
     const links: RedisLinks = new RedisLinks(master.route, {
       ...this.#options,
       log: this.#options.log.child({ redis: name }),
       shard: {
         has,
         slotOf,
+        waitedKey: () => {
+          // Where it has moved, another one is looked for.
+          if (waitedKey === undefined || !has(waitedKey)) {
+            waitedKey = this.#topology.keyAt(master, WAITED_KEY);
+          }
+          return waitedKey;
+        },
         onAcknowledged: (channels) => {
           this.#channels.onAcknowledged(links, channels);
         },

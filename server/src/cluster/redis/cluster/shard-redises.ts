@@ -4,7 +4,7 @@ import {
   slotOf,
   type ClusterMaster,
   type ClusterTopology,
-  type Others,
+  type OtherNodes,
   type RoomRedis,
   type RoomRedises,
 } from "@inthon/emitter";
@@ -39,7 +39,7 @@ export class ShardRedises implements RoomRedises {
   }
 
   #make(links: RedisLinks, master: ClusterMaster): RoomRedis {
-    const others: Others = {
+    const others: OtherNodes = {
       topology: this.#topology,
       guest: (address) => {
         const node = this.#topology.nodeAt(address);
@@ -48,7 +48,7 @@ export class ShardRedises implements RoomRedises {
       },
     };
     const { clock, replicas } = links;
-    const redis = { commands: nodeCommands(links.publishing, master, others), clock, replicas };
+    const redis = { commands: nodeCommands(links.commands, master, others), clock, replicas };
     this.#redises.set(links, redis);
     return redis;
   }

@@ -25,6 +25,8 @@ const MAX_TOLD = 5;
 export interface Shard extends ShardSubscriptions {
   /** Whether a channel is in it. */
   has(channel: string): boolean;
+  /** As {@link ReplicasOptions.key}. */
+  waitedKey(): string;
   /** Redis has let go of a channel, as its slot has gone elsewhere. */
   onLost(channel: string): void;
   /** Told with each proof which Redis has answered. */
@@ -107,6 +109,7 @@ export class RedisLinks {
         : new Replicas(route, {
             count: waitReplicas,
             linkTimeoutMs: timeoutMs,
+            ...(shard && { key: () => shard.waitedKey() }),
             onError: this.#onError("replicas", toldOfReplicas),
             onChange: (lacking) => {
               if (lacking)
