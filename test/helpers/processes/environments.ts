@@ -51,10 +51,9 @@ async function startOnRedisCluster(): Promise<Environment> {
     );
     const cluster = await startCluster({ replicas: 3, redis: { url: redis.url() } });
     ends.push(() => cluster.stop());
-    const urls = cluster.replicas.map(({ url }) => url);
-    const emitter = await connect(urls[0] ?? "");
+    const emitter = await connect(cluster.redisUrl);
     ends.push(() => emitter.close());
-    return { urls, emitter, cluster, stop };
+    return { urls: cluster.replicas.map(({ url }) => url), emitter, cluster, stop };
   } catch (error) {
     await stop();
     throw error;

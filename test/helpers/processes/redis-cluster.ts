@@ -1,6 +1,6 @@
 import { createClient, type RedisClientOptions } from "redis";
 import { eventually } from "../eventually.js";
-import { freePort } from "./ports.js";
+import { onPort } from "./ports.js";
 import { startRedis, type RedisServer } from "./redis-server.js";
 
 const SLOTS = 16_384;
@@ -205,17 +205,19 @@ export class RedisCluster {
   async startNode(): Promise<ClusterNode> {
     const { args, admin } = this.#options;
     const number = this.#started++;
-    const redis = await startRedis({
-      args: [
-        ...["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS)],
-        // That of 10,000 more than the port may be one that connections go out from.
-        ...["--cluster-port", String(await freePort())],
-        // However long a replica has not heard of its master, it may take its place.
-        ...["--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no"],
-        ...["--repl-diskless-sync-delay", "0"],
-        ...(args?.(number) ?? []),
-      ],
-    });
+    // By default the bus is at 10,000 more than the port, which may be one that connections go out from.
+    const redis = await onPort(undefined, (bus) =>
+      startRedis({
+        args: [
+          ...["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS)],
+          ...["--cluster-port", String(bus)],
+          // However long a replica has not heard of its master, it may take its place.
+          ...["--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no"],
+          ...["--repl-diskless-sync-delay", "0"],
+          ...(args?.(number) ?? []),
+        ],
+      }),
+    );
     this.#t.teardown(() => redis.stop());
     const client = createClient(admin?.(redis.port) ?? { url: redis.url });
     // Some of them are killed.
