@@ -151,7 +151,7 @@ export class ClusterShards implements Shards {
     const all = [...this.#links.values()];
     const now = all.find((links) => this.#channels.isListeningAt(links));
     if (now?.subscriber.isUp) return now;
-    return all.find(({ subscriber }) => subscriber.isUp) ?? now ?? all[0];
+    return all.find(({ subscriber }) => subscriber.isUp) ?? now;
   }
 
   #follow({ moved }: TopologyChange): void {
