@@ -157,6 +157,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       if (before !== undefined) counts.leasesLost++;
       teachers.claimAll();
     },
+    onPartAnew: (has) => {
+      teachers.claimAll(has);
+    },
     onSettled: () => {
       upkeep.checkAll();
     },

@@ -1,6 +1,6 @@
 import type { RequestListener } from "node:http";
 import { SignJWT } from "jose";
-import { routeTo, type Emitter } from "@inthon/emitter";
+import type { Emitter } from "@inthon/emitter";
 import { memoryCluster, redisCluster, type Cluster } from "./cluster/cluster.js";
 import type { Config } from "./config/config.js";
 import { tlsFrom } from "./config/redis.js";
@@ -70,7 +70,7 @@ export function openCluster(
       return memoryCluster(options);
     case "redis": {
       const { target, tls, waitReplicas } = config.cluster;
-      return redisCluster(routeTo(target, tlsFrom(tls)), waitReplicas, options);
+      return redisCluster(target, tlsFrom(tls), waitReplicas, options);
     }
   }
 }

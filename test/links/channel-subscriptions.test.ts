@@ -1,7 +1,7 @@
 import t from "tap";
 import { createClient } from "redis";
 import { Link, routeTo } from "@inthon/emitter";
-import { ChannelSubscriptions } from "../../server/dist/cluster/redis/channel-subscriptions.js";
+import { ChannelSubscriptions } from "../../server/dist/cluster/redis/shards/channel-subscriptions.js";
 import { createLogger } from "../../server/dist/telemetry/log.js";
 import { eventually } from "../helpers/eventually.js";
 import { redisTarget } from "../helpers/redis-target.js";

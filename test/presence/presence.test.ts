@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { createClient } from "redis";
+import { createClient, createCluster } from "redis";
 import t, { type Test } from "tap";
 import { CLIENT_KINDS, join, type Client, type Received } from "../helpers/clients/clients.js";
 import { ENVIRONMENTS, type Environment } from "../helpers/processes/environments.js";
@@ -84,7 +84,11 @@ async function cardOf(t: Test, { cluster, urls }: Environment) {
     return (session: string, count: number) =>
       describes(urls[0] ?? "", session, { teacher_online: count > 0, teacher: count, student: 3 });
   }
-  const redis = createClient({ url: cluster.redisUrl });
+  const { redisUrl } = cluster;
+  // By any of its nodes.
+  const url = redisUrl.replace("redis+cluster:", "redis:").replace(/,.*/, "");
+  const isCluster = redisUrl !== url;
+  const redis = isCluster ? createCluster({ rootNodes: [{ url }] }) : createClient({ url });
   await redis.connect();
   t.teardown(() => {
     redis.destroy();

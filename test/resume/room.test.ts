@@ -24,12 +24,15 @@ interface Reading {
 /** A broker whose answers a test gives itself, in the order that it wants to see. */
 class ScriptedBroker implements Broker {
   readonly publisher = undefined as never;
-  readonly isConnected = true;
   readonly keepMs = 60_000;
   readonly readings = new Inbox<Reading>();
   receive: (event: RoomEvent) => void = () => undefined;
 
-  onConnectionChange(): void {
+  isHeard(): boolean {
+    return true;
+  }
+
+  onHearingChange(): void {
     // The test tells the room itself.
   }
 

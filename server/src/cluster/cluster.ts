@@ -1,4 +1,10 @@
-import type { HistoryLimits, RedisRoute } from "@inthon/emitter";
+import {
+  ClusterTopology,
+  routeTo,
+  type HistoryLimits,
+  type RedisTarget,
+  type TlsSource,
+} from "@inthon/emitter";
 import type { Counts } from "../telemetry/counts.js";
 import type { RedisPurpose } from "../telemetry/labels.js";
 import type { Logger } from "../telemetry/log.js";
@@ -12,11 +18,14 @@ import { MemoryPresenceStore } from "./memory/presence-store.js";
 import { redisAdapter } from "./redis/adapter.js";
 import { NodeLease } from "./redis/node-lease.js";
 import type { Broker, ConnectionCounts, Lease, PresenceStore } from "./ports.js";
+import { ClusterShards } from "./redis/cluster/cluster-shards.js";
 import { RedisBroker } from "./redis/broker.js";
 import { RedisConnectionCounts } from "./redis/connection-counts.js";
-import { RedisLinks } from "./redis/links.js";
 import { RedisPresenceStore } from "./redis/presence-store.js";
 import { RoomSubscriptions } from "./redis/room-subscriptions.js";
+import { RedisLinks, type LinksOptions } from "./redis/shards/links.js";
+import { OneRedis } from "./redis/shards/one-redis.js";
+import type { Shards } from "./redis/shards/shards.js";
 
 /** All that crosses replicas. */
 export interface Cluster {
@@ -77,27 +86,28 @@ export function memoryCluster({ nodeId, limits, presenceWindowMs }: ClusterOptio
 }
 
 /**
- * A cluster of all replicas that share one Redis. Does not wait for it: the process lives while Redis is away.
+ * A cluster of all replicas that share a Redis, or a Redis Cluster. Does not wait for it: the process lives while Redis is
+ * away.
  *
- * @param route - to that Redis; closed with the cluster
  * @param waitReplicas - so many of its replicas must have what somebody publishes before that is confirmed
  */
 export function redisCluster(
-  route: RedisRoute,
+  target: RedisTarget,
+  tls: TlsSource,
   waitReplicas: number,
   options: ClusterOptions,
 ): Cluster {
   const { nodeId, limits, leaseMs, handoverMs, linkTimeoutMs, log, refusals } = options;
-  const links = new RedisLinks(route, waitReplicas, linkTimeoutMs, log, options.counts);
-  const { commands } = links;
-  const subscriptions = new RoomSubscriptions(links.channels, links.clock, refusals);
-  const lease = new NodeLease(commands, nodeId, { leaseMs, handoverMs }, log);
-  const counts = new RedisConnectionCounts(commands, lease, log, refusals);
-  links.open();
+  const linksOptions = { waitReplicas, timeoutMs: linkTimeoutMs, log, counts: options.counts };
+  const shards = shardsOf(target, tls, linksOptions);
+  const subscriptions = new RoomSubscriptions(shards, refusals);
+  const lease = new NodeLease(shards, nodeId, { leaseMs, handoverMs }, log);
+  const counts = new RedisConnectionCounts(shards, lease, log, refusals);
+  shards.open();
   return {
     adapter: redisAdapter(subscriptions),
-    broker: new RedisBroker(links, subscriptions, limits, refusals),
-    presence: new RedisPresenceStore(commands, {
+    broker: new RedisBroker(shards, subscriptions, limits, refusals),
+    presence: new RedisPresenceStore(shards, {
       leaseMs,
       handoverMs: options.drainSpreadMs + handoverMs,
       windowMs: options.presenceWindowMs,
@@ -116,6 +126,9 @@ export function redisCluster(
             counts.onNewName(former);
             listener.onNewName(former);
           },
+          onPartAnew: (has) => {
+            listener.onPartAnew(has);
+          },
           onHeld: () => {
             counts.onRenewed();
           },
@@ -132,14 +145,21 @@ export function redisCluster(
     onForeignEmit: (listener) => {
       subscriptions.onForeignEmit(listener);
     },
-    isRedisUp: (purpose) => links.isUp(purpose),
+    isRedisUp: (purpose) => shards.isUp(purpose),
     check: () => {
-      links.check();
+      shards.check();
     },
     close: async () => {
       await counts.close();
-      await links.close();
-      await route.close();
+      await shards.close();
     },
   };
+}
+
+function shardsOf(target: RedisTarget, tls: TlsSource, options: LinksOptions): Shards {
+  if (target.kind === "cluster") {
+    return new ClusterShards(new ClusterTopology(target, tls), options);
+  }
+  const route = routeTo(target, tls);
+  return new OneRedis(route, new RedisLinks(route, options));
 }

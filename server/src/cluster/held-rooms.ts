@@ -32,10 +32,12 @@ export class HeldRooms {
     this.#broker = broker;
     this.#listener = listener;
     this.#options = options;
-    broker.onConnectionChange((isConnected) => {
-      for (const held of this.#held.values()) {
+    broker.onHearingChange((isHeard, rooms) => {
+      for (const name of rooms === "all" ? this.#held.keys() : rooms) {
+        const held = this.#held.get(name);
+        if (!held) continue;
         held.keepAt = 0;
-        if (isConnected) held.room.onReconnect();
+        if (isHeard) held.room.onReconnect();
         else held.room.onDisconnect();
       }
     });

@@ -2,7 +2,12 @@ import type { RedisState } from "@inthon/emitter";
 
 /** Why this replica is of no use for now, for programs; where publishing says why it fails, it says the same. */
 export type NotReadyCode =
-  "unavailable" | RedisState | "redis_denies_access" | "redis_refuses" | "keys_unavailable";
+  | "unavailable"
+  | RedisState
+  | "redis_slots_missing"
+  | "redis_denies_access"
+  | "redis_refuses"
+  | "keys_unavailable";
 
 const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
   unavailable: "Redis cannot be reached: see that it runs, and that REDIS_URL leads to it",
@@ -13,6 +18,8 @@ const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
     "Redis is loading its data, or is a replica that has lost its primary: wait for it",
   redis_lacks_replicas:
     "Redis has fewer replicas than its min-replicas-to-write asks for: bring them back",
+  redis_slots_missing:
+    "the Redis Cluster has slots without a master: see CLUSTER INFO, and bring back the masters or their replicas",
   redis_denies_access:
     "Redis denies the user of REDIS_URL what publishing needs: see to its password, and the README for its keys, channels and commands",
   redis_refuses:

@@ -71,15 +71,15 @@ export const KEEP_PART = 0.3;
  * Carries events between replicas and keeps their history.
  *
  * Guarantees: whatever is published to a room after {@link Broker.subscribe} resolved, and while
- * {@link Broker.isConnected}, reaches the subscriber once, in the order of the history; and whatever reaches a
+ * {@link Broker.isHeard} says so, reaches the subscriber once, in the order of the history; and whatever reaches a
  * subscriber can be read from the history before.
  */
 export interface Broker {
   readonly publisher: Publisher;
-  /** Whether the subscriptions are live. */
-  readonly isConnected: boolean;
-  /** Told when the subscriptions break (events may be missed from then on), and when all are there again. */
-  onConnectionChange(listener: (isConnected: boolean) => void): void;
+  /** Whether the room's subscription is live. */
+  isHeard(room: RoomName): boolean;
+  /** Told when subscriptions break (events may be missed from then on), and when they are there again. */
+  onHearingChange(listener: (isHeard: boolean, rooms: "all" | Iterable<RoomName>) => void): void;
   /** Resolves when the subscription is acknowledged. One listener for each room. */
   subscribe(room: RoomName, listener: EventListener): Promise<void>;
   unsubscribe(room: RoomName): Promise<void>;
@@ -195,7 +195,15 @@ export interface LeaseListener {
    * @param before - the name it had, which nobody uses any more
    */
   onNewName(before: string | undefined): void;
-  /** The lease has just been renewed, and every other node has had the time to claim what it holds. Once per name. */
+  /**
+   * A part of the cluster may have come back with less than it had, and the lease is not in it: what this node holds in these
+   * sessions must be claimed again.
+   */
+  onPartAnew(has: (sessionId: SessionId) => boolean): void;
+  /**
+   * The lease has just been renewed, and every other node has had the time to claim what it holds: once per name, and after
+   * each {@link LeaseListener.onPartAnew}.
+   */
   onSettled(): void;
   /** The lease has been renewed, and was settled before. {@link RENEWALS} times in a lease. */
   onRenewed(): void;

@@ -267,7 +267,7 @@ export class Room {
     let hasFilled = false;
     while (!this.#isClosed()) {
       // What was published before a reading that began under the subscription is in it; what is published later arrives.
-      const interruptions = this.#broker.isConnected ? this.#interruptions : undefined;
+      const interruptions = this.#broker.isHeard(this.name) ? this.#interruptions : undefined;
       // What arrived before this reading will be in it.
       this.#noted = undefined;
       try {
@@ -287,7 +287,7 @@ export class Room {
           this.#isLive = true;
           return;
         }
-        if (this.#broker.isConnected) continue;
+        if (this.#broker.isHeard(this.name)) continue;
       } catch (error) {
         const { code } = toEmitterError(error);
         const what = "a room's history cannot be read, trying again: its new clients wait";

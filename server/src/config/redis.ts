@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import {
   parseRedisUrl,
   tlsProblem,
-  type OneRedisTarget,
+  type RedisTarget,
   type RedisTls,
   type TlsSource,
 } from "@inthon/emitter";
@@ -20,7 +20,7 @@ export type ClusterConfig =
   | { readonly kind: "memory" }
   | {
       readonly kind: "redis";
-      readonly target: OneRedisTarget;
+      readonly target: RedisTarget;
       readonly tls: TlsFiles;
       /** So many replicas of Redis must have an event before its publisher is told so; 0 for none. */
       readonly waitReplicas: number;
@@ -41,13 +41,10 @@ const file: Reader<string | undefined> = (text) => {
 
 /** The variables. What they hold never appears in a message. */
 export const REDIS_READERS = {
-  REDIS_URL: (text): OneRedisTarget | undefined => {
+  REDIS_URL: (text): RedisTarget | undefined => {
     if (text === undefined) return undefined;
     const target = parseRedisUrl(text);
     if ("problem" in target) throw new Error(target.problem);
-    if (target.kind === "cluster") {
-      throw new Error("names a Redis Cluster, which this version does not support yet");
-    }
     return target;
   },
   REDIS_TLS_CA: file,

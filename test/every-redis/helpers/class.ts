@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Test } from "tap";
-import { connect } from "@inthon/emitter";
+import { connect, type Emitter } from "@inthon/emitter";
 import { join, type Client, type ClientKind } from "../../helpers/clients/clients.js";
-import { startServer } from "../../helpers/processes/server-process.js";
+import { startServer, type ServerProcess } from "../../helpers/processes/server-process.js";
 
 const PATIENCE = { timeoutMs: 30_000 };
 export const PUBLISHERS = 4;
@@ -28,10 +28,28 @@ export interface Heard {
  * @param waitReplicas - as the setting of servers and emitter
  */
 export async function openClass(t: Test, url: string, waitReplicas = 0) {
+  const servers = await startServers(t, url, waitReplicas);
+  const emitter = await connect(url, { waitReplicas });
+  t.teardown(() => emitter.close());
+  return { servers, ...(await holdClass(t, servers, emitter)) };
+}
+
+/** Two replicas on this Redis. */
+export async function startServers(t: Test, url: string, waitReplicas = 0) {
   const env = { REDIS_URL: url, REDIS_WAIT_REPLICAS: String(waitReplicas) };
   const servers = await Promise.all([startServer({ env }), startServer({ env })]);
   for (const server of servers) t.teardown(() => server.stop());
-  const session = randomUUID();
+  return servers;
+}
+
+/** A class on replicas that are there. */
+export async function holdClass(
+  t: Test,
+  servers: readonly ServerProcess[],
+  emitter: Emitter,
+  session: string = randomUUID(),
+  kinds: readonly ClientKind[] = [...KINDS, ...KINDS],
+) {
   const enter = async (role: "student" | "teacher", kind: ClientKind, at: number) => {
     const server = servers[at % servers.length];
     if (!server) throw new Error("a server");
@@ -41,7 +59,7 @@ export async function openClass(t: Test, url: string, waitReplicas = 0) {
   };
   await enter("teacher", "websocket", 0);
   const students = await Promise.all(
-    [...KINDS, ...KINDS].map(async (kind, i): Promise<Heard> => {
+    kinds.map(async (kind, i): Promise<Heard> => {
       const client = await enter("student", kind, i);
       const heard: Heard = {
         client,
@@ -57,8 +75,6 @@ export async function openClass(t: Test, url: string, waitReplicas = 0) {
       return heard;
     }),
   );
-  const emitter = await connect(url, { waitReplicas });
-  t.teardown(() => emitter.close());
   const confirmed: string[] = [];
   let isOver = false;
   const publishers = Array.from({ length: PUBLISHERS }, async (_, publisher) => {
@@ -73,7 +89,7 @@ export async function openClass(t: Test, url: string, waitReplicas = 0) {
   // Where a test fails before it ends them, it has failed enough.
   for (const publisher of publishers) publisher.catch(() => undefined);
   return {
-    servers,
+    session,
     students,
     confirmed,
     /** Ends publishing, and tells what there is in the end. */
@@ -81,9 +97,8 @@ export async function openClass(t: Test, url: string, waitReplicas = 0) {
       isOver = true;
       await Promise.all(publishers);
       await emitter.emit(session, "important", { note: "last", capture_url: null }, PATIENCE);
-      const [server] = servers;
       const answer = await fetch(
-        `${server.url}/sessions/${session}/events?role=student&limit=1000`,
+        `${servers[0]?.url ?? ""}/sessions/${session}/events?role=student&limit=1000`,
       );
       const { events } = (await answer.json()) as {
         events: { offset: string; event: { note?: string } }[];

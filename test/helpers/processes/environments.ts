@@ -1,5 +1,6 @@
 import { connect, type Emitter } from "@inthon/emitter";
 import { startCluster, type Cluster } from "./cluster.js";
+import { startRedisCluster } from "./redis-cluster.js";
 import { startServer } from "./server-process.js";
 
 /** Where the contract must hold, as a client and a publisher see it. */
@@ -16,6 +17,7 @@ export interface Environment {
 /** Every kind of deployment that promises the contract. */
 export const ENVIRONMENTS = [
   { name: "three replicas on Redis", start: startOnRedis },
+  { name: "three replicas on a Redis Cluster", start: startOnRedisCluster },
   { name: "one process in memory", start: startInMemory },
 ] as const;
 
@@ -31,6 +33,31 @@ async function startOnRedis(): Promise<Environment> {
       await cluster.stop();
     },
   };
+}
+
+async function startOnRedisCluster(): Promise<Environment> {
+  const ends: (() => Promise<unknown> | undefined)[] = [];
+  const stop = async () => {
+    for (const end of ends.reverse()) await end();
+  };
+  try {
+    const redis = await startRedisCluster(
+      {
+        teardown: (end) => {
+          ends.push(end);
+        },
+      },
+      { replicas: 0 },
+    );
+    const cluster = await startCluster({ replicas: 3, redis: { url: redis.url() } });
+    ends.push(() => cluster.stop());
+    const emitter = await connect(cluster.redisUrl);
+    ends.push(() => emitter.close());
+    return { urls: cluster.replicas.map(({ url }) => url), emitter, cluster, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 async function startInMemory(): Promise<Environment> {

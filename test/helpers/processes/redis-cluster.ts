@@ -1,7 +1,6 @@
 import { createClient, type RedisClientOptions } from "redis";
-import type { Test } from "tap";
 import { eventually } from "../eventually.js";
-import { freePort } from "./ports.js";
+import { onPort } from "./ports.js";
 import { startRedis, type RedisServer } from "./redis-server.js";
 
 const SLOTS = 16_384;
@@ -11,6 +10,11 @@ const FAILOVER_MS = 5_500;
 /** Slots that are on their way at a time. */
 const MOVED_TOGETHER = 50;
 const KEYS_AT_A_TIME = 100;
+
+/** What ends with whom it was started for: a test. */
+export interface Owner {
+  teardown(end: () => Promise<unknown> | undefined): void;
+}
 
 export interface RedisClusterOptions {
   readonly masters?: number;
@@ -33,7 +37,7 @@ export interface ClusterNode {
 
 /** Starts a cluster of its own on 127.0.0.1, which ends with the test, and resolves when every node knows that it works. */
 export async function startRedisCluster(
-  t: Test,
+  t: Owner,
   options: RedisClusterOptions = {},
 ): Promise<RedisCluster> {
   const { masters: count = 3, replicas = 1 } = options;
@@ -60,14 +64,14 @@ export async function startRedisCluster(
 export class RedisCluster {
   /** Those that have been started and not been taken out; some may have been killed. */
   readonly nodes: ClusterNode[] = [];
-  readonly #t: Test;
+  readonly #t: Owner;
   readonly #options: RedisClusterOptions;
   /** Killed, or hanging. */
   readonly #away = new Map<ClusterNode, NodeJS.Signals>();
   #started = 0;
 
   /** @internal Use {@link startRedisCluster}. */
-  constructor(t: Test, options: RedisClusterOptions) {
+  constructor(t: Owner, options: RedisClusterOptions) {
     this.#t = t;
     this.#options = options;
   }
@@ -201,17 +205,19 @@ export class RedisCluster {
   async startNode(): Promise<ClusterNode> {
     const { args, admin } = this.#options;
     const number = this.#started++;
-    const redis = await startRedis({
-      args: [
-        ...["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS)],
-        // That of 10,000 more than the port may be one that connections go out from.
-        ...["--cluster-port", String(await freePort())],
-        // However long a replica has not heard of its master, it may take its place.
-        ...["--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no"],
-        ...["--repl-diskless-sync-delay", "0"],
-        ...(args?.(number) ?? []),
-      ],
-    });
+    // By default the bus is at 10,000 more than the port, which may be one that connections go out from.
+    const redis = await onPort(undefined, (bus) =>
+      startRedis({
+        args: [
+          ...["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS)],
+          ...["--cluster-port", String(bus)],
+          // However long a replica has not heard of its master, it may take its place.
+          ...["--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no"],
+          ...["--repl-diskless-sync-delay", "0"],
+          ...(args?.(number) ?? []),
+        ],
+      }),
+    );
     this.#t.teardown(() => redis.stop());
     const client = createClient(admin?.(redis.port) ?? { url: redis.url });
     // Some of them are killed.
@@ -219,6 +225,7 @@ export class RedisCluster {
     await client.connect();
     this.#t.teardown(() => {
       client.destroy();
+      return undefined;
     });
     const ask = (...words: string[]) => client.sendCommand<unknown>(words);
     const node = { redis, ask, id: (await ask("CLUSTER", "MYID")) as string };

@@ -101,9 +101,9 @@ export class Presence {
     }
   }
 
-  /** The lease has a new name: what this node holds is claimed under it. */
-  claimAll(): void {
-    for (const teacher of this.#held.values()) this.claimAgain(teacher);
+  /** Claims what this node holds anew, under the name that its lease has now, in all sessions or some. */
+  claimAll(has: (sessionId: SessionId) => boolean = () => true): void {
+    for (const teacher of this.#held.values()) if (has(teacher.sessionId)) this.claimAgain(teacher);
   }
 
   /** The cluster does not know a teacher that this node holds. */

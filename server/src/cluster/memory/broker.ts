@@ -42,7 +42,6 @@ interface MemoryHistory {
 /** {@link Broker} of a single process: the twin of the one on Redis, with the same guarantees within the process. */
 export class MemoryBroker implements Broker, Publisher {
   readonly publisher: Publisher = this;
-  readonly isConnected = true;
   readonly #historyLimit: number;
   readonly #historyMaxBytes: number;
   readonly #historyTtlMs: number;
@@ -69,7 +68,11 @@ export class MemoryBroker implements Broker, Publisher {
     return Promise.resolve(history.endsAt - performance.now());
   }
 
-  onConnectionChange(): void {
+  isHeard(): boolean {
+    return true;
+  }
+
+  onHearingChange(): void {
     // The connection to oneself does not break.
   }
 

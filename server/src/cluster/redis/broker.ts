@@ -1,10 +1,8 @@
 import {
   FLEETING_TTL_MS,
-  oneRedis,
   RedisPublisher,
   STANDING_LUA,
   type HistoryLimits,
-  type Link,
   type Publisher,
 } from "@inthon/emitter";
 import {
@@ -16,6 +14,7 @@ import {
   longEventsKey,
   newKeysKey,
   olderKeysKey,
+  roomChannel,
   type Position,
   type RoomName,
 } from "@inthon/emitter/protocol";
@@ -29,9 +28,9 @@ import {
 import type { Refusals } from "../../telemetry/refusals.js";
 import { readHistoryReply } from "./incoming/history-reply.js";
 import { MAX_MESSAGE_BYTES } from "./incoming/messages.js";
-import type { RedisLinks } from "./links.js";
 import { loadScript, runScript } from "./scripts/script.js";
 import type { RoomSubscriptions } from "./room-subscriptions.js";
+import type { Shards } from "./shards/shards.js";
 
 const HISTORY = loadScript(
   "history.lua",
@@ -39,46 +38,38 @@ const HISTORY = loadScript(
 );
 const KEEP = loadScript("keep.lua");
 
-/** {@link Broker} on one Redis: Pub/Sub to carry, a stream for each room to remember. */
+/** {@link Broker} on Redis: Pub/Sub to carry, a stream for each room to remember. */
 export class RedisBroker implements Broker {
   readonly publisher: Publisher;
-  readonly #commands: Link;
-  readonly #subscriber: Link;
+  readonly #shards: Shards;
   readonly #subscriptions: RoomSubscriptions;
   readonly #fleetingMs: number;
   readonly #refusals: Refusals;
 
   constructor(
-    links: RedisLinks,
+    shards: Shards,
     subscriptions: RoomSubscriptions,
     limits: HistoryLimits,
     refusals: Refusals,
   ) {
-    this.#commands = links.commands;
-    this.#subscriber = links.subscriber;
+    this.#shards = shards;
     this.#subscriptions = subscriptions;
     this.#fleetingMs = Math.min(FLEETING_TTL_MS, limits.historyTtlMs);
     this.#refusals = refusals;
-    const redis = { commands: links.publishing, clock: links.clock, replicas: links.replicas };
-    this.publisher = new RedisPublisher(oneRedis(redis), limits, () => Promise.resolve());
+    this.publisher = new RedisPublisher(shards.redises, limits, () => Promise.resolve());
   }
 
   get keepMs(): number {
     return this.#fleetingMs * KEEP_PART;
   }
 
-  get isConnected(): boolean {
-    return this.#subscriber.isUp;
+  isHeard(room: RoomName): boolean {
+    return this.#shards.isHeard(roomChannel(room));
   }
 
-  onConnectionChange(listener: (isConnected: boolean) => void): void {
-    // Up comes after all channels have been subscribed again.
-    this.#subscriber.onChange(listener);
-    // History may have been read from another Redis than the one that is heard: a primary that has been left by now.
-    this.#commands.onChange((isUp) => {
-      if (!isUp || !this.isConnected) return;
-      listener(false);
-      listener(true);
+  onHearingChange(listener: (isHeard: boolean, rooms: "all" | Iterable<RoomName>) => void): void {
+    this.#shards.onHearingChange((isHeard, channels) => {
+      listener(isHeard, channels === "all" ? "all" : this.#subscriptions.roomsOf(channels));
     });
   }
 
@@ -101,7 +92,7 @@ export class RedisBroker implements Broker {
 
   async keep(room: RoomName): Promise<number> {
     const args = [String(this.#fleetingMs)];
-    const left = Number(await runScript(this.#commands.client, KEEP, keysOf(room), args));
+    const left = Number(await runScript(this.#shards, KEEP, keysOf(room), args));
     return left < 0 ? Infinity : left;
   }
 
@@ -118,7 +109,7 @@ export class RedisBroker implements Broker {
       String(limit.bytes),
       keepMs,
     ];
-    const reply = await runScript(this.#commands.client, HISTORY, keysOf(room), args);
+    const reply = await runScript(this.#shards, HISTORY, keysOf(room), args);
     return readHistoryReply(reply, (why) => {
       this.#refusals.note("bad_bus_message", { room, why });
     });

@@ -1,4 +1,3 @@
-import type { Link, RedisClient } from "@inthon/emitter";
 import {
   roomName,
   ROLES,
@@ -15,6 +14,7 @@ import type { Refusals } from "../../telemetry/refusals.js";
 import { readNames } from "./incoming/lists.js";
 import { parseCount, readOr } from "./incoming/values.js";
 import { loadScript, runScript } from "./scripts/script.js";
+import type { Shards } from "./shards/shards.js";
 
 const COUNTS = loadScript("counts.lua");
 /** Of more nodes than any cluster has, those that have renewed their lease last are asked for. */
@@ -32,7 +32,7 @@ const CLOSE_TIMEOUT_MS = 1_000;
 
 /** {@link ConnectionCounts} in one hash for each node, which expires with the node's lease. */
 export class RedisConnectionCounts implements ConnectionCounts {
-  readonly #link: Link;
+  readonly #shards: Shards;
   readonly #lease: NodeLease;
   readonly #log: Logger;
   readonly #refusals: Refusals;
@@ -40,16 +40,11 @@ export class RedisConnectionCounts implements ConnectionCounts {
   readonly #changed = new Set<RoomName>();
   #flush: NodeJS.Timeout | undefined;
 
-  constructor(link: Link, lease: NodeLease, log: Logger, refusals: Refusals) {
-    this.#link = link;
+  constructor(shards: Shards, lease: NodeLease, log: Logger, refusals: Refusals) {
+    this.#shards = shards;
     this.#lease = lease;
     this.#log = log;
     this.#refusals = refusals;
-  }
-
-  /** Those of the present connection. */
-  get #commands(): RedisClient {
-    return this.#link.client;
   }
 
   set(room: RoomName, count: number): void {
@@ -63,7 +58,7 @@ export class RedisConnectionCounts implements ConnectionCounts {
   }
 
   async read(sessionId: SessionId): Promise<Record<Role, number>> {
-    const { texts: nodes } = await readNames(this.#commands, NODES_KEY, MAX_NODES);
+    const { texts: nodes } = await readNames(this.#shards, NODES_KEY, MAX_NODES);
     const rooms = ROLES.map((role) => roomName(sessionId, role));
     const sums = { teacher: 0, student: 0 };
     for (let i = 0; i < nodes.length; i += NODES_AT_ONCE) {
@@ -77,7 +72,7 @@ export class RedisConnectionCounts implements ConnectionCounts {
 
   async #countsOf(node: string, rooms: RoomName[]): Promise<readonly unknown[]> {
     const key = countsKey(node);
-    const reply = await readOr(runScript(this.#commands, COUNTS, [key], rooms), [], () => {
+    const reply = await readOr(runScript(this.#shards, COUNTS, [key], rooms), [], () => {
       this.#refusals.note("bad_bus_message", { key, why: "somebody else uses the key" });
     });
     return Array.isArray(reply) ? (reply as readonly unknown[]) : [];
@@ -88,7 +83,7 @@ export class RedisConnectionCounts implements ConnectionCounts {
     this.#tellAll();
     if (former === undefined) return;
     // Else they would count twice until they expire.
-    this.#commands.del(countsKey(former)).catch(this.#onFailure);
+    this.#forget(former).catch(this.#onFailure);
   }
 
   /** Keeps what was told, tells what could not be told, and all of it where Redis has not the same. */
@@ -99,22 +94,31 @@ export class RedisConnectionCounts implements ConnectionCounts {
 
   async close(): Promise<void> {
     clearTimeout(this.#flush);
-    if (!this.#commands.isReady) return;
+    const { node } = this.#lease;
+    if (!this.#shards.isReady(countsKey(node))) return;
     // Where Redis does not answer, they expire with the lease.
-    const forget = this.#commands.del(countsKey(this.#lease.node));
-    await within(CLOSE_TIMEOUT_MS, forget).catch(() => undefined);
+    await within(CLOSE_TIMEOUT_MS, this.#forget(node)).catch(() => undefined);
+  }
+
+  async #forget(node: string): Promise<void> {
+    const key = countsKey(node);
+    await this.#shards.run(key, (client) => client.del(key));
   }
 
   async #keep(): Promise<void> {
     const key = countsKey(this.#lease.node);
     const [known] = await Promise.all([
-      this.#commands.hLen(key),
-      this.#commands.pExpire(key, this.#lease.durationMs),
+      this.#shards.run(key, (client) => client.hLen(key)),
+      this.#expire(key),
     ]);
     if (this.#changed.size > 0 || known === this.#counts.size) return;
     // In this order, as one goes behind the other: Redis may have too many as well as too few.
-    this.#commands.del(key).catch(this.#onFailure);
+    this.#forget(this.#lease.node).catch(this.#onFailure);
     this.#tellAll();
+  }
+
+  async #expire(key: string): Promise<void> {
+    await this.#shards.run(key, (client) => client.pExpire(key, this.#lease.durationMs));
   }
 
   #tellAll(): void {
@@ -145,9 +149,11 @@ export class RedisConnectionCounts implements ConnectionCounts {
     }
     const key = countsKey(this.#lease.node);
     await Promise.all([
-      ...(Object.keys(held).length > 0 ? [this.#commands.hSet(key, held)] : []),
-      ...(left.length > 0 ? [this.#commands.hDel(key, left)] : []),
-      this.#commands.pExpire(key, this.#lease.durationMs),
+      ...(Object.keys(held).length > 0
+        ? [this.#shards.run(key, (client) => client.hSet(key, held))]
+        : []),
+      ...(left.length > 0 ? [this.#shards.run(key, (client) => client.hDel(key, left))] : []),
+      this.#expire(key),
     ]);
   }
 }

@@ -1,11 +1,16 @@
-import type { Link, RedisClient } from "@inthon/emitter";
 import { loadScript, runScript } from "./scripts/script.js";
+import type { Runner } from "./shards/shards.js";
 
 /** Longer than a cluster is ever down: the nodes that died with it are swept by the first one that is back. */
 export const FORGET_MS = 7 * 24 * 60 * 60 * 1_000;
 export const NODES_KEY = "inthon:nodes";
 /** Names whose members are on their way, by when they are dead. The hash tag puts it in the slot of {@link NODES_KEY}. */
 export const LEAVING_KEY = "inthon:leaving:{inthon:nodes}";
+
+/** The SET of the teachers that a node holds, each as `<session>/<socket>`: what to take out when it dies. */
+export function heldKey(node: string): string {
+  return `inthon:node:{${node}}:teachers`;
+}
 
 const LEAVE = loadScript("leave.lua");
 
@@ -14,22 +19,17 @@ const LEAVE = loadScript("leave.lua");
  * their time whatever becomes of the node: it may die, lose its lease, or begin a new one.
  */
 export class Leavers {
-  readonly #link: Link;
+  readonly #shards: Runner;
   readonly #handoverMs: number;
   readonly #newName: () => string;
   #name: string | undefined;
   #asking: Promise<string> | undefined;
 
   /** @param handoverMs - for how long they are believed, in milliseconds, counted from the last of them */
-  constructor(link: Link, handoverMs: number, newName: () => string) {
-    this.#link = link;
+  constructor(shards: Runner, handoverMs: number, newName: () => string) {
+    this.#shards = shards;
     this.#handoverMs = handoverMs;
     this.#newName = newName;
-  }
-
-  /** Those of the present connection. */
-  get #commands(): RedisClient {
-    return this.#link.client;
   }
 
   /** The name, whose members have their time from now on. Asked once for all who go at the same time. */
@@ -43,7 +43,7 @@ export class Leavers {
   /** The members of `node`, which has gone, are on their way as well. */
   async add(node: string): Promise<boolean> {
     const args = [node, String(this.#handoverMs), String(FORGET_MS)];
-    return (await runScript(this.#commands, LEAVE, [NODES_KEY, LEAVING_KEY], args)) === 1;
+    return (await runScript(this.#shards, LEAVE, [NODES_KEY, LEAVING_KEY], args)) === 1;
   }
 
   async #ask(): Promise<string> {

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Link, RedisClient } from "@inthon/emitter";
+import { teachersKey } from "@inthon/emitter/protocol";
 import type { Logger } from "../../telemetry/log.js";
 import { RENEWALS, type LeaseListener, type NameEnd } from "../ports.js";
 import { within } from "../retry.js";
 import { NAMES_LUA } from "./incoming/lists.js";
-import { FORGET_MS, LEAVING_KEY, Leavers, NODES_KEY } from "./leavers.js";
+import { FORGET_MS, heldKey, LEAVING_KEY, Leavers, NODES_KEY } from "./leavers.js";
 import { loadScript, runScript } from "./scripts/script.js";
+import type { Shards } from "./shards/shards.js";
 
 /**
  * After an outage of Redis every lease has run out. A node that has just begun its own lets the others do so too,
@@ -52,7 +53,7 @@ interface Renewal {
  * lease says, when Redis has begun anew: it may have come back with claims that were given up, and without others.
  */
 export class NodeLease {
-  readonly #link: Link;
+  readonly #shards: Shards;
   readonly #nodeId: string;
   readonly #leaseMs: number;
   readonly #leavers: Leavers;
@@ -64,6 +65,8 @@ export class NodeLease {
   /** When Redis was last told of it: a lease that is gone before it can have run out was forgotten. */
   #renewedAt = 0;
   #isSettled = false;
+  /** When a part of the cluster has begun anew, until every node has had the time to claim what was in it. */
+  #partAnewAt: number | undefined;
   #incarnation = "";
   /** The name before, until what was claimed under it is taken out. */
   #former: string | undefined;
@@ -76,25 +79,20 @@ export class NodeLease {
    *   the members of one that has gone in order are believed for this long
    */
   constructor(
-    link: Link,
+    shards: Shards,
     nodeId: string,
     { leaseMs, handoverMs }: { leaseMs: number; handoverMs: number },
     log: Logger,
   ) {
-    this.#link = link;
+    this.#shards = shards;
     this.#nodeId = nodeId;
     this.#leaseMs = leaseMs;
-    this.#leavers = new Leavers(link, handoverMs, () => this.#newName());
+    this.#leavers = new Leavers(shards, handoverMs, () => this.#newName());
     this.#log = log;
     this.#node = this.#newName();
-    link.onChange((isUp) => {
-      if (isUp) this.#wake.abort();
+    shards.onReady(() => {
+      this.#wake.abort();
     });
-  }
-
-  /** Those of the present connection. */
-  get #commands(): RedisClient {
-    return this.#link.client;
   }
 
   /** How long a lease lasts, in milliseconds. */
@@ -108,6 +106,12 @@ export class NodeLease {
   }
 
   start(listener: RenewalListener): void {
+    this.#shards.onAnew((has) => {
+      if (this.#closing.signal.aborted) return;
+      this.#partAnewAt = performance.now();
+      const holdsAll = has(heldKey(this.#node));
+      listener.onPartAnew((sessionId) => holdsAll || has(teachersKey(sessionId)));
+    });
     this.#running = this.#run(listener);
   }
 
@@ -121,9 +125,9 @@ export class NodeLease {
     this.#closing.abort();
     this.#wake.abort();
     // Where Redis does not answer, the lease runs out by itself.
-    if (!this.#commands.isReady) return;
+    if (!this.#shards.isReady(NODES_KEY)) return;
     const goes = this.#running.then(async () => {
-      if (!this.#commands.isReady) return;
+      if (!this.#shards.isReady(NODES_KEY)) return;
       if (holdsNothing) await this.#forget(this.#node);
       else await this.#leavers.add(this.#node);
     });
@@ -133,8 +137,8 @@ export class NodeLease {
 
   async #forget(node: string): Promise<void> {
     await Promise.all([
-      this.#commands.zRem(NODES_KEY, node),
-      this.#commands.zRem(LEAVING_KEY, node),
+      this.#shards.run(NODES_KEY, (client) => client.zRem(NODES_KEY, node)),
+      this.#shards.run(LEAVING_KEY, (client) => client.zRem(LEAVING_KEY, node)),
     ]);
   }
 
@@ -152,7 +156,7 @@ export class NodeLease {
         () => undefined,
       );
       try {
-        if (this.#commands.isReady) {
+        if (this.#shards.isReady(NODES_KEY)) {
           await this.#tick(listener);
           isFailing = false;
         }
@@ -189,7 +193,12 @@ export class NodeLease {
     this.#renewedAt = performance.now();
     if (this.#heldSince === 0) this.#begin(listener);
     listener.onHeld();
-    if (performance.now() - this.#heldSince < SETTLE_PART * this.#leaseMs) return;
+    const settleMs = SETTLE_PART * this.#leaseMs;
+    if (performance.now() - this.#heldSince < settleMs) return;
+    if (this.#partAnewAt !== undefined && performance.now() - this.#partAnewAt >= settleMs) {
+      this.#partAnewAt = undefined;
+      this.#isSettled = false;
+    }
     if (this.#isSettled) {
       listener.onRenewed();
     } else {
@@ -243,7 +252,7 @@ export class NodeLease {
       String(MAX_DEAD),
       String(MAX_HANDOVER_MS),
     ];
-    const reply = await runScript(this.#commands, RENEW, [NODES_KEY, LEAVING_KEY], args);
+    const reply = await runScript(this.#shards, RENEW, [NODES_KEY, LEAVING_KEY], args);
     const [held, dead, late, incarnation] = Array.isArray(reply)
       ? (reply as readonly unknown[])
       : [];

@@ -1,4 +1,4 @@
-import type { Link, RedisClient } from "@inthon/emitter";
+import type { RedisClient } from "@inthon/emitter";
 import {
   announcedKey,
   parseSessionId,
@@ -6,7 +6,7 @@ import {
   teachersKey,
   type SessionId,
 } from "@inthon/emitter/protocol";
-import { FORGET_MS, LEAVING_KEY, NODES_KEY } from "./leavers.js";
+import { FORGET_MS, heldKey, LEAVING_KEY, NODES_KEY } from "./leavers.js";
 import type {
   PresenceChange,
   PresenceState,
@@ -18,6 +18,7 @@ import type { Refusals } from "../../telemetry/refusals.js";
 import { NAMES_LUA, readNames, readPieces, toTexts } from "./incoming/lists.js";
 import { parseVersion, readOr } from "./incoming/values.js";
 import { loadScript, runScript } from "./scripts/script.js";
+import type { Shards } from "./shards/shards.js";
 
 const PRESENCE = loadScript("presence.lua");
 const HAND_OVER = loadScript("hand-over.lua");
@@ -42,9 +43,8 @@ const MAX_VERSION_TTL_MS = 60_000;
  */
 const SET_LEASES = 3;
 
-/** The SET of the teachers that a node holds, each as `<session>/<socket>`: what to take out when it dies. */
-function heldKey(node: string): string {
-  return `inthon:node:{${node}}:teachers`;
+function announcedKeyOf(sessionId: SessionId): string {
+  return announcedKey(roomName(sessionId, "student"));
 }
 
 /** The members of a session's set who came lately, and took nobody's place. */
@@ -69,7 +69,7 @@ function toTeacher(sessionId: SessionId, member: string): Teacher {
 
 /** {@link PresenceStore} on the contract's Redis SET. */
 export class RedisPresenceStore implements PresenceStore {
-  readonly #link: Link;
+  readonly #shards: Shards;
   readonly #leaseMs: number;
   /** How long a set lives after a teacher in it has been sent elsewhere. */
   readonly #handedOverMs: number;
@@ -82,19 +82,18 @@ export class RedisPresenceStore implements PresenceStore {
    *   last state is told when it is over
    */
   constructor(
-    link: Link,
+    shards: Shards,
     options: { leaseMs: number; handoverMs: number; windowMs: number; refusals: Refusals },
   ) {
-    this.#link = link;
+    this.#shards = shards;
     this.#leaseMs = options.leaseMs;
     this.#handedOverMs = options.handoverMs + SET_LEASES * options.leaseMs;
     this.#windowMs = options.windowMs;
     this.#refusals = options.refusals;
   }
 
-  /** Those of the present connection. */
-  get #commands(): RedisClient {
-    return this.#link.client;
+  #on<T>(key: string, command: (client: RedisClient) => Promise<T>): Promise<T> {
+    return this.#shards.run(key, command);
   }
 
   async change(teacher: Teacher, change: PresenceChange): Promise<PresenceState> {
@@ -112,7 +111,8 @@ export class RedisPresenceStore implements PresenceStore {
   }
 
   async settle(teacher: Teacher): Promise<void> {
-    await this.#commands.sRem(heldKey(teacher.node), entryOf(teacher));
+    const key = heldKey(teacher.node);
+    await this.#on(key, (client) => client.sRem(key, entryOf(teacher)));
   }
 
   async handOver(teacher: Teacher, node: string, agoMs: number): Promise<void> {
@@ -122,18 +122,20 @@ export class RedisPresenceStore implements PresenceStore {
     const set = teachersKey(teacher.sessionId);
     const times = [String(this.#handedOverMs), agoMs.toFixed(0)];
     const args = [memberOf(teacher), memberOf(onTheWay), ...times];
-    await runScript(this.#commands, HAND_OVER, [set, newcomersKey(set)], args);
+    await runScript(this.#shards, HAND_OVER, [set, newcomersKey(set)], args);
     await this.settle(teacher);
   }
 
   async keep(teachers: readonly Teacher[]): Promise<void> {
     const sets = teachers.map(({ sessionId }) => teachersKey(sessionId));
-    await Promise.all(sets.map((set) => this.#commands.pExpire(set, this.#handedOverMs)));
+    await Promise.all(
+      sets.map((set) => this.#on(set, (client) => client.pExpire(set, this.#handedOverMs))),
+    );
   }
 
   async *heldBy(node: string): AsyncGenerator<readonly Teacher[]> {
     const key = heldKey(node);
-    const pieces = readPieces(this.#commands, key);
+    const pieces = readPieces(this.#shards, key);
     for (;;) {
       const piece = await this.#readOr(key, pieces.next(), undefined);
       if (piece === undefined || piece.done === true) return;
@@ -161,7 +163,7 @@ export class RedisPresenceStore implements PresenceStore {
     // After the sets: a node is in the list before it puts anybody into a set.
     const nodes = [...new Set(sessions.flatMap(({ teachers }) => teachers.map((t) => t.node)))];
     const [[own, ...scores], ends, isClaimed] = await Promise.all([
-      this.#commands.zmScore(NODES_KEY, [node, ...nodes]),
+      this.#on(NODES_KEY, (client) => client.zmScore(NODES_KEY, [node, ...nodes])),
       nodes.length === 0 ? [] : this.#endsOf(nodes),
       Promise.all(sessions.map(({ teachers }) => this.#areClaimed(teachers))),
     ]);
@@ -182,7 +184,8 @@ export class RedisPresenceStore implements PresenceStore {
   }
 
   async isOnline(sessionId: SessionId): Promise<boolean> {
-    return (await this.#commands.sCard(teachersKey(sessionId))) > 0;
+    const set = teachersKey(sessionId);
+    return (await this.#on(set, (client) => client.sCard(set))) > 0;
   }
 
   async isAnnounced(sessionId: SessionId): Promise<boolean> {
@@ -195,54 +198,83 @@ export class RedisPresenceStore implements PresenceStore {
   }
 
   async forgetAnnounced(sessionId: SessionId): Promise<void> {
-    await this.#commands.del(announcedKey(roomName(sessionId, "student")));
+    const key = announcedKeyOf(sessionId);
+    await this.#on(key, (client) => client.del(key));
   }
 
   /** Keeps the set that a teacher is in, and tells whether it is. */
   async #renew(teacher: Teacher): Promise<boolean> {
     const set = teachersKey(teacher.sessionId);
+    const looking = this.#on(set, (client) => client.sIsMember(set, memberOf(teacher)));
     const [isThere] = await Promise.all([
-      this.#readOr(set, this.#commands.sIsMember(set, memberOf(teacher)), 0),
+      this.#readOr(set, looking, 0),
       // It lives longer where a node that goes has handed over what it held.
-      this.#commands.pExpire(set, SET_LEASES * this.#leaseMs, "GT"),
+      this.#on(set, (client) => client.pExpire(set, SET_LEASES * this.#leaseMs, "GT")),
     ]);
     return isThere === 1;
   }
 
   /** Puts teachers on the list of those that a node holds. */
   async #list(node: string, teachers: readonly Teacher[]): Promise<void> {
+    const key = heldKey(node);
     await Promise.all([
-      this.#commands.sAdd(heldKey(node), teachers.map(entryOf)),
-      this.#commands.pExpire(heldKey(node), FORGET_MS),
+      this.#on(key, (client) => client.sAdd(key, teachers.map(entryOf))),
+      this.#on(key, (client) => client.pExpire(key, FORGET_MS)),
     ]);
   }
 
   async #look(sessionIds: readonly SessionId[]) {
-    const keys = sessionIds.flatMap((sessionId) => [
-      teachersKey(sessionId),
-      announcedKey(roomName(sessionId, "student")),
-    ]);
-    const reply = await runScript(this.#commands, VIEW, keys, [String(MAX_TEACHERS)]);
-    const found = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
-    return sessionIds.map((sessionId, i) => {
-      const [version, ...rest] = Array.isArray(found[i]) ? (found[i] as readonly unknown[]) : [];
-      const { texts, bad } = toTexts(rest);
-      if (bad > 0) this.#noteBad(teachersKey(sessionId));
+    const versions = new Map<string, unknown>();
+    const members = new Map<string, readonly unknown[]>();
+    const looked = [...this.#bySlot(sessionIds)].map(async ({ sets, announced }) => {
+      const args = [String(MAX_TEACHERS), String(sets.length)];
+      const reply = await runScript(this.#shards, VIEW, [...sets, ...announced], args);
+      const found = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
+      for (const [i, set] of sets.entries()) {
+        const list = found[i];
+        if (Array.isArray(list)) members.set(set, list);
+      }
+      for (const [i, key] of announced.entries()) versions.set(key, found[sets.length + i]);
+    });
+    await Promise.all(looked);
+    return sessionIds.map((sessionId) => {
+      const set = teachersKey(sessionId);
+      const { texts, bad } = toTexts(members.get(set));
+      const version = versions.get(announcedKeyOf(sessionId));
+      if (bad > 0 || version === 0) this.#noteBad(set);
       const teachers = texts.map((member) => toTeacher(sessionId, member));
       return { sessionId, teachers, announced: parseVersion(version) };
     });
   }
 
+  /** What one command can look at: a set is elsewhere than what students have been told. */
+  #bySlot(sessionIds: readonly SessionId[]): Iterable<{ sets: string[]; announced: string[] }> {
+    const slots = new Map<number, { sets: string[]; announced: string[] }>();
+    const add = (kind: "sets" | "announced", key: string) => {
+      const slot = this.#shards.slotOf(key);
+      const keys = slots.get(slot) ?? { sets: [], announced: [] };
+      slots.set(slot, keys);
+      keys[kind].push(key);
+    };
+    for (const sessionId of sessionIds) {
+      add("sets", teachersKey(sessionId));
+      add("announced", announcedKeyOf(sessionId));
+    }
+    return slots.values();
+  }
+
   #announced(sessionId: SessionId): Promise<string | null> {
-    const key = announcedKey(roomName(sessionId, "student"));
-    return this.#readOr(key, this.#commands.getRange(key, 0, MAX_VERSION_DIGITS), null);
+    const key = announcedKeyOf(sessionId);
+    const reading = this.#on(key, (client) => client.getRange(key, 0, MAX_VERSION_DIGITS));
+    return this.#readOr(key, reading, null);
   }
 
   #areClaimed(teachers: readonly Teacher[]): Promise<number[]> {
     return Promise.all(
       teachers.map((teacher) => {
         const key = heldKey(teacher.node);
-        return this.#readOr(key, this.#commands.sIsMember(key, entryOf(teacher)), 0);
+        const looking = this.#on(key, (client) => client.sIsMember(key, entryOf(teacher)));
+        return this.#readOr(key, looking, 0);
       }),
     );
   }
@@ -259,11 +291,12 @@ export class RedisPresenceStore implements PresenceStore {
 
   /** When those who are on their way are dead, by the names that they are claimed under. */
   #endsOf(nodes: string[]): Promise<(number | null)[]> {
-    return this.#readOr(LEAVING_KEY, this.#commands.zmScore(LEAVING_KEY, nodes), []);
+    const reading = this.#on(LEAVING_KEY, (client) => client.zmScore(LEAVING_KEY, nodes));
+    return this.#readOr(LEAVING_KEY, reading, []);
   }
 
   async #leavingNodes(): Promise<readonly string[]> {
-    const reading = readNames(this.#commands, LEAVING_KEY, MAX_LEAVING);
+    const reading = readNames(this.#shards, LEAVING_KEY, MAX_LEAVING);
     return (await this.#readOr(LEAVING_KEY, reading, { texts: [], bad: 0 })).texts;
   }
 
@@ -276,7 +309,7 @@ export class RedisPresenceStore implements PresenceStore {
     const teachers = teachersKey(sessionId);
     const setTtlMs = SET_LEASES * this.#leaseMs;
     const reply = await runScript(
-      this.#commands,
+      this.#shards,
       PRESENCE,
       // The hash tag puts all of them in the slot of the set.
       [

@@ -1,9 +1,9 @@
-import type { RedisClock } from "@inthon/emitter";
 import { NAMESPACE_CHANNEL, roomChannel, type RoomName } from "@inthon/emitter/protocol";
 import type { Refusals } from "../../telemetry/refusals.js";
 import type { EventListener, Postmark } from "../ports.js";
-import type { ChannelSubscriptions, MessageListener } from "./channel-subscriptions.js";
 import { BadBusMessage, decodeEvent, type Arrival } from "./incoming/messages.js";
+import type { MessageListener } from "./shards/channel-subscriptions.js";
+import type { Shards } from "./shards/shards.js";
 
 /**
  * The `subClient` that Socket.IO's adapter gets: its one pattern subscription, which would bring every session of the
@@ -13,30 +13,42 @@ import { BadBusMessage, decodeEvent, type Arrival } from "./incoming/messages.js
  * comes from a stock emitter and goes to the adapter. What neither of them writes is counted and ignored.
  */
 export class RoomSubscriptions {
-  readonly #channels: ChannelSubscriptions;
-  readonly #clock: RedisClock;
+  readonly #shards: Shards;
   readonly #refusals: Refusals;
+  /** By their channels. */
+  readonly #rooms = new Map<string, RoomName>();
   #adapterListener: MessageListener | undefined;
   #foreignListener: (() => void) | undefined;
 
-  constructor(channels: ChannelSubscriptions, clock: RedisClock, refusals: Refusals) {
-    this.#channels = channels;
-    this.#clock = clock;
+  constructor(shards: Shards, refusals: Refusals) {
+    this.#shards = shards;
     this.#refusals = refusals;
   }
 
   /** Resolves when Redis has acknowledged the subscription; rejects where the room is let go before. */
   subscribe(room: RoomName, listener: EventListener): Promise<void> {
-    return this.#channels.subscribe(roomChannel(room), (message, channel) => {
+    const own = roomChannel(room);
+    this.#rooms.set(own, room);
+    const clock = this.#shards.clockOf(own);
+    return this.#shards.subscribe(own, (message, channel) => {
       const arrival = this.#checked(channel, () => decodeEvent(message));
       if (arrival === "bad") return;
-      if (arrival) listener(arrival.event, this.#postmarkOf(arrival));
+      if (arrival) listener(arrival.event, postmarkOf(arrival, clock));
       else this.#toAdapter(message, channel);
     });
   }
 
   unsubscribe(room: RoomName): void {
-    this.#channels.unsubscribe(roomChannel(room));
+    this.#rooms.delete(roomChannel(room));
+    this.#shards.unsubscribe(roomChannel(room));
+  }
+
+  /** The rooms that are subscribed to by these channels. */
+  *roomsOf(channels: readonly string[]): Iterable<RoomName> {
+    for (const channel of channels) {
+      const room = this.#rooms.get(channel);
+      if (room) yield room;
+    }
   }
 
   /** Told before a message goes to the adapter. One listener. */
@@ -55,21 +67,14 @@ export class RoomSubscriptions {
       ...NO_CLIENT,
       pSubscribe: (_pattern, listener) => {
         this.#adapterListener = listener;
-        // What goes to several rooms, or to all, comes on the namespace's own channel. The adapter does not wait for it;
-        // it is let go when the adapter closes.
-        this.#channels.subscribe(NAMESPACE_CHANNEL, this.#toAdapter).catch(() => undefined);
+        // What goes to several rooms, or to all, comes on the namespace's own channel. The adapter does not wait for it.
+        this.#shards.subscribeToAll(NAMESPACE_CHANNEL, this.#toAdapter);
       },
       pUnsubscribe: () => {
         this.#adapterListener = undefined;
-        this.#channels.unsubscribe(NAMESPACE_CHANNEL);
+        this.#shards.unsubscribeFromAll(NAMESPACE_CHANNEL);
       },
     };
-  }
-
-  #postmarkOf({ publishedAt, trace }: Arrival): Postmark | undefined {
-    if (publishedAt === undefined && trace === undefined) return undefined;
-    const at = publishedAt === undefined ? undefined : this.#clock.toMonotonic(publishedAt);
-    return { publishedAt: at, trace };
   }
 
   readonly #toAdapter: MessageListener = (message, channel) => {
@@ -89,6 +94,15 @@ export class RoomSubscriptions {
       return "bad";
     }
   }
+}
+
+function postmarkOf(
+  { publishedAt, trace }: Arrival,
+  clock: ReturnType<Shards["clockOf"]>,
+): Postmark | undefined {
+  if (publishedAt === undefined && trace === undefined) return undefined;
+  const at = publishedAt === undefined ? undefined : clock.toMonotonic(publishedAt);
+  return { publishedAt: at, trace };
 }
 
 const nothing = (): void => undefined;

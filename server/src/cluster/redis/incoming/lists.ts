@@ -1,5 +1,5 @@
-import type { RedisClient } from "@inthon/emitter";
 import { loadScript, runScript } from "../scripts/script.js";
+import type { Runner } from "../shards/shards.js";
 
 /** Longer than any name of a node, a teacher in a set, or an entry of a node's list, in bytes. */
 const MAX_NAME_BYTES = 256;
@@ -18,15 +18,15 @@ export interface Texts {
 }
 
 /** The names in a sorted set, of those with the highest scores, `most` at most. Rejects as Redis does. */
-export async function readNames(client: RedisClient, key: string, most: number): Promise<Texts> {
-  return toTexts(await runScript(client, NAMES, [key], [String(most)]));
+export async function readNames(runner: Runner, key: string, most: number): Promise<Texts> {
+  return toTexts(await runScript(runner, NAMES, [key], [String(most)]));
 }
 
 /** All of a set, piece by piece: an entry may come twice. Rejects as Redis does. */
-export async function* readPieces(client: RedisClient, key: string): AsyncGenerator<Texts> {
+export async function* readPieces(runner: Runner, key: string): AsyncGenerator<Texts> {
   let cursor = "0";
   do {
-    const reply = await runScript(client, HELD, [key], [cursor, String(PIECE)]);
+    const reply = await runScript(runner, HELD, [key], [cursor, String(PIECE)]);
     const [next, ...rest] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
     cursor = typeof next === "string" ? next : "0";
     yield toTexts(rest);

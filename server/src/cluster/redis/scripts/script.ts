@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { RedisClient } from "@inthon/emitter";
+import type { Runner } from "../shards/shards.js";
 
 /** A Lua script of this folder. */
 export interface Script {
@@ -18,19 +18,24 @@ export function loadScript(name: string, part = ""): Script {
   return { text, sha1: createHash("sha1").update(text).digest("hex") };
 }
 
-/** Runs a script, loading it where Redis does not have it. */
+/**
+ * Runs a script, loading it where Redis does not have it.
+ *
+ * @param keys - in one slot: it runs where the first of them is
+ */
 export async function runScript(
-  client: RedisClient,
+  runner: Runner,
   script: Script,
   keys: string[],
   args: string[],
 ): Promise<unknown> {
   const options = { keys, arguments: args };
+  const [key = ""] = keys;
   try {
-    return await client.evalSha(script.sha1, options);
+    return await runner.run(key, (client) => client.evalSha(script.sha1, options));
   } catch (error) {
     if (error instanceof Error && error.message.startsWith("NOSCRIPT")) {
-      return await client.eval(script.text, options);
+      return await runner.run(key, (client) => client.eval(script.text, options));
     }
     throw error;
   }

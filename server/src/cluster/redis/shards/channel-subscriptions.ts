@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Logger } from "../../telemetry/log.js";
+import type { Logger } from "../../../telemetry/log.js";
 
 /** Takes a message of a channel. */
 export type MessageListener = (message: Buffer, channel: Buffer) => void;
@@ -17,7 +17,26 @@ interface Want {
   readonly reject: (error: Error) => void;
 }
 
+/** What is done with the subscriptions of a shard. */
+export interface ShardSubscriptions {
+  /** Channels of one command have the same. */
+  slotOf(channel: string): number;
+  /** Told of all that is acknowledged, on each connection. */
+  onAcknowledged(channels: readonly string[]): void;
+  /** Told of what is refused. Returns whether that is as it should be; it is tried again all the same, while it is wanted. */
+  onRefused(error: unknown): boolean;
+}
+
+/** Of one Redis. */
+const ALONE: ShardSubscriptions = {
+  slotOf: () => 0,
+  onAcknowledged: () => undefined,
+  onRefused: () => false,
+};
+
 const CHANNELS_PER_COMMAND = 1_000;
+/** Commands under way at once: each is remembered until it is answered. */
+const COMMANDS_AT_ONCE = 500;
 const REFUSED_AGAIN_MS = 1_000;
 
 /**
@@ -31,6 +50,7 @@ export class ChannelSubscriptions {
   /** Of the present connection, or the last one. */
   #client: SubscribingClient | undefined;
   readonly #log: Logger;
+  readonly #shard: ShardSubscriptions;
   readonly #wanted = new Map<string, Want>();
   /** What Redis has acknowledged on this connection, and of that what it has not yet acknowledged to have let go. */
   readonly #state = new Map<string, "subscribed" | "leaving">();
@@ -44,8 +64,9 @@ export class ChannelSubscriptions {
   /** The rounds so far. */
   #rounds: Promise<void> = Promise.resolve();
 
-  constructor(log: Logger) {
+  constructor(log: Logger, shard: ShardSubscriptions = ALONE) {
     this.#log = log;
+    this.#shard = shard;
   }
 
   /** Subscribes on a new connection to all that is wanted. Resolves as {@link ChannelSubscriptions.settle} does. */
@@ -74,6 +95,11 @@ export class ChannelSubscriptions {
   unsubscribe(channel: string): void {
     this.#wanted.get(channel)?.reject(new Error("the channel is let go"));
     if (this.#wanted.delete(channel)) this.#change(channel);
+  }
+
+  /** Redis has let go of a channel by itself. */
+  lost(channel: string): void {
+    if (this.#state.delete(channel)) this.#change(channel);
   }
 
   /** Resolves when everything that is wanted now has been asked of Redis, and answered or broken. */
@@ -113,55 +139,74 @@ export class ChannelSubscriptions {
     const stale = this.#stale;
     this.#stale = new Set();
     const [coming, going]: [string[], string[]] = [[], []];
+    const there: string[] = [];
     for (const channel of stale) {
       const want = this.#wanted.get(channel);
       const state = this.#state.get(channel);
       if (want && state !== "subscribed") coming.push(channel);
       else if (!want && state) going.push(channel);
       else this.#refused.delete(channel);
-      if (want && state === "subscribed") want.resolve();
+      if (want && state === "subscribed") there.push(channel);
     }
-    await Promise.all([
-      ...this.#inPieces(client, coming, (channels) => this.#subscribe(client, channels)),
-      ...this.#inPieces(client, going, (channels) => this.#unsubscribe(client, channels)),
-    ]);
+    this.#acknowledge(there);
+    const pieces = [
+      ...this.#inPieces(coming).map((piece) => () => this.#subscribe(client, piece)),
+      ...this.#inPieces(going).map((piece) => () => this.#unsubscribe(client, piece)),
+    ].values();
+    const work = async () => {
+      for (const make of pieces) await make();
+    };
+    await Promise.all(Array.from({ length: COMMANDS_AT_ONCE }, work));
   }
 
-  #inPieces(
-    client: SubscribingClient,
-    channels: readonly string[],
-    make: (piece: string[]) => Promise<void>,
-  ): Promise<void>[] {
-    const pieces = channels.filter((channel) => this.#refused.has(channel)).map((one) => [one]);
-    const others = channels.filter((channel) => !this.#refused.has(channel));
-    for (let i = 0; i < others.length; i += CHANNELS_PER_COMMAND) {
-      pieces.push(others.slice(i, i + CHANNELS_PER_COMMAND));
+  /** What one command each can take. */
+  #inPieces(channels: readonly string[]): readonly string[][] {
+    const pieces: string[][] = [];
+    const open = new Map<number, string[]>();
+    for (const channel of channels) {
+      const isAlone = this.#refused.has(channel);
+      const slot = this.#shard.slotOf(channel);
+      const piece = isAlone ? undefined : open.get(slot);
+      if (piece) piece.push(channel);
+      if (piece?.length === CHANNELS_PER_COMMAND) open.delete(slot);
+      if (piece) continue;
+      const begun = [channel];
+      pieces.push(begun);
+      if (!isAlone) open.set(slot, begun);
     }
-    return pieces.map(async (piece) => {
-      try {
-        await make(piece);
-        for (const channel of piece) this.#refused.delete(channel);
-      } catch (error) {
-        this.#onFailure(client, piece, error);
-      }
-    });
+    return pieces;
   }
 
   async #subscribe(client: SubscribingClient, channels: string[]): Promise<void> {
-    await client.subscribe(channels, this.#dispatch, true);
-    if (client !== this.#client) return;
-    for (const channel of channels) {
-      this.#state.set(channel, "subscribed");
-      // One that has been let go meanwhile is stale again.
-      this.#wanted.get(channel)?.resolve();
+    try {
+      await client.subscribe(channels, this.#dispatch, true);
+    } catch (error) {
+      this.#onFailure(client, channels, error);
+      return;
     }
+    for (const channel of channels) this.#refused.delete(channel);
+    if (client !== this.#client) return;
+    for (const channel of channels) this.#state.set(channel, "subscribed");
+    this.#acknowledge(channels);
   }
 
   async #unsubscribe(client: SubscribingClient, channels: string[]): Promise<void> {
     for (const channel of channels) this.#state.set(channel, "leaving");
-    await client.unsubscribe(channels, this.#dispatch, true);
+    try {
+      await client.unsubscribe(channels, this.#dispatch, true);
+    } catch (error) {
+      this.#onFailure(client, channels, error);
+      return;
+    }
+    for (const channel of channels) this.#refused.delete(channel);
     if (client !== this.#client) return;
     for (const channel of channels) this.#state.delete(channel);
+  }
+
+  #acknowledge(channels: readonly string[]): void {
+    // One that has been let go meanwhile is stale again.
+    for (const channel of channels) this.#wanted.get(channel)?.resolve();
+    if (channels.length > 0) this.#shard.onAcknowledged(channels);
   }
 
   #onFailure(client: SubscribingClient, channels: readonly string[], error: unknown): void {
@@ -169,7 +214,9 @@ export class ChannelSubscriptions {
     if (this.#isClosed || client !== this.#client || !client.isReady) return;
     for (const channel of channels) this.#refused.add(channel);
     const { length } = channels;
-    this.#log.warn({ err: error, channels: length }, "Redis refused subscriptions, trying again");
+    if (!this.#shard.onRefused(error)) {
+      this.#log.warn({ err: error, channels: length }, "Redis refused subscriptions, trying again");
+    }
     // At once where it may have been for one of them only.
     const pauseMs = length > 1 ? 0 : REFUSED_AGAIN_MS;
     this.#retry ??= setTimeout(() => {

@@ -1,5 +1,5 @@
 import { isDenial, isReply, toEmitterError, type EmitterErrorCode } from "@inthon/emitter";
-import { NotReady, type NotReadyCode } from "../not-ready.js";
+import { NotReady, type NotReadyCode } from "../../not-ready.js";
 
 /** What publishing calls it, and what an operator. */
 const CODES: Readonly<Partial<Record<EmitterErrorCode, NotReadyCode>>> = {

@@ -1,44 +1,48 @@
-import { randomBytes } from "node:crypto";
 import {
   isReadOnly,
   isReply,
   Link,
-  MAY_PUBLISH_LUA,
   publishCommands,
   RedisClock,
   Replicas,
   type InTime,
-  type RedisRoute,
+  type RedisClient,
   type RedisCommands,
+  type RedisRoute,
 } from "@inthon/emitter";
-import {
-  announcedKey,
-  epochsKey,
-  historyKey,
-  idempotencyKeysKey,
-  longEventsKey,
-  newKeysKey,
-  olderKeysKey,
-  roomChannel,
-  teachersKey,
-  type RoomName,
-  type SessionId,
-} from "@inthon/emitter/protocol";
-import type { Logger } from "../../telemetry/log.js";
-import type { NotReady } from "../not-ready.js";
-import type { Counts } from "../../telemetry/counts.js";
-import type { RedisPurpose } from "../../telemetry/labels.js";
-import { ChannelSubscriptions } from "./channel-subscriptions.js";
+import type { Logger } from "../../../telemetry/log.js";
+import type { NotReady } from "../../not-ready.js";
+import type { Counts } from "../../../telemetry/counts.js";
+import type { RedisPurpose } from "../../../telemetry/labels.js";
+import { ChannelSubscriptions, type ShardSubscriptions } from "./channel-subscriptions.js";
+import { Proof, type ProofReply } from "./proof.js";
 import { notReady } from "./refusals.js";
-import { loadScript, runScript } from "./scripts/script.js";
 
-const PROOF = loadScript("proof.lua", MAY_PUBLISH_LUA);
-/** Longer than any link may take to prove itself. */
-const PROOF_TTL_MS = 300_000;
-/** More than any number of a proof. */
-const MAX_PROOF_BYTES = 16;
 /** Causes that are logged of one outage. */
 const MAX_TOLD = 5;
+
+/** What the links to one shard of a cluster tell, and ask. */
+export interface Shard extends ShardSubscriptions {
+  /** Whether a channel is in it. */
+  has(channel: string): boolean;
+  /** As {@link ReplicasOptions.key}. */
+  waitedKey(): string;
+  /** Redis has let go of a channel, as its slot has gone elsewhere. */
+  onLost(channel: string): void;
+  /** Told with each proof which Redis has answered. */
+  onIncarnation(incarnation: string): void;
+}
+
+export interface LinksOptions {
+  /** Replicas of Redis to wait for. */
+  readonly waitReplicas: number;
+  /** How long a connection that does not work may go unnoticed, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly log: Logger;
+  readonly counts: Counts;
+  /** Where it is one of a cluster. */
+  readonly shard?: Shard;
+}
 
 /**
  * The links of a replica to its Redis.
@@ -51,6 +55,8 @@ export class RedisLinks {
   readonly commands: Link;
   readonly subscriber: Link;
   readonly channels: ChannelSubscriptions;
+  /** Of those who publish without knowing of shards: the same, where there are none. */
+  readonly plainChannels: ChannelSubscriptions;
   /** Whose acknowledgements are waited for, if anybody's. */
   readonly replicas: Replicas | undefined;
   /** What publishing asks of the commands' link. */
@@ -59,27 +65,20 @@ export class RedisLinks {
   readonly clock = new RedisClock();
   readonly #log: Logger;
   readonly #counts: Counts;
-  // No session can have such a name, so no room is called like it; a stock adapter ignores rooms that it does not hold.
-  readonly #room = `inthon:proof:${randomBytes(8).toString("hex")}` as RoomName;
-  #proofs = 0;
-  /** Who waits to hear which proof. */
-  readonly #expected = new Map<string, () => void>();
+  readonly #proof: Proof;
+  readonly #shard: Shard | undefined;
+  /** Resolves when proofs are heard where they are made now. */
+  #moved: Promise<void> | undefined;
   /** Why Redis, which answers, does not let this replica publish. */
   #refusal: NotReady | undefined;
   #wasReadOnly = false;
   /** How often the two links were found with two Redis. */
   #rejoins = 0;
 
-  /**
-   * @param waitReplicas - replicas of Redis to wait for
-   * @param timeoutMs - how long a connection that does not work may go unnoticed */
-  constructor(
-    route: RedisRoute,
-    waitReplicas: number,
-    timeoutMs: number,
-    log: Logger,
-    counts: Counts,
-  ) {
+  constructor(route: RedisRoute, options: LinksOptions) {
+    const { waitReplicas, timeoutMs, log, counts, shard } = options;
+    this.#shard = shard;
+    this.#proof = new Proof(shard && ((channel) => shard.has(channel)));
     this.#log = log;
     this.#counts = counts;
     const toldOfCommands = new Set<string>();
@@ -89,6 +88,7 @@ export class RedisLinks {
       timeoutMs,
       onError: this.#onError("commands", toldOfCommands),
       prove: async (inTime) => {
+        this.#follow();
         await inTime(this.#publish("proof"));
       },
     });
@@ -98,16 +98,18 @@ export class RedisLinks {
     this.subscriber = new Link(route, {
       timeoutMs,
       onError: this.#onError("subscriptions", toldOfSubscriptions),
-      prepare: (inTime) => inTime(this.channels.begin(this.subscriber.client)),
+      prepare: (inTime) => inTime(this.#subscribe(this.subscriber.client)),
       prove: (inTime) => this.#hearOneself(inTime),
     });
-    this.channels = new ChannelSubscriptions(log);
+    this.channels = new ChannelSubscriptions(log, shard);
+    this.plainChannels = shard ? new ChannelSubscriptions(log) : this.channels;
     this.replicas =
       waitReplicas === 0
         ? undefined
         : new Replicas(route, {
             count: waitReplicas,
             linkTimeoutMs: timeoutMs,
+            ...(shard && { key: () => shard.waitedKey() }),
             onError: this.#onError("replicas", toldOfReplicas),
             onChange: (lacking) => {
               if (lacking)
@@ -121,11 +123,7 @@ export class RedisLinks {
   }
 
   open(): void {
-    this.channels
-      .subscribe(roomChannel(this.#room), (message) => {
-        if (message.length <= MAX_PROOF_BYTES) this.#expected.get(message.toString())?.();
-      })
-      .catch(() => undefined);
+    this.#listen().catch(() => undefined);
     this.commands.open();
     this.subscriber.open();
     this.replicas?.link.open();
@@ -147,6 +145,7 @@ export class RedisLinks {
 
   async close(): Promise<void> {
     this.channels.close();
+    this.plainChannels.close();
     await Promise.all([
       this.subscriber.close(),
       this.commands.close(),
@@ -154,22 +153,53 @@ export class RedisLinks {
     ]);
   }
 
-  async #hearOneself(inTime: InTime): Promise<void> {
-    const proof = String(++this.#proofs);
-    const heard = new Promise<void>((resolve) => {
-      this.#expected.set(proof, resolve);
+  #listen(): Promise<void> {
+    return this.channels.subscribe(this.#proof.channel, this.#proof.listener);
+  }
+
+  async #subscribe(client: RedisClient): Promise<void> {
+    if (!this.#shard) return this.channels.begin(client);
+    client.on("sharded-channel-moved", (channel: string) => {
+      this.channels.lost(channel);
+      this.#shard?.onLost(channel);
     });
+    await Promise.all([
+      this.channels.begin({
+        get isReady() {
+          return client.isReady;
+        },
+        subscribe: (...args) => client.sSubscribe(...args),
+        unsubscribe: (...args) => client.sUnsubscribe(...args),
+      }),
+      this.plainChannels.begin(client),
+    ]);
+  }
+
+  /** The slot in which proofs are made may have gone elsewhere. */
+  #follow(): void {
+    if (this.#proof.isHere) return;
+    this.channels.unsubscribe(this.#proof.channel);
+    this.#proof.move();
+    this.#moved = this.#listen();
+    this.#moved.catch(() => undefined);
+  }
+
+  async #hearOneself(inTime: InTime): Promise<void> {
+    this.#follow();
+    if (this.#moved) await inTime(this.#moved);
+    this.#moved = undefined;
+    const { message, heard } = this.#proof.begin();
     try {
       await Promise.all([
         inTime(this.subscriber.client.ping()).catch(ignoreReply),
         // Where nobody could say it, there is nothing to be heard, and the answer must do.
-        this.#publish(proof).then(
+        this.#publish(message).then(
           (isSaid) => (isSaid ? inTime(heard) : undefined),
           () => undefined,
         ),
       ]);
     } finally {
-      this.#expected.delete(proof);
+      this.#proof.end(message);
     }
   }
 
@@ -179,36 +209,20 @@ export class RedisLinks {
    */
   async #publish(message: string): Promise<boolean> {
     const { client } = this.commands;
-    const room = this.#room;
-    const keys = [
-      `inthon:proof:{${roomChannel(room)}}`,
-      historyKey(room),
-      newKeysKey(room),
-      olderKeysKey(room),
-      epochsKey(room),
-      idempotencyKeysKey(room),
-      announcedKey(room),
-      longEventsKey(room),
-    ];
-    const isHearing = this.channels.isSubscribed(roomChannel(room));
+    const { channel } = this.#proof;
+    const isHearing = this.channels.isSubscribed(channel);
     const sentAt = performance.now();
     try {
-      const reply = await runScript(client, PROOF, keys, [
-        String(PROOF_TTL_MS),
-        roomChannel(room),
-        message,
-        teachersKey("inthon-proof" as SessionId),
-      ]);
-      const [listeners, seconds, micros] = Array.isArray(reply) ? (reply as unknown[]) : [];
-      this.clock.compare(sentAt, [seconds, micros]);
-      this.#counts.redisPingSeconds.observeSince(sentAt);
-      if (listeners === 0 && isHearing && this.channels.isSubscribed(roomChannel(room))) {
+      const reply = await this.#proof.publish(client, message);
+      this.#learn(sentAt, reply);
+      if (reply.listeners === 0 && isHearing && this.channels.isSubscribed(channel)) {
         this.#rejoin();
       }
     } catch (error) {
       if (isReadOnly(error)) this.#leave(error);
       if (!isReply(error) || isReadOnly(error)) throw error;
-      this.#refuse(notReady(error));
+      // It works, and only the slot is not here any more, or not just now.
+      if (this.#shard?.onRefused(error) !== true) this.#refuse(notReady(error));
       return false;
     }
     this.#refuse(undefined);
@@ -218,6 +232,12 @@ export class RedisLinks {
       this.subscriber.drop(new Error("another Redis is the primary now"));
     }
     return true;
+  }
+
+  #learn(sentAt: number, { time, incarnation }: ProofReply): void {
+    this.clock.compare(sentAt, time);
+    this.#counts.redisPingSeconds.observeSince(sentAt);
+    if (incarnation !== "") this.#shard?.onIncarnation(incarnation);
   }
 
   /**

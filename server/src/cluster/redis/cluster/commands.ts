@@ -1,0 +1,82 @@
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  isClusterPause,
+  redirectionOf,
+  slotOf,
+  type ClusterMaster,
+  type ClusterTopology,
+  type RedisClient,
+} from "@inthon/emitter";
+
+/** Slots that move, one after the other, and all at once: more than that in one command is no cluster that works. */
+const MAX_MOVES = 5;
+/** A slot whose keys are on their way is between two nodes for as long as that takes. */
+const MAX_PAUSES = 20;
+const PAUSE_MS = 50;
+
+/** Nobody has a slot: it may be told to who asks, as what Redis says. */
+class NobodyHasSlot extends Error {
+  override readonly name = "NobodyHasSlot";
+
+  constructor(slot: number) {
+    super(`no master of the Redis Cluster has slot ${String(slot)}`);
+  }
+}
+
+/** Sends commands to where their keys are, also while these move. */
+export class ClusterCommands {
+  readonly #topology: ClusterTopology;
+  readonly #clientOf: (master: ClusterMaster) => RedisClient | undefined;
+  readonly #closing = new AbortController();
+
+  /** @param clientOf - of a node that there are links to */
+  constructor(
+    topology: ClusterTopology,
+    clientOf: (master: ClusterMaster) => RedisClient | undefined,
+  ) {
+    this.#topology = topology;
+    this.#clientOf = clientOf;
+  }
+
+  /**
+   * @param command - called again where the key has moved: sends one command, at once
+   * @throws what the last attempt failed by
+   */
+  async run<T>(key: string, command: (client: RedisClient) => Promise<T>): Promise<T> {
+    const slot = slotOf(key);
+    let asked: ClusterMaster | undefined;
+    for (let moves = 0, pauses = 0; ;) {
+      const isAsking = asked !== undefined;
+      const node: ClusterMaster | undefined = asked ?? this.#topology.masterOf(slot);
+      const client = node && this.#clientOf(node);
+      if (!node || !client) throw new NobodyHasSlot(slot);
+      asked = undefined;
+      try {
+        // In one turn, so that they go out together.
+        if (isAsking) client.sendCommand(["ASKING"]).catch(() => undefined);
+        return await command(client);
+      } catch (error) {
+        const to = redirectionOf(error, node);
+        if (to?.kind === "MOVED") {
+          if (!isAsking) this.#topology.moved(to.slot, to.address);
+          if (++moves > MAX_MOVES) throw error;
+          continue;
+        }
+        const next = to && this.#topology.nodeAt(to.address);
+        if (next && this.#clientOf(next)) {
+          if (++moves > MAX_MOVES) throw error;
+          asked = next;
+          continue;
+        }
+        // A node that has no slot yet is not known yet: it is as soon as the first one is there.
+        if ((!to && !isClusterPause(error)) || ++pauses > MAX_PAUSES) throw error;
+      }
+      await delay(PAUSE_MS, undefined, { signal: this.#closing.signal });
+    }
+  }
+
+  /** Nobody waits any more. */
+  close(): void {
+    this.#closing.abort(new Error("the server is closing"));
+  }
+}

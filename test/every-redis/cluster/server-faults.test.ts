@@ -1,0 +1,78 @@
+import t from "tap";
+import { eventually } from "../../helpers/eventually.js";
+import { openSchool } from "./helpers/school.js";
+
+// Each has all that it needs to itself, and waits most of the time.
+t.jobs = 2;
+
+const NOTHING = { lost: 0, sentAway: 0 };
+
+void t.test("a failover that is asked for: nothing is lost, nobody notices", async (t) => {
+  const { cluster, masters, hear, end } = await openSchool(t);
+  const next = await cluster.failover(masters[0]);
+  await hear();
+  // And back.
+  await cluster.settled();
+  await cluster.failover(next);
+  t.strictSame(await end(), NOTHING);
+});
+
+void t.test("slots that move, with the classes in them: nothing is lost", async (t) => {
+  const { cluster, masters, hear, end } = await openSchool(t);
+  await cluster.moveSlots(2_000, masters[0], masters[1]);
+  await hear();
+  t.strictSame(await end(), NOTHING);
+});
+
+void t.test("a node that is added takes slots, another one loses all and goes", async (t) => {
+  const { cluster, masters, hear, end } = await openSchool(t);
+  const added = await cluster.addNode();
+  await cluster.moveSlots(2_000, masters[0], added);
+  await hear();
+  await cluster.moveSlots(2_000, added, masters[1]);
+  await cluster.removeNode(added);
+  t.strictSame(await end(), NOTHING);
+});
+
+for (const [signal, what, waitReplicas] of [
+  ["SIGKILL", "is killed", 0],
+  ["SIGSTOP", "hangs, and comes back", 0],
+  ["SIGKILL", "is killed, replicas waited for", 1],
+] as const) {
+  const name = `a master that ${what}: what its replica has is heard, the rest is told`;
+  void t.test(name, async (t) => {
+    const { cluster, masters, hear, end } = await openSchool(t, waitReplicas);
+    await cluster.kill(masters[0], signal);
+    // Nobody confirms what no replica has.
+    if (waitReplicas === 0) await hear();
+    await cluster.revive(masters[0]);
+    const { lost } = await end();
+    if (waitReplicas > 0) t.equal(lost, 0, "nothing that was confirmed is lost");
+  });
+}
+
+void t.test("connections of subscribers that are cut lose nothing", async (t) => {
+  const { masters, hear, end } = await openSchool(t);
+  for (const master of masters) {
+    t.equal(await master.ask("CLIENT", "KILL", "TYPE", "pubsub"), 2, "one of each replica");
+    await hear(5);
+  }
+  t.strictSame(await end(), NOTHING);
+});
+
+void t.test("slots that nobody has: replicas say so, and keep their connections", async (t) => {
+  const { cluster, masters, servers, classes, hear, end } = await openSchool(t);
+  await Promise.all(cluster.nodes.map(({ ask }) => ask("CLUSTER", "DELSLOTSRANGE", "0", "99")));
+  for (const { url } of servers) {
+    await eventually(async () => {
+      const answer = await fetch(`${url}/readyz`);
+      const text = await answer.text();
+      return answer.status === 503 && text.includes("redis_slots_missing");
+    });
+  }
+  const closed = classes.flatMap(({ students }) => students.filter(({ isClosed }) => isClosed));
+  t.strictSame(closed, [], "nobody was sent away");
+  await masters[0].ask("CLUSTER", "ADDSLOTSRANGE", "0", "99");
+  await hear();
+  t.strictSame(await end(), NOTHING);
+});
