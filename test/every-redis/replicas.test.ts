@@ -8,15 +8,14 @@ import { commandCounts, commandsBetween } from "../helpers/command-stats.js";
 import { eventually } from "../helpers/eventually.js";
 import { post } from "../helpers/processes/environments.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
+import { adminOf, makeUsers, urlAs } from "../helpers/processes/redis-users.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
-import { readBlocks } from "../operate/helpers/readme.js";
-import { adminOf, isFollowing, startPrimary, startReplica } from "./helpers/replicas.js";
+import { isFollowing, startPrimary, startReplica } from "./helpers/replicas.js";
 
 // Each has all that it needs to itself, and waits most of the time.
 t.jobs = 2;
 
-const README = new URL("../../README.md", import.meta.url);
 const LINK_TIMEOUT_MS = 2_000;
 const SOON = { timeoutMs: 700 };
 const PATIENCE = { timeoutMs: 30_000 };
@@ -225,11 +224,8 @@ void t.test("what it needs is said where it is asked for", async (t) => {
     message: /for URLs of Redis only/,
   });
   const admin = await adminOf(t, redis);
-  const rules = (await readBlocks(README)).filter(({ language }) => language === "redis");
-  for (const user of rules.flatMap(({ text }) => text.trim().split("\n"))) {
-    await admin.sendCommand(user.split(" "));
-  }
-  const as = (user: string) => redis.url.replace("//", `//${user}:change-me@`);
+  await makeUsers(admin);
+  const as = (user: string) => urlAs(redis.url, user);
   await t.rejects(connect(as("emitter"), { waitReplicas: 1 }), { code: "rejected" });
   const env = { REDIS_URL: as("server"), REDIS_WAIT_REPLICAS: "1" };
   const server = await startServer({ env });

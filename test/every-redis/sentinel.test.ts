@@ -3,10 +3,11 @@ import t, { type Test } from "tap";
 import { connect } from "@inthon/emitter";
 import { eventually } from "../helpers/eventually.js";
 import type { RedisServer } from "../helpers/processes/redis-server.js";
+import { adminOf } from "../helpers/processes/redis-users.js";
 import { replicated } from "../helpers/processes/replicated.js";
 import { isServed } from "../links/helpers/hung-links.js";
 import { judge, lostOf, openClass, PUBLISHERS } from "./helpers/class.js";
-import { adminOf, startPrimary, startReplica } from "./helpers/replicas.js";
+import { startPrimary, startReplica } from "./helpers/replicas.js";
 import { PRIMARY_NAME, startSentinels, urlOf, type Sentinel } from "./helpers/sentinels.js";
 
 // Each has all that it needs to itself, and waits most of the time.

@@ -1,20 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { copyFile, readFile } from "node:fs/promises";
-import { createClient } from "redis";
 import t from "tap";
 import { connect, type RedisTls } from "@inthon/emitter";
 import { join } from "../helpers/clients/clients.js";
 import { eventually } from "../helpers/eventually.js";
 import { freePort } from "../helpers/processes/ports.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
+import { adminOf, makeUsers } from "../helpers/processes/redis-users.js";
 import { run } from "../helpers/processes/run.js";
 import { START_COMMAND, startServer } from "../helpers/processes/server-process.js";
 import { isServed } from "../links/helpers/hung-links.js";
-import { readBlocks } from "../operate/helpers/readme.js";
 import { Authority, type Certificate } from "./helpers/certificates.js";
 import { PRIMARY_NAME, startSentinels } from "./helpers/sentinels.js";
 
-const README = new URL("../../README.md", import.meta.url);
 const MAIN = START_COMMAND.at(-1) ?? "";
 const SOON = { connectTimeoutMs: 300 };
 
@@ -40,15 +38,8 @@ void t.test("over TLS, with certificates of clients and users of their own", asy
     ],
   });
   t.teardown(() => redis.stop());
-  const admin = createClient({ url: redis.url });
-  await admin.connect();
-  t.teardown(() => {
-    admin.destroy();
-  });
-  const rules = (await readBlocks(README)).filter(({ language }) => language === "redis");
-  for (const user of rules.flatMap(({ text }) => text.trim().split("\n"))) {
-    await admin.sendCommand(user.split(" "));
-  }
+  const admin = await adminOf(t, redis);
+  await makeUsers(admin);
   await admin.sendCommand("ACL SETUSER default -@all +acl +client".split(" "));
   await admin.sendCommand(["ACL", "LOG", "RESET"]);
   const urlOf = (user: string, host = "127.0.0.1") =>
