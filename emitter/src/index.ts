@@ -23,7 +23,7 @@ export { parseRedisUrl, type RedisTarget, type UrlProblem } from "./redis/connec
 export type { RedisRoute } from "./redis/connection/route.js";
 export { routeTo } from "./redis/connection/route-to.js";
 export { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
-export { isDenial, toEmitterError } from "./redis/redis-errors.js";
+export { isDenial, missingRight, toEmitterError } from "./redis/redis-errors.js";
 export { isUnreplicated, Replicas, type ReplicasOptions } from "./redis/replicas.js";
 export { RedisClock } from "./redis/redis-clock.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";

@@ -14,7 +14,7 @@ const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
   redis_lacks_replicas:
     "Redis has fewer replicas than its min-replicas-to-write asks for: bring them back",
   redis_denies_access:
-    "Redis denies the user of REDIS_URL what publishing needs: see to its password, and the README for its keys, channels and commands",
+    "Redis denies the user of REDIS_URL what a replica needs: see to its password, and the README for its keys, channels and commands",
   redis_refuses:
     "Redis refuses what publishing needs, though its user may: see that it is Redis 7, and that nothing else uses keys below history:, session: and inthon:",
   keys_unavailable:
@@ -26,8 +26,9 @@ export class NotReady extends Error {
   override readonly name = "NotReady";
   readonly code: NotReadyCode;
 
-  constructor(code: NotReadyCode, cause: unknown) {
-    super(WHAT_TO_DO[code], { cause });
+  /** @param known - more that is known of it, of what an operator has set */
+  constructor(code: NotReadyCode, cause: unknown, known?: string) {
+    super(known === undefined ? WHAT_TO_DO[code] : `${WHAT_TO_DO[code]}; ${known}`, { cause });
     this.code = code;
   }
 }

@@ -52,7 +52,7 @@ end
 local channel = string.sub(history, 10, -2)
 
 if not mayPublish(PUBLISH, channel, KEYS) then
-  return redis.error_reply('NOPERM this user may not publish here: see the README for the rules that it needs')
+  return redis.error_reply('NOPERM this user lacks ' .. lacks .. ': see the README for the rules that it needs')
 end
 -- Somebody else's keys under these names: told before anything is done, too.
 for key, kind in pairs({ [log] = 'string', [older] = 'string', [epochsKey] = 'string', [announcedKey] = 'string', [once] = 'zset', [heavy] = 'zset' }) do

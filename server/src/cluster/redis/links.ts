@@ -238,7 +238,7 @@ export class RedisLinks {
   }
 
   #refuse(refusal: NotReady | undefined): void {
-    if (refusal && refusal.code !== this.#refusal?.code) {
+    if (refusal && refusal.message !== this.#refusal?.message) {
       this.#log.error({ err: refusal.cause, code: refusal.code }, refusal.message);
     } else if (!refusal && this.#refusal) {
       this.#log.info({ code: this.#refusal.code }, "Redis lets this replica publish again");

@@ -1,4 +1,10 @@
-import { isDenial, isReply, toEmitterError, type EmitterErrorCode } from "@inthon/emitter";
+import {
+  isDenial,
+  isReply,
+  missingRight,
+  toEmitterError,
+  type EmitterErrorCode,
+} from "@inthon/emitter";
 import { NotReady, type NotReadyCode } from "../not-ready.js";
 
 /** What publishing calls it, and what an operator. */
@@ -14,7 +20,9 @@ export function notReady(error: unknown): NotReady {
   if (!isReply(error)) return new NotReady("unavailable", error);
   const { code } = toEmitterError(error);
   if (code === "rejected") {
-    return new NotReady(isDenial(error) ? "redis_denies_access" : "redis_refuses", error);
+    if (!isDenial(error)) return new NotReady("redis_refuses", error);
+    const right = missingRight(error);
+    return new NotReady("redis_denies_access", error, right && `what it lacks is ${right}`);
   }
   return new NotReady(CODES[code] ?? "unavailable", error);
 }
