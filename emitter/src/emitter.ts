@@ -80,7 +80,7 @@ export class Emitter {
    * @returns the event's offset in each role room that it went to, and whether its idempotency key was seen before
    * @throws EmitterError `invalid_session_id`, `invalid_event` (with the path of each fault), `invalid_option`,
    *   `event_too_large`, `unauthorized`, `rejected`, `closed`; or, retryable, `unavailable`, `redis_full`,
-   *   `redis_read_only`, `redis_loading`, `redis_lacks_replicas`
+   *   `redis_read_only`, `redis_loading`, `redis_lacks_replicas`, `redis_not_replicated`
    */
   async emit<Name extends EventName>(
     sessionId: string,

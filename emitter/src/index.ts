@@ -24,7 +24,7 @@ export type { RedisRoute } from "./redis/connection/route.js";
 export { routeTo } from "./redis/connection/route-to.js";
 export { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
 export { isDenial, missingRight, toEmitterError } from "./redis/redis-errors.js";
-export { isUnreplicated, Replicas, type ReplicasOptions } from "./redis/replicas.js";
+export { Replicas, type ReplicasOptions } from "./redis/replicas.js";
 export { RedisClock } from "./redis/redis-clock.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 export {

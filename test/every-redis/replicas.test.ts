@@ -81,7 +81,7 @@ void t.test("a replica of Redis that hangs holds up confirmations, and nothing e
   const first = await failureOf(
     emitter.emit(session, "important", say("held"), { ...SOON, ...key }),
   );
-  t.match(first, { code: "unavailable", retryable: true, idempotencyKey: "once" });
+  t.match(first, { code: "redis_not_replicated", retryable: true, idempotencyKey: "once" });
   t.match(first.message, /may be published, but 0 of the 1 replicas .* same idempotency key/);
   const given = { "idempotency-key": "twice" };
   const body = { event: "important", ...say("held over HTTP") };
@@ -89,7 +89,7 @@ void t.test("a replica of Redis that hangs holds up confirmations, and nothing e
   t.equal(refused.status, 503);
   t.equal(refused.headers.get("retry-after"), "1");
   t.match(await refused.json(), {
-    code: "unavailable",
+    code: "redis_not_replicated",
     detail: /Too few replicas.*may be published.*Idempotency-Key: twice/,
   });
   await student.inbox.next(({ object }) => object["note"] === "held over HTTP");
@@ -104,7 +104,7 @@ void t.test("a replica of Redis that hangs holds up confirmations, and nothing e
   const again = emitter.emit(session, "important", say("held"), { ...PATIENCE, ...key });
   t.match(
     await failureOf(emitter.emit(session, "important", say("held"), { ...SOON, ...key })),
-    { code: "unavailable" },
+    { code: "redis_not_replicated" },
     "a repetition waits again",
   );
   replica.resume();
@@ -124,7 +124,7 @@ void t.test(
       eventually(async () => {
         const call = emitter.emit(session, "important", say("n"), SOON);
         const { code, message } = await failureOf(call);
-        t.equal(code, "unavailable");
+        t.equal(code, "redis_not_replicated");
         return message.includes(`${String(acknowledged)} of the 2 replicas`);
       });
     await fails(0);
@@ -168,7 +168,7 @@ void t.test("of a primary that dies, what was confirmed is there, once", async (
   // The promoted one has no replica of its own.
   const given = { ...SOON, idempotencyKey: "given" };
   t.match(await failureOf(emitter.emit(session, "important", say("given"), given)), {
-    code: "unavailable",
+    code: "redis_not_replicated",
   });
   t.equal(confirmed.length, before);
   await startReplica(t, replica);
@@ -239,4 +239,13 @@ void t.test("what it needs is said where it is asked for", async (t) => {
   }
   await eventually(() => isReady(server.url));
   await (await connect(as("emitter"), { waitReplicas: 1 })).close();
+
+  const events = { event: "important", ...say("n") };
+  const asked = async () => (await (await post(server.url, "lecture-1", events)).json()) as object;
+  t.match(await asked(), { code: "redis_not_replicated" }, "there is no replica");
+  await admin.sendCommand(["ACL", "SETUSER", "server", "-wait"]);
+  // Before it is noticed, and after.
+  t.match(await asked(), { status: 500, code: "redis_refuses_part", detail: /rights/ });
+  await eventually(async () => (await readiness()) === "redis_denies_access");
+  t.match(await asked(), { status: 500, code: "redis_refuses_part", detail: /rights/ });
 });

@@ -2,7 +2,12 @@ import type { RedisState } from "@inthon/emitter";
 
 /** Why this replica is of no use for now, for programs; where publishing says why it fails, it says the same. */
 export type NotReadyCode =
-  "unavailable" | RedisState | "redis_denies_access" | "redis_refuses" | "keys_unavailable";
+  | "unavailable"
+  // Whether an event has been replicated shows when it is published, and not before.
+  | Exclude<RedisState, "redis_not_replicated">
+  | "redis_denies_access"
+  | "redis_refuses"
+  | "keys_unavailable";
 
 const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
   unavailable: "Redis cannot be reached: see that it runs, and that REDIS_URL leads to it",

@@ -73,6 +73,7 @@ export const PUBLISH_OUTCOMES = [
   "redis_read_only",
   "redis_loading",
   "redis_lacks_replicas",
+  "redis_not_replicated",
 ] as const;
 export type PublishOutcome = (typeof PUBLISH_OUTCOMES)[number];
 
