@@ -60,6 +60,9 @@ export async function connectRedis(
     onFailure(error);
     onError?.(error);
   };
+  route.guides?.onChange((trouble) => {
+    if (trouble) onError?.(trouble);
+  });
   const replicas =
     count === 0
       ? undefined

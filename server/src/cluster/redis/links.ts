@@ -57,6 +57,7 @@ export class RedisLinks {
   readonly publishing: RedisCommands;
   /** Redis's, compared with each proof. */
   readonly clock = new RedisClock();
+  readonly #route: RedisRoute;
   readonly #log: Logger;
   readonly #counts: Counts;
   // No session can have such a name, so no room is called like it; a stock adapter ignores rooms that it does not hold.
@@ -80,6 +81,7 @@ export class RedisLinks {
     log: Logger,
     counts: Counts,
   ) {
+    this.#route = route;
     this.#log = log;
     this.#counts = counts;
     const toldOfCommands = new Set<string>();
@@ -116,6 +118,9 @@ export class RedisLinks {
             },
           });
     if (this.replicas) this.#onUp(this.replicas.link, "replicas", toldOfReplicas);
+    route.guides?.onChange((trouble) => {
+      this.#onGuides(trouble);
+    });
     this.#onUp(this.commands, "commands", toldOfCommands);
     this.#onUp(this.subscriber, "subscriptions", toldOfSubscriptions);
   }
@@ -138,10 +143,11 @@ export class RedisLinks {
     if (this.#refusal) throw this.#refusal;
   }
 
-  /** Whether a link has proved itself, and not fallen silent since; `undefined` where there is none. */
+  /** Whether a link has proved itself, and not fallen silent since, or a Sentinel; `undefined` where there is none. */
   isUp(purpose: RedisPurpose): boolean | undefined {
     const { commands, subscriber: subscriptions } = this;
-    const link = { commands, subscriptions, replicas: this.replicas?.link }[purpose];
+    const replicas = this.replicas?.link;
+    const link = { commands, subscriptions, replicas, sentinels: this.#route.guides }[purpose];
     return link && link.trouble === undefined;
   }
 
@@ -256,6 +262,19 @@ export class RedisLinks {
       const what = code === "unavailable" ? "Redis is away, reconnecting" : message;
       this.#log.error({ err: error, code, purpose }, what);
     };
+  }
+
+  /** Without them all goes on, until another Redis is to take the place of this one. */
+  #onGuides(trouble: Error | undefined): void {
+    const purpose = "sentinels";
+    if (trouble) {
+      const what =
+        "no Sentinel says where the primary is: this replica stays where it is, and hears of no failover";
+      this.#log.error({ err: trouble, purpose }, what);
+      return;
+    }
+    this.#log.info({ purpose }, "a Sentinel says again where the primary is");
+    this.#counts.redisReconnects.add({ purpose });
   }
 
   #onUp(link: Link, purpose: RedisPurpose, told: Set<string>): void {
