@@ -22,6 +22,7 @@ export { Link, type InTime, type LinkOptions } from "./redis/connection/link.js"
 export { parseRedisUrl, type RedisTarget, type UrlProblem } from "./redis/connection/redis-url.js";
 export type { RedisRoute } from "./redis/connection/route.js";
 export { routeTo } from "./redis/connection/route-to.js";
+export { tlsRefusal, type TlsFault } from "./redis/connection/tls-refused.js";
 export { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
 export { isDenial, missingRight, toEmitterError } from "./redis/redis-errors.js";
 export { Replicas, type ReplicasOptions } from "./redis/replicas.js";

@@ -210,6 +210,26 @@ void t.test("it costs a few commands for each turn, and nothing where it is off"
   t.ok((on.get("wait") ?? 0) >= 1);
 });
 
+void t.test("a Redis that is a replica is told as one", async (t) => {
+  const primary = await startPrimary(t);
+  const replica = await startReplica(t, primary);
+  for (const [waitReplicas, connectTimeoutMs] of [
+    [0, 5_000],
+    [1, 500],
+  ] as const) {
+    const options = { waitReplicas, connectTimeoutMs, linkTimeoutMs: LINK_TIMEOUT_MS };
+    const said = connect(replica.url, options).then(async (emitter) => {
+      t.teardown(() => emitter.close());
+      await emitter.emit("lecture-1", "session_ended", {}, SOON);
+    });
+    t.match(await failureOf(said), {
+      code: "redis_read_only",
+      retryable: true,
+      message: /this Redis is a replica, which takes no events/,
+    });
+  }
+});
+
 void t.test("what it needs is said where it is asked for", async (t) => {
   const redis = await startRedis();
   t.teardown(() => redis.stop());

@@ -1,4 +1,5 @@
 import { EmitterError, type EmitterErrorCode } from "../errors.js";
+import { tlsRefusal } from "./connection/tls-refused.js";
 
 /** What Redis refuses, by the word that its answer begins with (Redis, `src/server.c`, `createSharedObjects`). */
 const REFUSALS: Readonly<Record<string, readonly [EmitterErrorCode, string]>> = {
@@ -49,6 +50,8 @@ export function toEmitterError(cause: unknown): EmitterError {
     const message = "Redis takes no more connections: raise its maxclients";
     return new EmitterError("unavailable", message, { cause });
   }
+  const tls = tlsRefusal(cause);
+  if (tls) return new EmitterError("unavailable", tls.message, { cause });
   const refusal = REFUSALS[word];
   if (refusal) return new EmitterError(refusal[0], refusal[1], { cause });
   const advice = FINAL[word];

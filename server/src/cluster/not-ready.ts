@@ -5,6 +5,7 @@ export type NotReadyCode =
   | "unavailable"
   // Whether an event has been replicated shows when it is published, and not before.
   | Exclude<RedisState, "redis_not_replicated">
+  | "redis_tls"
   | "redis_denies_access"
   | "redis_refuses"
   | "keys_unavailable";
@@ -18,6 +19,7 @@ const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
     "Redis is loading its data, or is a replica that has lost its primary: wait for it",
   redis_lacks_replicas:
     "Redis has fewer replicas than its min-replicas-to-write asks for: bring them back",
+  redis_tls: "Redis cannot be reached by TLS",
   redis_denies_access:
     "Redis denies the user of REDIS_URL what a replica needs: see to its password, and the README for its keys, channels and commands",
   redis_refuses:

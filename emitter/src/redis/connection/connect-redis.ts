@@ -7,6 +7,7 @@ import type { RedisRoute } from "./route.js";
 import { RedisClock } from "../redis-clock.js";
 import type { RedisCommands } from "../publish-script.js";
 import { toEmitterError } from "../redis-errors.js";
+import { tlsRefusal } from "./tls-refused.js";
 
 /** Times in milliseconds, checked. */
 export interface RedisTargetOptions {
@@ -71,8 +72,12 @@ export async function connectRedis(
   const up = new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => {
       const cause = links.find(({ isUp }) => !isUp)?.trouble;
-      const message = `no Redis answered at ${route.name} within ${String(connectTimeoutMs)} ms: ${cause?.message ?? ""}`;
-      reject(new EmitterError("unavailable", message, { cause }));
+      const refusal = isReply(cause) ? toEmitterError(cause) : undefined;
+      const within = `within ${String(connectTimeoutMs)} ms`;
+      const message = refusal
+        ? `${route.name} has been of no use ${within}: ${refusal.message}`
+        : `no Redis answered at ${route.name} ${within}: ${cause?.message ?? ""}`;
+      reject(new EmitterError(refusal?.code ?? "unavailable", message, { cause }));
     }, connectTimeoutMs);
     onFailure = (error) => {
       const refusal = isReply(error) ? toEmitterError(error) : undefined;
@@ -147,7 +152,8 @@ export function publishCommands(
 ): RedisCommands {
   const onError = (error: unknown): never => {
     if (isReadOnly(error)) leave(error);
-    throw !isReply(error) && isReply(link.trouble) ? link.trouble : error;
+    const { trouble } = link;
+    throw !isReply(error) && (isReply(trouble) || tlsRefusal(trouble)) ? trouble : error;
   };
   return {
     eval: (script, options) => link.client.eval(script, options).catch(onError),

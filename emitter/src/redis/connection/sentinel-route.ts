@@ -94,7 +94,8 @@ export class SentinelRoute implements RedisRoute {
       const [trouble] = troubles;
       // Where some have not been heard of yet, there is hope.
       if (trouble && !troubles.includes(undefined)) {
-        const error = new Error(`no Sentinel says where the primary is: ${trouble.message}`);
+        const what = `no Sentinel says where the primary is: ${trouble.message}`;
+        const error = new Error(what, { cause: trouble });
         for (const end of this.#waiting) end(error);
         this.guides.note(error);
       }
