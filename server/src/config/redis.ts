@@ -4,7 +4,6 @@ import {
   tlsProblem,
   type RedisTarget,
   type RedisTls,
-  type TlsSource,
 } from "@inthon/emitter";
 import { wholeNumber, type Reader } from "./readers.js";
 
@@ -89,8 +88,8 @@ export function toCluster(
 }
 
 /** What the files hold, whenever that is asked. */
-export function tlsFrom({ ca, cert, key }: TlsFiles): TlsSource {
-  return (): RedisTls => ({
+export function tlsFrom({ ca, cert, key }: TlsFiles): () => RedisTls {
+  return () => ({
     ...(ca !== undefined && { ca: readFileSync(ca) }),
     ...(cert !== undefined && { cert: readFileSync(cert) }),
     ...(key !== undefined && { key: readFileSync(key) }),

@@ -61,9 +61,11 @@ export function connectionTo(
   { username, password, isTls }: Partial<RedisTarget>,
   tls: TlsSource,
 ): Promise<ConnectionOptions> {
-  return Promise.resolve().then(() => ({
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    socket: { ...address, ...(isTls === true && tlsOptions(tls(), address)) },
-  }));
+  return Promise.resolve()
+    .then(() => (isTls === true ? tls() : undefined))
+    .then((certificates) => ({
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password }),
+      socket: { ...address, ...(certificates && tlsOptions(certificates, address)) },
+    }));
 }
