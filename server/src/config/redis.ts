@@ -1,10 +1,5 @@
 import { readFileSync } from "node:fs";
-import {
-  parseRedisUrl,
-  tlsProblem,
-  type RedisTarget,
-  type RedisTls,
-} from "@inthon/emitter";
+import { parseRedisUrl, tlsProblem, type RedisTarget, type RedisTls } from "@inthon/emitter";
 import { wholeNumber, type Reader } from "./readers.js";
 
 /** Files with PEM, by their names; read anew for each connection, so that a certificate can be renewed. */
