@@ -11,6 +11,7 @@ import { startRedis } from "../helpers/processes/redis-server.js";
 import { adminOf, makeUsers, urlAs } from "../helpers/processes/redis-users.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
+import { scrape } from "../telemetry/helpers/scrape.js";
 import { isFollowing, startPrimary, startReplica } from "./helpers/replicas.js";
 
 // Each has all that it needs to itself, and waits most of the time.
@@ -36,6 +37,7 @@ async function open(t: Test, url: string, waitReplicas = 1) {
     REDIS_URL: url,
     REDIS_WAIT_REPLICAS: String(waitReplicas),
     REDIS_LINK_TIMEOUT_MS: String(LINK_TIMEOUT_MS),
+    METRICS_PORT: "0",
   };
   const server = await startServer({ env });
   t.teardown(() => server.stop());
@@ -92,6 +94,8 @@ void t.test("a replica of Redis that hangs holds up confirmations, and nothing e
     code: "redis_not_replicated",
     detail: /Too few replicas.*may be published.*Idempotency-Key: twice/,
   });
+  const published = { via: "http", outcome: "redis_not_replicated" };
+  t.equal((await scrape(server)).value("events_published_total", published), 1, "it is counted");
   await student.inbox.next(({ object }) => object["note"] === "held over HTTP");
 
   t.ok(await isReady(server.url), "it is ready");
@@ -250,9 +254,11 @@ void t.test("what it needs is said where it is asked for", async (t) => {
   const env = { REDIS_URL: as("server"), REDIS_WAIT_REPLICAS: "1" };
   const server = await startServer({ env });
   t.teardown(() => server.stop());
-  const readiness = async () =>
-    ((await (await fetch(`${server.url}/readyz`)).json()) as { code: string }).code;
+  const problem = async () =>
+    (await (await fetch(`${server.url}/readyz`)).json()) as { code: string; detail: string };
+  const readiness = async () => (await problem()).code;
   await eventually(async () => (await readiness()) === "redis_denies_access");
+  t.match((await problem()).detail, /what it lacks is \+wait|one of its keys/);
   // As the README says.
   for (const user of ["emitter", "server"]) {
     await admin.sendCommand(["ACL", "SETUSER", user, "+wait", "~inthon:waited"]);

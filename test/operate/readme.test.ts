@@ -257,9 +257,7 @@ void t.test("the README", async (t) => {
     // A pause holds up what they hear of each other.
     for (const port of ["26379", "26380", "26381"]) {
       await eventually(async () =>
-        /num-slaves\n1\nnum-other-sentinels\n2\n/.test(
-          await ask(port, "SENTINEL", "MASTER", "classroom"),
-        ),
+        (await ask(port, "SENTINEL", "MASTER", "classroom")).includes('num-slaves\n1\nnum-other-sentinels\n2\n'),
       );
     }
     const { stdout } = await run("bash", ["-c", moved(block("failover").text)]);

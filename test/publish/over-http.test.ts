@@ -158,15 +158,18 @@ void t.test("an attempt has its time, and what is no part of it does not take it
   };
   const PATIENCE = { timeoutMs: 15_000 };
 
-  const hangs = t.test("one that hangs is given up, and made again under the same key", async (t) => {
-    const { keys, emitter } = await open(t, (request, response) => {
-      // As a machine that is gone: it takes the first one, and says nothing.
-      if (keys.length > 1) accept(request, response);
-    });
-    t.match(await emitter.emit("a", "session_ended", {}, PATIENCE), OFFSETS);
-    t.equal(keys.length, 2);
-    t.equal(keys[0], keys[1]);
-  });
+  const hangs = t.test(
+    "one that hangs is given up, and made again under the same key",
+    async (t) => {
+      const { keys, emitter } = await open(t, (request, response) => {
+        // As a machine that is gone: it takes the first one, and says nothing.
+        if (keys.length > 1) accept(request, response);
+      });
+      t.match(await emitter.emit("a", "session_ended", {}, PATIENCE), OFFSETS);
+      t.equal(keys.length, 2);
+      t.equal(keys[0], keys[1]);
+    },
+  );
 
   const long = t.test("a long body has longer", async (t) => {
     const { keys, emitter } = await open(t, (_, response) => {
