@@ -257,7 +257,9 @@ void t.test("the README", async (t) => {
     // A pause holds up what they hear of each other.
     for (const port of ["26379", "26380", "26381"]) {
       await eventually(async () =>
-        (await ask(port, "SENTINEL", "MASTER", "classroom")).includes('num-slaves\n1\nnum-other-sentinels\n2\n'),
+        (await ask(port, "SENTINEL", "MASTER", "classroom")).includes(
+          "num-slaves\n1\nnum-other-sentinels\n2\n",
+        ),
       );
     }
     const { stdout } = await run("bash", ["-c", moved(block("failover").text)]);

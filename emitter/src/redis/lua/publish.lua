@@ -51,7 +51,8 @@ if string.sub(history, 1, 9) ~= 'history:{' then
 end
 local channel = string.sub(history, 10, -2)
 
-if not mayPublish(PUBLISH, channel, KEYS) then
+if not mayPublish(redis.acl_check_cmd, PUBLISH, channel, KEYS) then
+  mayPublish(mayOrNote, PUBLISH, channel, KEYS)
   return redis.error_reply('NOPERM this user lacks ' .. lacks .. ': see the README for the rules that it needs')
 end
 -- Somebody else's keys under these names: told before anything is done, too.
