@@ -1,7 +1,9 @@
 import { EmitterError } from "./errors.js";
 import { Emitter } from "./emitter.js";
 import { HttpPublisher } from "./http/http-publisher.js";
-import { checkKey, type Key } from "./http/key.js";
+import { attemptWithin } from "./http/attempt.js";
+import { checkKey, untilAborted, type Key } from "./http/key.js";
+import { checkOptions } from "./options.js";
 import { ClientRedises, isClusterClient } from "./redis/connection/cluster/client-redises.js";
 import { connectRedis, refuseDatabase } from "./redis/connection/connect-redis.js";
 import { parseRedisUrl, type RedisTarget } from "./redis/connection/redis-url.js";
@@ -37,13 +39,25 @@ export interface ConnectOptions {
   readonly linkTimeoutMs?: number;
   /**
    * `rediss://` only: the certificates of who signs Redis's own, `ca`, and what this emitter shows where Redis asks for it, `cert`
-   * and `key`, each as PEM. A function is asked at each connection, so that a certificate can be renewed.
+   * and `key`, each as PEM. A function, sync or async, is asked at each connection, so that a certificate can be renewed.
    */
   readonly tls?: RedisTls | TlsSource;
   /** Told of connection errors while the emitter reconnects by itself. Default: nobody. */
   readonly onError?: (error: Error) => void;
 }
 
+const CONNECT_OPTIONS: ReadonlySet<string> = new Set<keyof ConnectOptions>([
+  "key",
+  "historyLimit",
+  "historyMaxBytes",
+  "historyTtlS",
+  "waitReplicas",
+  "connectTimeoutMs",
+  "linkTimeoutMs",
+  "tls",
+  "onError",
+]);
+const TLS_OPTIONS: ReadonlySet<string> = new Set<keyof RedisTls>(["ca", "cert", "key"]);
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
 const DEFAULT_LINK_TIMEOUT_MS = 5_000;
 const NOT_OVER_HTTP =
@@ -63,6 +77,7 @@ export async function connect(
   target: string | URL | RedisCommands,
   options: ConnectOptions = {},
 ): Promise<Emitter> {
+  checkOptions("connect", options, CONNECT_OPTIONS);
   const limits = {
     historyLimit: wholeNumber(
       "historyLimit",
@@ -101,14 +116,16 @@ export async function connect(
   }
   const redis = parseRedis(text);
   refuseKey(options);
+  const connectTimeoutMs = wholeNumber(
+    "connectTimeoutMs",
+    options.connectTimeoutMs,
+    DEFAULT_CONNECT_TIMEOUT_MS,
+  );
+  const tls = await checkTls(redis, options, connectTimeoutMs);
   const { onError } = options;
-  const { redises, close } = await connectRedis(redis, checkTls(redis, options), {
+  const { redises, close } = await connectRedis(redis, tls, {
     waitReplicas,
-    connectTimeoutMs: wholeNumber(
-      "connectTimeoutMs",
-      options.connectTimeoutMs,
-      DEFAULT_CONNECT_TIMEOUT_MS,
-    ),
+    connectTimeoutMs,
     linkTimeoutMs: wholeNumber("linkTimeoutMs", options.linkTimeoutMs, DEFAULT_LINK_TIMEOUT_MS),
     ...(onError && { onError }),
   });
@@ -127,13 +144,37 @@ function parseRedis(text: string): RedisTarget {
   throw new EmitterError("invalid_option", `the target ${target.problem}`);
 }
 
-function checkTls({ isTls }: RedisTarget, options: ConnectOptions): TlsSource {
+/** @returns what gives the certificates, which it has been tried for once */
+async function checkTls(
+  { isTls }: RedisTarget,
+  options: ConnectOptions,
+  timeoutMs: number,
+): Promise<TlsSource> {
   if (!isTls) refuseTls(options);
   const { tls = {} } = options;
   const source = typeof tls === "function" ? tls : () => tls;
-  const problem = tlsProblem(source());
+  const given = await certificatesOf(source, timeoutMs);
+  checkOptions("tls", given, TLS_OPTIONS);
+  const problem = tlsProblem(given);
   if (problem === undefined) return source;
   throw new EmitterError("invalid_option", `tls ${problem}`);
+}
+
+async function certificatesOf(source: TlsSource, timeoutMs: number): Promise<RedisTls> {
+  const { signal } = new AbortController();
+  let given: unknown;
+  try {
+    given = await attemptWithin(timeoutMs, signal, (late) =>
+      untilAborted(late, async () => source()),
+    );
+  } catch (cause) {
+    throw new EmitterError("unavailable", "the function that gives tls failed", { cause });
+  }
+  if (typeof given === "object" && given !== null) return given;
+  throw new EmitterError(
+    "invalid_option",
+    "tls must be { ca, cert, key }, or a function that gives it",
+  );
 }
 
 function refuseTls({ tls }: ConnectOptions): void {

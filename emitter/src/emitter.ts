@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { EmitterError } from "./errors.js";
 import { KeyMaker, keyOfLater } from "./idempotency-keys.js";
+import { checkOptions } from "./options.js";
 import { parseEvent, parseEvents } from "./parse-event.js";
 import {
   parseSessionId,
@@ -30,6 +31,12 @@ export interface EmitOptions {
    */
   readonly traceparent?: string;
 }
+
+const EMIT_OPTIONS: ReadonlySet<string> = new Set<keyof EmitOptions>([
+  "idempotencyKey",
+  "timeoutMs",
+  "traceparent",
+]);
 
 /** The arguments of `emit` after the event's name; the payload of an event without fields may be left out. */
 export type EmitArguments<Name extends EventName> =
@@ -80,7 +87,7 @@ export class Emitter {
    * @returns the event's offset in each role room that it went to, and whether its idempotency key was seen before
    * @throws EmitterError `invalid_session_id`, `invalid_event` (with the path of each fault), `invalid_option`,
    *   `event_too_large`, `unauthorized`, `rejected`, `closed`; or, retryable, `unavailable`, `redis_full`,
-   *   `redis_read_only`, `redis_loading`, `redis_lacks_replicas`
+   *   `redis_read_only`, `redis_loading`, `redis_lacks_replicas`, `redis_not_replicated`
    */
   async emit<Name extends EventName>(
     sessionId: string,
@@ -137,6 +144,7 @@ export class Emitter {
         "a session id is 1 to 64 characters of A-Z a-z 0-9 _ -",
       );
     }
+    checkOptions("emit", options, EMIT_OPTIONS);
     const timeoutMs = checkTimeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     const publications = this.#toPublications(id, events, options);
     if (this.#pendingEvents + events.length > MAX_PENDING_EVENTS) {

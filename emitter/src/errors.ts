@@ -1,9 +1,11 @@
-/** What a Redis that answers may be in, so that it takes no events for now. */
+/** What a Redis that answers may be in, so that it takes no events for now, or takes them and cannot keep them safe. */
 export const REDIS_STATES = [
   "redis_full",
   "redis_read_only",
   "redis_loading",
   "redis_lacks_replicas",
+  /** It has the event, and fewer replicas have it than are waited for. */
+  "redis_not_replicated",
 ] as const;
 export type RedisState = (typeof REDIS_STATES)[number];
 

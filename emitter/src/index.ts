@@ -42,9 +42,10 @@ export {
 } from "./redis/connection/redis-url.js";
 export type { RedisRoute } from "./redis/connection/route.js";
 export { routeTo } from "./redis/connection/route-to.js";
+export { tlsRefusal, type TlsFault } from "./redis/connection/tls-refused.js";
 export { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
-export { isDenial, toEmitterError } from "./redis/redis-errors.js";
-export { isUnreplicated, Replicas, WAITED_KEY, type ReplicasOptions } from "./redis/replicas.js";
+export { isDenial, missingRight, toEmitterError } from "./redis/redis-errors.js";
+export { Replicas, WAITED_KEY, type ReplicasOptions } from "./redis/replicas.js";
 export { RedisClock } from "./redis/redis-clock.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 export {

@@ -8,15 +8,15 @@ import { commandCounts, commandsBetween } from "../helpers/command-stats.js";
 import { eventually } from "../helpers/eventually.js";
 import { post } from "../helpers/processes/environments.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
+import { adminOf, makeUsers, urlAs } from "../helpers/processes/redis-users.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
-import { readBlocks } from "../operate/helpers/readme.js";
-import { adminOf, isFollowing, startPrimary, startReplica } from "./helpers/replicas.js";
+import { scrape } from "../telemetry/helpers/scrape.js";
+import { isFollowing, startPrimary, startReplica } from "./helpers/replicas.js";
 
 // Each has all that it needs to itself, and waits most of the time.
 t.jobs = 2;
 
-const README = new URL("../../README.md", import.meta.url);
 const LINK_TIMEOUT_MS = 2_000;
 const SOON = { timeoutMs: 700 };
 const PATIENCE = { timeoutMs: 30_000 };
@@ -37,6 +37,7 @@ async function open(t: Test, url: string, waitReplicas = 1) {
     REDIS_URL: url,
     REDIS_WAIT_REPLICAS: String(waitReplicas),
     REDIS_LINK_TIMEOUT_MS: String(LINK_TIMEOUT_MS),
+    METRICS_PORT: "0",
   };
   const server = await startServer({ env });
   t.teardown(() => server.stop());
@@ -82,7 +83,7 @@ void t.test("a replica of Redis that hangs holds up confirmations, and nothing e
   const first = await failureOf(
     emitter.emit(session, "important", say("held"), { ...SOON, ...key }),
   );
-  t.match(first, { code: "unavailable", retryable: true, idempotencyKey: "once" });
+  t.match(first, { code: "redis_not_replicated", retryable: true, idempotencyKey: "once" });
   t.match(first.message, /may be published, but 0 of the 1 replicas .* same idempotency key/);
   const given = { "idempotency-key": "twice" };
   const body = { event: "important", ...say("held over HTTP") };
@@ -90,9 +91,11 @@ void t.test("a replica of Redis that hangs holds up confirmations, and nothing e
   t.equal(refused.status, 503);
   t.equal(refused.headers.get("retry-after"), "1");
   t.match(await refused.json(), {
-    code: "unavailable",
+    code: "redis_not_replicated",
     detail: /Too few replicas.*may be published.*Idempotency-Key: twice/,
   });
+  const published = { via: "http", outcome: "redis_not_replicated" };
+  t.equal((await scrape(server)).value("events_published_total", published), 1, "it is counted");
   await student.inbox.next(({ object }) => object["note"] === "held over HTTP");
 
   t.ok(await isReady(server.url), "it is ready");
@@ -105,7 +108,7 @@ void t.test("a replica of Redis that hangs holds up confirmations, and nothing e
   const again = emitter.emit(session, "important", say("held"), { ...PATIENCE, ...key });
   t.match(
     await failureOf(emitter.emit(session, "important", say("held"), { ...SOON, ...key })),
-    { code: "unavailable" },
+    { code: "redis_not_replicated" },
     "a repetition waits again",
   );
   replica.resume();
@@ -125,7 +128,7 @@ void t.test(
       eventually(async () => {
         const call = emitter.emit(session, "important", say("n"), SOON);
         const { code, message } = await failureOf(call);
-        t.equal(code, "unavailable");
+        t.equal(code, "redis_not_replicated");
         return message.includes(`${String(acknowledged)} of the 2 replicas`);
       });
     await fails(0);
@@ -169,7 +172,7 @@ void t.test("of a primary that dies, what was confirmed is there, once", async (
   // The promoted one has no replica of its own.
   const given = { ...SOON, idempotencyKey: "given" };
   t.match(await failureOf(emitter.emit(session, "important", say("given"), given)), {
-    code: "unavailable",
+    code: "redis_not_replicated",
   });
   t.equal(confirmed.length, before);
   await startReplica(t, replica);
@@ -211,6 +214,26 @@ void t.test("it costs a few commands for each turn, and nothing where it is off"
   t.ok((on.get("wait") ?? 0) >= 1);
 });
 
+void t.test("a Redis that is a replica is told as one", async (t) => {
+  const primary = await startPrimary(t);
+  const replica = await startReplica(t, primary);
+  for (const [waitReplicas, connectTimeoutMs] of [
+    [0, 5_000],
+    [1, 500],
+  ] as const) {
+    const options = { waitReplicas, connectTimeoutMs, linkTimeoutMs: LINK_TIMEOUT_MS };
+    const said = connect(replica.url, options).then(async (emitter) => {
+      t.teardown(() => emitter.close());
+      await emitter.emit("lecture-1", "session_ended", {}, SOON);
+    });
+    t.match(await failureOf(said), {
+      code: "redis_read_only",
+      retryable: true,
+      message: /this Redis is a replica, which takes no events/,
+    });
+  }
+});
+
 void t.test("what it needs is said where it is asked for", async (t) => {
   const redis = await startRedis();
   t.teardown(() => redis.stop());
@@ -225,22 +248,30 @@ void t.test("what it needs is said where it is asked for", async (t) => {
     message: /for URLs of Redis only/,
   });
   const admin = await adminOf(t, redis);
-  const rules = (await readBlocks(README)).filter(({ language }) => language === "redis");
-  for (const user of rules.flatMap(({ text }) => text.trim().split("\n"))) {
-    await admin.sendCommand(user.split(" "));
-  }
-  const as = (user: string) => redis.url.replace("//", `//${user}:change-me@`);
+  await makeUsers(admin);
+  const as = (user: string) => urlAs(redis.url, user);
   await t.rejects(connect(as("emitter"), { waitReplicas: 1 }), { code: "rejected" });
   const env = { REDIS_URL: as("server"), REDIS_WAIT_REPLICAS: "1" };
   const server = await startServer({ env });
   t.teardown(() => server.stop());
-  const readiness = async () =>
-    ((await (await fetch(`${server.url}/readyz`)).json()) as { code: string }).code;
+  const problem = async () =>
+    (await (await fetch(`${server.url}/readyz`)).json()) as { code: string; detail: string };
+  const readiness = async () => (await problem()).code;
   await eventually(async () => (await readiness()) === "redis_denies_access");
+  t.match((await problem()).detail, /what it lacks is \+wait|one of its keys/);
   // As the README says.
   for (const user of ["emitter", "server"]) {
     await admin.sendCommand(["ACL", "SETUSER", user, "+wait", "~inthon:waited"]);
   }
   await eventually(() => isReady(server.url));
   await (await connect(as("emitter"), { waitReplicas: 1 })).close();
+
+  const events = { event: "important", ...say("n") };
+  const asked = async () => (await (await post(server.url, "lecture-1", events)).json()) as object;
+  t.match(await asked(), { code: "redis_not_replicated" }, "there is no replica");
+  await admin.sendCommand(["ACL", "SETUSER", "server", "-wait"]);
+  // Before it is noticed, and after.
+  t.match(await asked(), { status: 500, code: "redis_refuses_part", detail: /rights/ });
+  await eventually(async () => (await readiness()) === "redis_denies_access");
+  t.match(await asked(), { status: 500, code: "redis_refuses_part", detail: /rights/ });
 });

@@ -3,10 +3,14 @@ import t, { type Test } from "tap";
 import { connect } from "@inthon/emitter";
 import { eventually } from "../helpers/eventually.js";
 import type { RedisServer } from "../helpers/processes/redis-server.js";
+import { adminOf } from "../helpers/processes/redis-users.js";
+import { post } from "../helpers/processes/environments.js";
+import { startServer } from "../helpers/processes/server-process.js";
+import { scrapeUntil } from "../telemetry/helpers/scrape.js";
 import { replicated } from "../helpers/processes/replicated.js";
 import { isServed } from "../links/helpers/hung-links.js";
 import { judge, lostOf, openClass, PUBLISHERS } from "./helpers/class.js";
-import { adminOf, startPrimary, startReplica } from "./helpers/replicas.js";
+import { startPrimary, startReplica } from "./helpers/replicas.js";
 import { PRIMARY_NAME, startSentinels, urlOf, type Sentinel } from "./helpers/sentinels.js";
 
 // Each has all that it needs to itself, and waits most of the time.
@@ -141,6 +145,46 @@ void t.test(
     });
   },
 );
+
+void t.test("Sentinels that are all away are told of, and nothing stops", async (t) => {
+  const primary = await startPrimary(t);
+  const sentinels = await startSentinels(t, primary.port, { count: 2, replicas: 0 });
+  const [first, second] = sentinels;
+  const url = urlOf(sentinels);
+  const server = await startServer({ env: { REDIS_URL: url, METRICS_PORT: "0" } });
+  t.teardown(() => server.stop());
+  const errors: Error[] = [];
+  const emitter = await connect(url, {
+    onError: (error) => {
+      errors.push(error);
+    },
+  });
+  t.teardown(() => emitter.close());
+  const up = (value: number) =>
+    scrapeUntil(server, (now) => now.value("redis_up", { purpose: "sentinels" }) === value);
+  const lines = (text: string) => server.output().split(text).length - 1;
+  const away = "no Sentinel says where the primary is: this replica stays";
+  await up(1);
+  first?.process.kill("SIGSTOP");
+  await second?.process.stop();
+  const now = await up(0);
+  for (const purpose of ["commands", "subscriptions"]) {
+    t.equal(now.value("redis_up", { purpose }), 1, purpose);
+  }
+  t.equal(lines(away), 1, "one line");
+  t.match(server.output(), /"level":50[^\n]*"purpose":"sentinels"/);
+  const told = () => errors.filter(({ message }) => message.startsWith("no Sentinel says where"));
+  await eventually(() => Promise.resolve(told().length > 0));
+  t.equal(told().length, 1, "one error");
+  t.ok(await isServed(server.url));
+  t.equal((await post(server.url, "lecture-1", { event: "session_ended" })).status, 202);
+  t.ok((await emitter.emit("lecture-1", "session_ended")).offsets.student);
+  first?.process.kill("SIGCONT");
+  const after = await up(1);
+  t.equal(lines("a Sentinel says again where the primary is"), 1);
+  t.equal(lines(away), 1);
+  t.equal(after.value("redis_reconnects_total", { purpose: "sentinels" }), 1);
+});
 
 void t.test("an emitter takes a Sentinel client of the redis package", async (t) => {
   const { sentinels, primary } = await startDeployment(t);

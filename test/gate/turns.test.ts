@@ -1,13 +1,15 @@
 /** Requests one behind the other on a connection: each has its turn, whoever answers it. */
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { connect, type AddressInfo } from "node:net";
 import { Duplex } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { pino } from "pino";
 import t from "tap";
 import { ClientAddresses } from "../../server/dist/edge/gate/client-addresses.js";
-import { createLimitedServer } from "../../server/dist/edge/http/server.js";
+import { closeOnClientError, createLimitedServer } from "../../server/dist/edge/http/server.js";
 import { dropper } from "../../server/dist/edge/guard.js";
+import { Pace } from "../../server/dist/edge/intake/pace.js";
 import { Refusals } from "../../server/dist/telemetry/refusals.js";
 import { RawBytes, requestHead } from "../helpers/clients/raw-bytes.js";
 import { startServer } from "../helpers/processes/server-process.js";
@@ -73,6 +75,46 @@ for (const [status, refused] of [
     t.strictSame([...refusals.totals], [["invalid_request", 1]]);
   });
 }
+
+void t.test(
+  "who is refused and waits for its answer is refused once, whatever comes of it",
+  async (t) => {
+    const log = pino({ level: "silent" });
+    const refusals = new Refusals(log);
+    const drop = dropper(log);
+    const addresses = new ClientAddresses(false);
+    const parts = { addresses, refusals, isDraining: () => false, drop };
+    const server = createLimitedServer(
+      { ...LIMITS, headersTimeoutMs: 100 },
+      parts,
+      () => undefined,
+    );
+    // As in a crowd: nobody's turn comes.
+    const nobodysTurn = new Pace({ perS: 0, burst: 0, maxWaiting: 10 }, drop);
+    const errors: string[] = [];
+    const seen = new EventEmitter();
+    server.on("clientError", (error: NodeJS.ErrnoException) => {
+      errors.push(error.code ?? "");
+      seen.emit(errors.length === 1 ? "refused" : "again");
+    });
+    server.on("clientError", closeOnClientError(refusals, nobodysTurn));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const again = once(seen, "again");
+    const { port } = server.address() as AddressInfo;
+    const socket = connect(port, "127.0.0.1");
+    t.teardown(() => {
+      socket.destroy();
+      server.close();
+    });
+    socket.on("error", () => undefined);
+    socket.write("NO REQUEST\r\n\r\n");
+    await again;
+    t.strictSame(errors, ["HPE_INVALID_METHOD", "ERR_HTTP_REQUEST_TIMEOUT"]);
+    t.strictSame([...refusals.totals], [["invalid_request", 1]]);
+    t.equal(nobodysTurn.waiting, 1, "and has one place");
+  },
+);
 
 void t.test("what HTTP has refused is a problem like others, and is logged", async (t) => {
   const server = await startServer();

@@ -1,6 +1,7 @@
 import { PrometheusRule } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
 import { ConfigMap } from "kubernetes-models/v1";
 import t from "tap";
+import { startSentinels, urlOf } from "../every-redis/helpers/sentinels.js";
 import { freePort } from "../helpers/processes/ports.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 import { startServer } from "../helpers/processes/server-process.js";
@@ -11,8 +12,8 @@ import { SERVER } from "./helpers/workload.js";
 
 const manifests = await render("k8s/components/monitoring");
 
-/** What Prometheus adds to each series, and a histogram to its buckets. */
-const ADDED = ["namespace", "pod", "job", "le"];
+/** What Prometheus adds to each series, or where several clusters have one, and a histogram to its buckets. */
+const ADDED = ["cluster", "namespace", "pod", "job", "le"];
 
 interface Panel {
   readonly title: string;
@@ -44,10 +45,11 @@ await t.test(
   async (t) => {
     const redis = await startRedis();
     t.teardown(() => redis.stop());
+    const sentinels = await startSentinels(t, redis.port, { count: 1, replicas: 0 });
     const port = await freePort();
     // Nobody answers the canary there: what it counts is there all the same.
     const env = {
-      REDIS_URL: redis.url,
+      REDIS_URL: urlOf(sentinels),
       METRICS_PORT: String(port),
       CANARY_URL: "http://127.0.0.1:9",
     };

@@ -1,11 +1,11 @@
 import t from "tap";
-import { createClient } from "redis";
 import { Link, routeTo } from "@inthon/emitter";
 import { ChannelSubscriptions } from "../../server/dist/cluster/redis/shards/channel-subscriptions.js";
 import { createLogger } from "../../server/dist/telemetry/log.js";
 import { eventually } from "../helpers/eventually.js";
 import { redisTarget } from "../helpers/redis-target.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
+import { adminOf, urlAs } from "../helpers/processes/redis-users.js";
 
 const LOG = createLogger("silent", "test");
 const SEED = 20_261_126;
@@ -96,11 +96,7 @@ void t.test(
   async (t) => {
     const redis = await startRedis();
     t.teardown(() => redis.stop());
-    const admin = createClient({ url: redis.url });
-    await admin.connect();
-    t.teardown(() => {
-      admin.destroy();
-    });
+    const admin = await adminOf(t, redis);
     const link: Link = new Link(routeTo(redisTarget(redis.url)), {
       timeoutMs: 5_000,
       prepare: () => channels.begin(link.client),
@@ -156,13 +152,9 @@ void t.test(
 void t.test("a channel that Redis refuses keeps no other", async (t) => {
   const redis = await startRedis();
   t.teardown(() => redis.stop());
-  const admin = createClient({ url: redis.url });
-  await admin.connect();
-  t.teardown(() => {
-    admin.destroy();
-  });
+  const admin = await adminOf(t, redis);
   await admin.sendCommand("ACL SETUSER app on >pw +@all ~* resetchannels &room-*".split(" "));
-  const link: Link = new Link(routeTo(redisTarget(redis.url.replace("//", "//app:pw@"))), {
+  const link: Link = new Link(routeTo(redisTarget(urlAs(redis.url, "app", "pw"))), {
     timeoutMs: 5_000,
     prepare: () => channels.begin(link.client),
     prove: async (inTime) => {

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { createClient } from "redis";
-import t, { type Test } from "tap";
+import t from "tap";
 import { connect } from "@inthon/emitter";
 import { join } from "../helpers/clients/clients.js";
 import { eventually } from "../helpers/eventually.js";
 import { post } from "../helpers/processes/environments.js";
-import { type RedisServer, startRedis } from "../helpers/processes/redis-server.js";
+import { startRedis } from "../helpers/processes/redis-server.js";
+import { adminOf } from "../helpers/processes/redis-users.js";
 import { replicated } from "../helpers/processes/replicated.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
@@ -15,15 +15,6 @@ import { isServed } from "./helpers/hung-links.js";
 t.jobs = 2;
 
 const PATIENCE = { timeoutMs: 15_000 };
-
-async function adminOf(t: Test, redis: RedisServer) {
-  const client = createClient({ url: redis.url });
-  await client.connect();
-  t.teardown(() => {
-    client.destroy();
-  });
-  return client;
-}
 
 void t.test("a primary that was demoted is left for the one that has its name now", async (t) => {
   const first = await startRedis();

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { createClient } from "redis";
 import t, { type Test } from "tap";
 import { connect } from "@inthon/emitter";
 import { CLIENT_KINDS, join } from "../helpers/clients/clients.js";
 import { commandCounts } from "../helpers/command-stats.js";
 import { eventually } from "../helpers/eventually.js";
 import { type RedisServer, startRedis } from "../helpers/processes/redis-server.js";
+import { adminOf } from "../helpers/processes/redis-users.js";
 import { replicated } from "../helpers/processes/replicated.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
@@ -18,11 +18,7 @@ const LINK_TIMEOUT_MS = "60000";
 async function startOne(t: Test) {
   const redis = await startRedis(AT_ONCE);
   t.teardown(() => redis.stop());
-  const admin = createClient({ url: redis.url });
-  await admin.connect();
-  t.teardown(() => {
-    admin.destroy();
-  });
+  const admin = await adminOf(t, redis);
   const follow = async ({ port }: RedisServer) => {
     await admin.sendCommand(["REPLICAOF", "127.0.0.1", String(port)]);
     await eventually(async () =>

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { createClient } from "redis";
 import t from "tap";
 import { connect } from "@inthon/emitter";
 import { eventually } from "../helpers/eventually.js";
 import { post } from "../helpers/processes/environments.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
+import { adminOf } from "../helpers/processes/redis-users.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { Inbox } from "../helpers/clients/inbox.js";
 
@@ -15,11 +15,7 @@ const REFUSAL = "max number of clients";
 void t.test("a Redis that has no connection left for a while is waited for", async (t) => {
   const redis = await startRedis();
   t.teardown(() => redis.stop());
-  const admin = createClient({ url: redis.url });
-  await admin.connect();
-  t.teardown(() => {
-    admin.destroy();
-  });
+  const admin = await adminOf(t, redis);
   const server = await startServer({ env: { REDIS_URL: redis.url } });
   t.teardown(() => server.stop());
   const readiness = async () => {

@@ -2,11 +2,11 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createClient } from "redis";
 import t, { type Test } from "tap";
 import { eventually } from "../helpers/eventually.js";
 import { post } from "../helpers/processes/environments.js";
 import { type RedisServer, startRedis } from "../helpers/processes/redis-server.js";
+import { adminOf, urlAs } from "../helpers/processes/redis-users.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
 interface Trouble {
@@ -76,13 +76,8 @@ const TROUBLES: readonly Trouble[] = [
   },
 ];
 
-async function adminOf(t: Test, redis: RedisServer) {
-  const client = createClient({ url: redis.url });
-  client.on("error", () => undefined);
-  await client.connect();
-  t.teardown(() => {
-    client.destroy();
-  });
+async function commandsOf(t: Test, redis: RedisServer) {
+  const client = await adminOf(t, redis);
   return async (...commands: readonly (string | readonly string[])[]) => {
     for (const command of commands) {
       await client.sendCommand(typeof command === "string" ? command.split(" ") : [...command]);
@@ -110,10 +105,10 @@ async function untilReady(url: string): Promise<void> {
 void t.test("/readyz is 503 while Redis answers and lets nobody publish", async (t) => {
   const redis = await startRedis();
   t.teardown(() => redis.stop());
-  const admin = await adminOf(t, redis);
+  const admin = await commandsOf(t, redis);
   await admin(`ACL SETUSER app on >pw ${KEYS} ${CHANNELS} ${COMMANDS}`);
   const server = await startServer({
-    env: { REDIS_URL: redis.url.replace("//", "//app:pw@"), REDIS_LINK_TIMEOUT_MS: "1000" },
+    env: { REDIS_URL: urlAs(redis.url, "app", "pw"), REDIS_LINK_TIMEOUT_MS: "1000" },
   });
   t.teardown(() => server.stop());
   const { url } = server;
@@ -151,7 +146,7 @@ void t.test("and while it cannot save, or loads its data", async (t) => {
     args: ["--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024"],
   });
   t.teardown(() => redis.stop());
-  const admin = await adminOf(t, redis);
+  const admin = await commandsOf(t, redis);
   const server = await startServer({
     env: { REDIS_URL: redis.url, REDIS_LINK_TIMEOUT_MS: "1000" },
   });

@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import t from "tap";
 import { connect } from "@inthon/emitter";
-import { createClient } from "redis";
 import { WebSocket } from "ws";
 import { eventually } from "../helpers/eventually.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
+import { adminOf } from "../helpers/processes/redis-users.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
 
@@ -63,11 +63,7 @@ void t.test(
       "each heard its own, once",
     );
 
-    const admin = createClient({ url: redis.url });
-    await admin.connect();
-    t.teardown(() => {
-      admin.destroy();
-    });
+    const admin = await adminOf(t, redis);
     for (const { socket } of after) socket.terminate();
     await eventually(async () => {
       const channels = await admin.sendCommand<string[]>(["PUBSUB", "CHANNELS", "*lecture-*"]);

@@ -7,6 +7,8 @@ import { promisify } from "node:util";
 import t from "tap";
 import { EVENTS } from "@inthon/emitter/protocol";
 import { ENVIRONMENT_VARIABLES } from "../../server/dist/config/config.js";
+import { eventually } from "../helpers/eventually.js";
+import { post } from "../helpers/processes/environments.js";
 import { freePort } from "../helpers/processes/ports.js";
 import { readBlocks, type Block } from "./helpers/readme.js";
 import { Launched, minimalEnvironment, startServer } from "../helpers/processes/server-process.js";
@@ -38,6 +40,8 @@ const BLOCKS = {
   session: '{ "session_id": "lecture-1", "teacher_online"',
   history: '{ "session_id": "lecture-1", "role"',
   kustomize: "kubectl kustomize",
+  sentinels: "redis-server --bind",
+  failover: "redis-cli -p 6379 CLIENT PAUSE",
   // Both run by test/kubernetes/without-kubernetes.test.ts.
   rules: "sed -n '/^  groups:/",
   prometheus: "rule_files:",
@@ -220,6 +224,51 @@ void t.test("the README", async (t) => {
     await interrupt(cluster);
     await t.rejects(fetch(`http://127.0.0.1:${String(clusterPort)}/readyz`));
     await t.rejects(fetch(`http://127.0.0.1:${String(clusterPort + 1)}/readyz`));
+  });
+
+  await t.test("a server goes by Sentinels as shown, and a failover loses nothing", async (t) => {
+    // It brings redis-cli.
+    await ensureTool("redis-server");
+    const ports = new Map<string, string>();
+    for (const shownPort of ["6379", "6380", "26379", "26380", "26381"]) {
+      ports.set(shownPort, String(await freePort()));
+    }
+    const moved = (text: string) =>
+      text.replace(/\b2?63[78]\d\b/g, (one) => ports.get(one) ?? one).replaceAll("/tmp", scratch);
+    const serverPort = String(await freePort());
+    const all = await Launched.start("bash", ["-c", moved(block("sentinels").text)], {
+      env: { ...minimalEnvironment(), HOST: "127.0.0.1", PORT: serverPort },
+    });
+    t.teardown(async () => {
+      process.kill(-all.pid, "SIGKILL");
+      await all.exited;
+    });
+    const at = `http://127.0.0.1:${serverPort}`;
+    const isReady = () =>
+      fetch(`${at}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    const publish = () => post(at, "lecture-1", { event: "hard_alert", capture_url: null });
+    await eventually(isReady);
+    t.equal((await publish()).status, 202);
+    const ask = async (port: string, ...args: string[]) =>
+      (await run("redis-cli", ["-p", ports.get(port) ?? "", ...args])).stdout;
+    // A pause holds up what they hear of each other.
+    for (const port of ["26379", "26380", "26381"]) {
+      await eventually(async () =>
+        (await ask(port, "SENTINEL", "MASTER", "classroom")).includes(
+          "num-slaves\n1\nnum-other-sentinels\n2\n",
+        ),
+      );
+    }
+    const { stdout } = await run("bash", ["-c", moved(block("failover").text)]);
+    t.match(stdout, /^OK\n[^]*\bslave0:.*offset=\d+[^]*\nmaster_repl_offset:\d+[^]*\nOK\n/);
+    await eventually(async () => (await ask("6380", "ROLE")).startsWith("master"));
+    await eventually(async () => (await isReady()) && (await publish()).status === 202);
+    const history = await fetch(`${at}/sessions/lecture-1/events?role=student`);
+    const { complete, events } = (await history.json()) as { complete: boolean; events: unknown[] };
+    t.ok(complete && events.length >= 2, JSON.stringify({ complete, events }));
   });
 
   await t.test("kubectl builds the overlays that it names", async (t) => {

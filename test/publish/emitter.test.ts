@@ -74,6 +74,30 @@ void t.test("a server with publish keys is only open to who has one", async (t) 
   }
 });
 
+void t.test("an option that there is not is told, with the one that may be meant", async (t) => {
+  const cases: readonly (readonly [Record<string, unknown>, RegExp])[] = [
+    [{ historylimit: 10 }, /^connect has no option "historylimit": is historyLimit meant\?$/],
+    [{ waitReplica: 1 }, /is waitReplicas meant\?$/],
+    [{ linkTimeout: 1_000 }, /is linkTimeoutMs meant\?$/],
+    [{ onerror: () => undefined }, /is onError meant\?$/],
+    [{ password: "s3cret" }, /^connect has no option "password": there are key, historyLimit, /],
+    [{ __proto__: { ttl: 1 } }, /^connect has no option "ttl"/],
+  ];
+  for (const [options, message] of cases) {
+    for (const target of ["redis://127.0.0.1:1", "http://127.0.0.1:1", createClient()]) {
+      const failure: unknown = await connect(target, options).catch((error: unknown) => error);
+      t.match(failure, { code: "invalid_option", message });
+      t.notMatch(String(failure), "s3cret");
+    }
+  }
+  const emitter = await connect("http://127.0.0.1:1");
+  const loose: { emit(...args: unknown[]): Promise<unknown> } = emitter as never;
+  await t.rejects(loose.emit("lecture-1", "session_ended", {}, { idempotencykey: "k" }), {
+    code: "invalid_option",
+    message: 'emit has no option "idempotencykey": is idempotencyKey meant?',
+  });
+});
+
 void t.test("connect says what is wrong with its target", async (t) => {
   const port = String(await freePort());
   const wrong: readonly Parameters<typeof connect>[] = [

@@ -132,17 +132,66 @@ void t.test("why nothing answered is said", async (t) => {
   }
 });
 
-void t.test("an attempt that hangs is given up, and made again under the same key", async (t) => {
-  const keys: unknown[] = [];
-  const url = await listen(t, ({ headers }, response) => {
-    keys.push(headers["idempotency-key"]);
-    // As a machine that is gone: it takes the first one, and says nothing.
-    if (keys.length === 1) return;
+/** What is held, and for how long: longer than the 4 s of an attempt. */
+const SLOW_MS = 4_500;
+const LONG = Array.from({ length: 15 }, () => ({
+  event: "important" as const,
+  note: "n".repeat(60_000),
+  capture_url: null,
+}));
+
+void t.test("an attempt has its time, and what is no part of it does not take it", async (t) => {
+  // All of them wait, so they do it together.
+  t.jobs = 3;
+  const open = async (t: Test, answer: RequestListener, options: ConnectOptions = {}) => {
+    const keys: unknown[] = [];
+    const url = await listen(t, (request, response) => {
+      keys.push(request.headers["idempotency-key"]);
+      answer(request, response);
+    });
+    const emitter = await connect(url, options);
+    t.teardown(() => emitter.close());
+    return { keys, emitter };
+  };
+  const accept: RequestListener = (_, response) => {
     response.writeHead(202, { "content-type": "application/json" }).end(JSON.stringify(OFFSETS));
+  };
+  const PATIENCE = { timeoutMs: 15_000 };
+
+  const hangs = t.test(
+    "one that hangs is given up, and made again under the same key",
+    async (t) => {
+      const { keys, emitter } = await open(t, (request, response) => {
+        // As a machine that is gone: it takes the first one, and says nothing.
+        if (keys.length > 1) accept(request, response);
+      });
+      t.match(await emitter.emit("a", "session_ended", {}, PATIENCE), OFFSETS);
+      t.equal(keys.length, 2);
+      t.equal(keys[0], keys[1]);
+    },
+  );
+
+  const long = t.test("a long body has longer", async (t) => {
+    const { keys, emitter } = await open(t, (_, response) => {
+      setTimeout(() => {
+        response.writeHead(202).end(JSON.stringify(LONG.map(() => OFFSETS)));
+      }, SLOW_MS);
+    });
+    t.equal((await emitter.emitAll("a", LONG, PATIENCE)).length, LONG.length);
+    t.equal(keys.length, 1, "one attempt");
   });
-  const emitter = await connect(url);
-  t.teardown(() => emitter.close());
-  t.match(await emitter.emit("a", "session_ended", {}, { timeoutMs: 60_000 }), OFFSETS);
-  t.equal(keys.length, 2);
-  t.equal(keys[0], keys[1]);
+
+  const slowKey = t.test("a key that takes long costs the call, and not the attempt", async (t) => {
+    let asked = 0;
+    const key = () => {
+      asked++;
+      return new Promise<string>((resolve) => {
+        setTimeout(resolve, SLOW_MS, "a-key-of-a-service");
+      });
+    };
+    const { keys, emitter } = await open(t, accept, { key });
+    t.match(await emitter.emit("a", "session_ended", {}, PATIENCE), OFFSETS);
+    t.strictSame([asked, keys.length], [1, 1]);
+  });
+  await Promise.all([hangs, long, slowKey]);
 });

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { createClient } from "redis";
 import t, { type Test } from "tap";
 import { connect } from "@inthon/emitter";
 import { historyKey, parseSessionId, roomName, type Role } from "@inthon/emitter/protocol";
 import { startRedis } from "../helpers/processes/redis-server.js";
+import { adminOf, urlAs } from "../helpers/processes/redis-users.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { failureOf } from "./helpers/emitter-targets.js";
 
@@ -25,15 +25,11 @@ interface Answer {
 async function open(t: Test) {
   const redis = await startRedis();
   t.teardown(() => redis.stop());
-  const admin = createClient({ url: redis.url });
-  await admin.connect();
-  t.teardown(() => {
-    admin.destroy();
-  });
+  const admin = await adminOf(t, redis);
   const rights = (...rules: readonly string[]) =>
     admin.sendCommand(["ACL", "SETUSER", "server", ...rules]);
   await rights("on", ">secret", "&*", "+@all", ...ALL_KEYS);
-  const url = redis.url.replace("redis://", "redis://server:secret@");
+  const url = urlAs(redis.url, "server", "secret");
   const server = await startServer({ env: { REDIS_URL: url } });
   t.teardown(() => server.stop());
   const session = randomUUID();

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { createClient } from "redis";
 import t, { type Test } from "tap";
 import { connect, type Emitter, type EmitterError, type RedisCommands } from "@inthon/emitter";
 import {
@@ -10,6 +9,7 @@ import {
   roomName,
 } from "@inthon/emitter/protocol";
 import { startRedis, type RedisServer } from "../helpers/processes/redis-server.js";
+import { adminOf, urlAs, type Admin } from "../helpers/processes/redis-users.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { failureOf } from "./helpers/emitter-targets.js";
 
@@ -38,29 +38,14 @@ function roomOf(session: string) {
 async function open(t: Test, args: readonly string[] = []) {
   const redis = await startRedis({ args });
   t.teardown(() => redis.stop());
-  const admin = await clientOf(t, redis);
+  const admin = await adminOf(t, redis);
   return { redis, admin };
 }
 
-async function clientOf(t: Test, redis: RedisServer, user?: string) {
-  const client = createClient({
-    url: redis.url,
-    ...(user === undefined ? {} : { username: user, password: "secret" }),
-  });
-  client.on("error", () => undefined);
-  await client.connect();
-  t.teardown(() => {
-    client.destroy();
-  });
-  return client;
-}
-
-type Client = Awaited<ReturnType<typeof clientOf>>;
-
 /** Everything that the room of a session is told from now on, and what its history holds. */
-async function watch(t: Test, redis: RedisServer, admin: Client, session: string) {
+async function watch(t: Test, redis: RedisServer, admin: Admin, session: string) {
   const room = roomOf(session);
-  const subscriber = await clientOf(t, redis);
+  const subscriber = await adminOf(t, redis);
   let told = 0;
   await subscriber.subscribe(roomChannel(room), () => told++);
   return {
@@ -90,7 +75,7 @@ void t.test("what Redis's rules forbid is rejected at once, and nothing of it st
   const { redis, admin } = await open(t);
   const all = ["on", ">secret", "~*", "&*", "+@all"];
   await admin.sendCommand(["ACL", "SETUSER", "publisher", ...all]);
-  const client = await clientOf(t, redis, "publisher");
+  const client = await adminOf(t, { url: urlAs(redis.url, "publisher", "secret") });
   const emitter = await connect(client);
   t.teardown(() => emitter.close());
   const others = await connect(redis.url);
@@ -230,7 +215,7 @@ void t.test("a key that a caller gives is never that of an array's later event",
 
 void t.test("a client that puts a prefix before keys is refused", async (t) => {
   const { redis, admin } = await open(t);
-  const client = await clientOf(t, redis);
+  const client = await adminOf(t, redis);
   type Options = Parameters<RedisCommands["eval"]>[1];
   const prefixed = ({ keys, ...rest }: Options) => ({
     ...rest,
@@ -249,7 +234,7 @@ void t.test("over HTTP the same is said of Redis as to an emitter of its own", a
   const { redis, admin } = await open(t);
   const all = ["on", ">secret", "~*", "&*", "+@all"];
   await admin.sendCommand(["ACL", "SETUSER", "server", ...all]);
-  const url = redis.url.replace("redis://", "redis://server:secret@");
+  const url = urlAs(redis.url, "server", "secret");
   const server = await startServer({ env: { REDIS_URL: url } });
   t.teardown(() => server.stop());
   const overHttp = await connect(server.url);

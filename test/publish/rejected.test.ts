@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { createClient } from "redis";
 import t, { type Test } from "tap";
 import { connect } from "@inthon/emitter";
 import { historyKey, parseSessionId, roomName, type Role } from "@inthon/emitter/protocol";
 import { eventually } from "../helpers/eventually.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
+import { adminOf } from "../helpers/processes/redis-users.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
 import { failureOf } from "./helpers/emitter-targets.js";
 
@@ -16,11 +16,7 @@ const BRIEF = { timeoutMs: 400 };
 async function open(t: Test) {
   const redis = await startRedis();
   t.teardown(() => redis.stop());
-  const admin = createClient({ url: redis.url });
-  await admin.connect();
-  t.teardown(() => {
-    admin.destroy();
-  });
+  const admin = await adminOf(t, redis);
   const proxy = await startTcpProxy(redis.port);
   t.teardown(() => proxy.stop());
   const emitter = await connect(proxy.url);

@@ -7,9 +7,8 @@ import { eventually } from "../helpers/eventually.js";
 import { commandCounts, commandsBetween } from "../helpers/command-stats.js";
 import { startCluster } from "../helpers/processes/cluster.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
-import { readBlocks } from "../operate/helpers/readme.js";
+import { adminOf, makeUsers, rulesOfReadme, urlAs } from "../helpers/processes/redis-users.js";
 
-const README = new URL("../../README.md", import.meta.url);
 const LEASE_MS = 2_000;
 
 const hears = (value: boolean) => (item: Received) => item.object["is_online"] === value;
@@ -17,22 +16,14 @@ const hears = (value: boolean) => (item: Received) => item.object["is_online"] =
 void t.test("the users that the README tells of may do all that the product does", async (t) => {
   const redis = await startRedis();
   t.teardown(() => redis.stop());
-  const admin = createClient({ url: redis.url });
-  await admin.connect();
-  t.teardown(() => {
-    admin.destroy();
-  });
-  const rules = (await readBlocks(README)).filter(({ language }) => language === "redis");
-  const users = rules.flatMap(({ text }) => text.trim().split("\n"));
-  t.equal(users.length, 2);
+  const admin = await adminOf(t, redis);
+  t.equal((await rulesOfReadme()).length, 2);
   const knowsSetInfo = !/redis_version:7\.[01]\./.test(await admin.info("server"));
-  for (const user of users) {
-    await admin.sendCommand([...user.split(" "), ...(knowsSetInfo ? ["+client|setinfo"] : [])]);
-  }
+  await makeUsers(admin, ...(knowsSetInfo ? ["+client|setinfo"] : []));
   // Nobody is somebody else by mistake.
   await admin.sendCommand("ACL SETUSER default -@all +acl +info +config +zrange +keys".split(" "));
   await admin.sendCommand(["ACL", "LOG", "RESET"]);
-  const as = (user: string) => redis.url.replace("//", `//${user}:change-me@`);
+  const as = (user: string) => urlAs(redis.url, user);
   const denied = async () => JSON.stringify(await admin.sendCommand(["ACL", "LOG", "20"]));
 
   const cluster = await startCluster({

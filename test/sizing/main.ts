@@ -23,6 +23,8 @@ const OPTIONS = {
   spread: { type: "string" },
   /** Each replica has CANARY_URL. */
   canary: { type: "boolean", default: false },
+  /** Each replica has REDIS_WAIT_REPLICAS. */
+  "wait-replicas": { type: "boolean", default: false },
   /** Only the row of the README's table. */
   row: { type: "boolean", default: false },
 } as const;
@@ -72,6 +74,7 @@ function main(args: readonly string[]): string {
     historyTtlS: wholeNumber("history-ttl-s", values["history-ttl-s"]),
     memoryBytes: wholeNumber("memory", values.memory) * 1024 * 1024,
     hasCanaries: values.canary,
+    waitsForReplicas: values["wait-replicas"],
     spread: values.spread === undefined ? undefined : wholeNumber("spread", values.spread),
   };
   const figures = readFigures();

@@ -15,6 +15,8 @@ export interface Demand {
   readonly spread: number | undefined;
   /** Whether each replica has a canary: a session of its own, with one student, somewhere in the cluster. */
   readonly hasCanaries: boolean;
+  /** Whether events are confirmed when replicas of Redis have them, by REDIS_WAIT_REPLICAS. */
+  readonly waitsForReplicas: boolean;
 }
 
 /** What a number of replicas means, each for itself and all together. */
@@ -69,8 +71,9 @@ const READS_OF_SESSION = 3;
 const READS_OF_TEACHER = 2;
 /** Of what the benchmark's figure for publishing has in it already. */
 const COPIES_MEASURED = 3;
-/** Commands, and subscriptions. */
+/** Commands, and subscriptions; and waiting, which blocks its connection. */
 const LINKS = 2;
+const LINKS_WITH_WAITING = 3;
 const MAX_REPLICAS = 1_000_000;
 
 /** How large it has to be, each number by the formula that `report.ts` prints beside it. */
@@ -160,11 +163,12 @@ function leastReplicas(isEnough: (replicas: number) => boolean): number {
 
 function redisWith(
   { replicas, holders, subscriptions, canaries, beatsPerS }: Load,
-  { sessions, events, lectureMinutes, historyTtlS, historyLimit }: Demand,
+  { sessions, events, lectureMinutes, historyTtlS, historyLimit, waitsForReplicas }: Demand,
   eventsInHistory: number,
   figures: Figures,
 ): RedisLoad {
   const copies = Math.max(0, holders - COPIES_MEASURED);
+  const links = waitsForReplicas ? LINKS_WITH_WAITING : LINKS;
   const { value: leaseS } = OTHERS.leaseS;
   const readsPerS =
     ((sessions * holders + canaries) * READS_OF_SESSION) / leaseS +
@@ -179,6 +183,6 @@ function redisWith(
     historyBytes:
       (histories * eventsInHistory + canaries * historyLimit) * OTHERS.storedBytes.value,
     subscriptionBytes: subscriptions * OTHERS.subscriptionBytes.value,
-    clients: replicas * LINKS,
+    clients: replicas * links,
   };
 }

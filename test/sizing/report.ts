@@ -112,7 +112,13 @@ export function toReport(sizing: Sizing, figures: Figures): string {
     ],
     ["    subscriptions", bytes(redis.subscriptionBytes), "subscriptions * subscription"],
     ["  by connections", rounded(masters.clients), "connections to it / maxclients"],
-    ["connections to it", rounded(redis.clients), "2 R, and one for each emitter"],
+    [
+      "connections to it",
+      rounded(redis.clients),
+      demand.waitsForReplicas
+        ? "3 R, as waiting for replicas has one of its own, and two for each emitter"
+        : "2 R, and one for each emitter",
+    ],
     ["subscriptions", rounded(load.subscriptions), "sessions * (holders + 1)"],
     ["comes first", REDIS_BY[firstOf(masters)], "the greatest of the three"],
   ];

@@ -18,6 +18,7 @@ const MILLION: Demand = {
   memoryBytes: 1024 ** 3,
   spread: undefined,
   hasCanaries: false,
+  waitsForReplicas: false,
 };
 const figures = readFigures();
 
@@ -108,6 +109,9 @@ await t.test("what needs more, gets more, and each lever moves what it should", 
   t.ok(watched.load.heapBytes * watched.load.replicas > base.load.heapBytes * base.load.replicas);
   t.ok(watched.redis.publishCores > base.redis.publishCores);
   t.ok(watched.load.subscriptions > base.load.subscriptions);
+  const waiting = of({ waitsForReplicas: true });
+  t.equal(waiting.redis.clients, 1.5 * base.redis.clients, "a third link");
+  t.equal(waiting.masters.clients, 1.5 * base.masters.clients);
   t.equal(of({ connections: 100, sessions: 2, events: 1 }).load.replicas, 3, "one for each zone");
   t.ok(of({ events: 5_000_000, spread: 1 }).needs.cpu > base.needs.cpu);
   t.end();

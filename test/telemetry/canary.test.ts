@@ -1,8 +1,12 @@
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { SignJWT } from "jose";
 import t, { type Test } from "tap";
 import { WebSocketServer } from "ws";
+import { Authority } from "../every-redis/helpers/certificates.js";
 import { eventually } from "../helpers/eventually.js";
 import { startCluster } from "../helpers/processes/cluster.js";
 import { freePort } from "../helpers/processes/ports.js";
@@ -113,3 +117,25 @@ void t.test(
     t.equal((await server.stop()).code, 0);
   },
 );
+
+void t.test("a certificate that is not the way's is told in words, and not logged", async (t) => {
+  const authority = await Authority.create();
+  t.teardown(() => authority.remove());
+  const { cert, key } = await authority.sign(["DNS:elsewhere.example"]);
+  const door = createServer({ cert: await readFile(cert), key: await readFile(key) });
+  door.listen(0, "127.0.0.1");
+  await once(door, "listening");
+  t.teardown(() => door.close());
+  const { port } = door.address() as AddressInfo;
+  const url = `https://127.0.0.1:${String(port)}`;
+  const server = await alone(t, { CANARY_URL: url, NODE_EXTRA_CA_CERTS: authority.ca });
+  await logs(server, /the canary does not hear itself/);
+  const [line = ""] = server
+    .output()
+    .split("\n")
+    .filter((one) => one.includes("hear itself"));
+  t.match(line, /127\.0\.0\.1 is not in the cert's list/);
+  t.match(line, /"code":"ERR_TLS_CERT_ALTNAME_INVALID"/);
+  t.notMatch(line, /"cert"|"raw"|pubkey/);
+  t.ok(line.length < 2_500, `${String(line.length)} characters`);
+});

@@ -38,7 +38,7 @@ export async function currentKey(
 }
 
 /** What it comes to after the signal is nobody's business. */
-async function untilAborted<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+export async function untilAborted<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
   let stop: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {

@@ -1,4 +1,5 @@
 import { EmitterError, type EmitterErrorCode } from "../errors.js";
+import { tlsRefusal } from "./connection/tls-refused.js";
 
 /** Redis has done nothing: whoever asks again in the same place changes no order. */
 export class UndoneError extends Error {
@@ -44,6 +45,11 @@ const NO_CONNECTION_LEFT = "ERR max number of clients";
 /** How Redis 7.0 says NOPERM within a script (`src/script.c`, `scriptCall`). */
 const DENIED_IN_SCRIPT = "ERR The user executing the script can't";
 
+/** Redis's own words (`src/acl.c`, `getAclErrorMessage`), and those of `may-publish.lua`. */
+const MISSING_RIGHT = /the '([a-z|]+)' command|lacks (\+[a-z|]+(?: for \S+[^\s:])?)/;
+/** Which one, Redis does not say. */
+const MISSING_PATTERN = /permissions to access .*\b(key|channel)s?\b/;
+
 /** What a publisher's caller is told of an error of Redis, or of the way there. */
 export function toEmitterError(cause: unknown): EmitterError {
   if (cause instanceof EmitterError) return cause;
@@ -53,11 +59,15 @@ export function toEmitterError(cause: unknown): EmitterError {
     const message = "Redis takes no more connections: raise its maxclients";
     return new EmitterError("unavailable", message, { cause });
   }
+  const tls = tlsRefusal(cause);
+  if (tls) return new EmitterError("unavailable", tls.message, { cause });
   const refusal = REFUSALS[word];
   if (refusal) return new EmitterError(refusal[0], refusal[1], { cause });
   const advice = FINAL[word];
   if (advice !== undefined) {
-    return new EmitterError("rejected", `Redis refuses (${word}): ${advice}`, { cause });
+    const right = missingRight(cause);
+    const which = right === undefined ? "" : `, which lacks ${right}`;
+    return new EmitterError("rejected", `Redis refuses (${word}): ${advice}${which}`, { cause });
   }
   return new EmitterError("unavailable", "Redis did not confirm", { cause });
 }
@@ -66,6 +76,16 @@ export function toEmitterError(cause: unknown): EmitterError {
 export function isDenial(error: unknown): boolean {
   const cause = error instanceof EmitterError ? error.cause : error;
   return DENIALS.has(wordOf(cause));
+}
+
+/** The right that a user of Redis lacks, as its rules have it, where Redis or a script of ours names it. */
+export function missingRight(error: unknown): string | undefined {
+  const cause = error instanceof EmitterError ? error.cause : error;
+  if (!(cause instanceof Error)) return undefined;
+  const [, command, right] = MISSING_RIGHT.exec(cause.message) ?? [];
+  if (command !== undefined) return `+${command}`;
+  const [, kind] = MISSING_PATTERN.exec(cause.message) ?? [];
+  return kind === undefined ? right : `a rule for one of its ${kind}s`;
 }
 
 function wordOf(cause: unknown): string {

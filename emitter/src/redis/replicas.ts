@@ -30,11 +30,6 @@ export interface ReplicasOptions {
   readonly onChange?: (lacking: Error | undefined) => void;
 }
 
-/** Why a publication is not confirmed that was made: too few replicas of Redis have it. */
-class LacksReplicas extends Error {
-  override readonly name = "LacksReplicas";
-}
-
 /**
  * Waits until replicas of Redis have what was published.
  *
@@ -69,7 +64,8 @@ export class Replicas {
    * Resolves when enough replicas have all that was published until now.
    *
    * @param incarnation - of the Redis that has published it
-   * @throws EmitterError `unavailable` where they do not answer in time: it is published all the same, and may be lost
+   * @throws EmitterError `redis_not_replicated` where too few answer in time, `unavailable` where that is not known: it is
+   *   published all the same, and may be lost
    */
   acknowledge(incarnation: string): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -88,22 +84,21 @@ export class Replicas {
       const { count } = this.#options;
       try {
         const { incarnation, acknowledged } = await this.#wait(count);
-        const enough = acknowledged >= count;
-        this.#note(enough ? undefined : lacking(acknowledged, count));
+        const lacking = acknowledged >= count ? undefined : tooFew(acknowledged, count);
+        this.#note(lacking);
         for (const one of waiting) {
-          if (!enough) one.reject(unconfirmed(lacking(acknowledged, count)));
+          if (lacking) one.reject(lacking);
           else if (one.incarnation === incarnation) one.resolve();
-          else one.reject(unconfirmed(new LacksReplicas("another Redis is the primary by now")));
+          else one.reject(notKnown("another Redis is the primary by now"));
         }
-      } catch (cause) {
-        const why = cause instanceof Error ? cause.message : "the connection failed";
-        const error = new LacksReplicas(
-          `whether ${String(count)} of its replicas have it is not known (${why})`,
-          { cause },
-        );
+      } catch (error) {
+        // What Redis said last is what somebody can do something about.
+        const cause = !isReply(error) && isReply(this.link.trouble) ? this.link.trouble : error;
         // No repetition helps where it may not ask.
-        const refusal = isDenial(cause) ? toEmitterError(cause) : error;
-        for (const one of waiting) one.reject(unconfirmed(refusal));
+        const refusal = isDenial(cause) ? toEmitterError(cause) : cause;
+        const why = refusal instanceof Error ? refusal.message : "the connection failed";
+        const unknown = `whether ${String(count)} of its replicas have it is not known (${why})`;
+        for (const one of waiting) one.reject(notKnown(unknown, refusal));
       }
     }
     this.#isUnderWay = false;
@@ -129,22 +124,14 @@ export class Replicas {
   }
 }
 
-/** Whether an error says that something is published, and that too few replicas have it. */
-export function isUnreplicated(error: unknown): boolean {
-  let cause = error;
-  // An emitter's error has that of its last attempt for its cause.
-  while (cause instanceof EmitterError) cause = cause.cause;
-  return cause instanceof LacksReplicas;
+function tooFew(acknowledged: number, count: number): EmitterError {
+  const have = `${String(acknowledged)} of the ${String(count)} replicas that are waited for have it`;
+  return new EmitterError("redis_not_replicated", `it may be published, but ${have}`);
 }
 
-function lacking(acknowledged: number, count: number): Error {
-  return new LacksReplicas(
-    `${String(acknowledged)} of the ${String(count)} replicas that are waited for have it`,
-  );
-}
-
-function unconfirmed(cause: Error): EmitterError {
-  return new EmitterError("unavailable", `it may be published, but ${cause.message}`, { cause });
+/** @param cause - where it is an answer, no repetition may help */
+function notKnown(why: string, cause?: unknown): EmitterError {
+  return new EmitterError("unavailable", `it may be published, but ${why}`, { cause });
 }
 
 /** As `incarnationOfRedis` in `standing.lua`: that of a primary, else ''. */

@@ -3,7 +3,9 @@ import type { RedisState } from "@inthon/emitter";
 /** Why this replica is of no use for now, for programs; where publishing says why it fails, it says the same. */
 export type NotReadyCode =
   | "unavailable"
-  | RedisState
+  // Whether an event has been replicated shows when it is published, and not before.
+  | Exclude<RedisState, "redis_not_replicated">
+  | "redis_tls"
   | "redis_slots_missing"
   | "redis_denies_access"
   | "redis_refuses"
@@ -20,8 +22,9 @@ const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
     "Redis has fewer replicas than its min-replicas-to-write asks for: bring them back",
   redis_slots_missing:
     "the Redis Cluster has slots without a master: see CLUSTER INFO, and bring back the masters or their replicas",
+  redis_tls: "Redis cannot be reached by TLS",
   redis_denies_access:
-    "Redis denies the user of REDIS_URL what publishing needs: see to its password, and the README for its keys, channels and commands",
+    "Redis denies the user of REDIS_URL what a replica needs: see to its password, and the README for its keys, channels and commands",
   redis_refuses:
     "Redis refuses what publishing needs, though its user may: see that it is Redis 7, and that nothing else uses keys below history:, session: and inthon:",
   keys_unavailable:
@@ -33,8 +36,9 @@ export class NotReady extends Error {
   override readonly name = "NotReady";
   readonly code: NotReadyCode;
 
-  constructor(code: NotReadyCode, cause: unknown) {
-    super(WHAT_TO_DO[code], { cause });
+  /** @param known - more that is known of it, of what an operator has set */
+  constructor(code: NotReadyCode, cause: unknown, known?: string) {
+    super(known === undefined ? WHAT_TO_DO[code] : `${WHAT_TO_DO[code]}; ${known}`, { cause });
     this.code = code;
   }
 }

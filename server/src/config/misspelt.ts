@@ -4,6 +4,24 @@ const MIN_LENGTH = 8;
 const LONG = 12;
 /** Said in front of ours by whoever keeps the variables of several programs apart. */
 const PREFIX = /^INTHON_/;
+/** What others call a word of ours. */
+const OUR_WORDS: Readonly<Record<string, string>> = {
+  ADDR: "ADDRESS",
+  IP: "ADDRESS",
+  CONNS: "CONNECTIONS",
+  MILLISECONDS: "MS",
+  PROXIES: "PROXY",
+  TRUSTED: "TRUST",
+  SEC: "S",
+  SECONDS: "S",
+  SECS: "S",
+  SESSION: "ROOM",
+  URI: "URL",
+};
+/** What others have a variable for each of. `REDIS_PORT` is no sign: Kubernetes sets it for a Service of that name. */
+const IN_REDIS_URL =
+  /^REDIS_(HOSTS?|SERVERS?|NODES|SENTINELS?|USER|USERNAME|PASSWORD|PASS|AUTH|DSN|TLS|SSL)$/;
+
 /** What Kubernetes sets for each Service, whatever its name is. */
 const OF_A_SERVICE = /_(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
 
@@ -21,9 +39,18 @@ export function findMisspelt(
   return Object.keys(environment).flatMap((name) => {
     if (ours.includes(name) || OF_A_SERVICE.test(name) || !/^[\w.-]+$/.test(name)) return [];
     const written = name.toUpperCase().replaceAll(/[-.]/g, "_").replace(PREFIX, "");
-    const meant = unset.find((one) => one === written) ?? unset.find((one) => isNear(written, one));
+    const meant =
+      unset.find((one) => one === written) ??
+      unset.find((one) => one === inOurWords(written)) ??
+      unset.find((one) => isNear(written, one));
     return meant === undefined ? [] : [`${name}: not a setting of this server: is ${meant} meant?`];
   });
+}
+
+function inOurWords(written: string): string {
+  if (IN_REDIS_URL.test(written)) return "REDIS_URL";
+  const words = written.split("_").map((word) => OUR_WORDS[word] ?? word);
+  return words.join("_").replace(/^CORS_(?:ALLOWED_)?ORIGINS?$/, "ALLOWED_ORIGINS");
 }
 
 function isNear(written: string, meant: string): boolean {

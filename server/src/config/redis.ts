@@ -1,11 +1,5 @@
 import { readFileSync } from "node:fs";
-import {
-  parseRedisUrl,
-  tlsProblem,
-  type RedisTarget,
-  type RedisTls,
-  type TlsSource,
-} from "@inthon/emitter";
+import { parseRedisUrl, tlsProblem, type RedisTarget, type RedisTls } from "@inthon/emitter";
 import { wholeNumber, type Reader } from "./readers.js";
 
 /** Files with PEM, by their names; read anew for each connection, so that a certificate can be renewed. */
@@ -89,8 +83,8 @@ export function toCluster(
 }
 
 /** What the files hold, whenever that is asked. */
-export function tlsFrom({ ca, cert, key }: TlsFiles): TlsSource {
-  return (): RedisTls => ({
+export function tlsFrom({ ca, cert, key }: TlsFiles): () => RedisTls {
+  return () => ({
     ...(ca !== undefined && { ca: readFileSync(ca) }),
     ...(cert !== undefined && { cert: readFileSync(cert) }),
     ...(key !== undefined && { key: readFileSync(key) }),

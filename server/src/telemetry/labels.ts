@@ -73,6 +73,7 @@ export const PUBLISH_OUTCOMES = [
   "redis_read_only",
   "redis_loading",
   "redis_lacks_replicas",
+  "redis_not_replicated",
 ] as const;
 export type PublishOutcome = (typeof PUBLISH_OUTCOMES)[number];
 
@@ -90,5 +91,5 @@ export const GAP_OUTCOMES = [
 export const BEAT_OUTCOMES = ["sent", "heard", "missed"] as const;
 
 /** What a connection to Redis is for. */
-export const REDIS_PURPOSES = ["commands", "subscriptions", "replicas"] as const;
+export const REDIS_PURPOSES = ["commands", "subscriptions", "replicas", "sentinels"] as const;
 export type RedisPurpose = (typeof REDIS_PURPOSES)[number];

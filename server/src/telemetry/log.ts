@@ -1,4 +1,4 @@
-import { pino, type LogFn, type Logger } from "pino";
+import { pino, stdSerializers, type LogFn, type Logger } from "pino";
 import { GatheredLines } from "./lines.js";
 import { Sampler } from "./sampler.js";
 
@@ -35,8 +35,25 @@ export function createLogger(level: string, nodeId: string): Logger {
       if (levelOfLine >= WARN) lines.flush();
     },
   };
-  const log = pino({ level, base: { node: nodeId }, hooks, formatters: { log: cutLong } }, lines);
+  const log = pino(
+    {
+      level,
+      base: { node: nodeId },
+      hooks,
+      formatters: { log: cutLong },
+      serializers: { err: (error: Error) => plain(stdSerializers.err(error)) },
+    },
+    lines,
+  );
   return log;
+}
+
+/** Of an error what is said in words: an object that it carries may be a certificate, or what a stranger has sent. */
+function plain(fields: object): Record<string, unknown> {
+  const told = Object.entries(fields).filter(([, value]) => typeof value !== "object");
+  const { aggregateErrors } = fields as { readonly aggregateErrors?: readonly object[] };
+  const several = aggregateErrors && { aggregateErrors: aggregateErrors.map(plain) };
+  return { ...Object.fromEntries(told), ...several };
 }
 
 /** What a stranger says of itself, such as its name, may be in a line: that it is long must not make the log long. */

@@ -1,19 +1,7 @@
-import { createClient } from "redis";
 import type { Test } from "tap";
 import { eventually } from "../../helpers/eventually.js";
 import { startRedis, type RedisServer } from "../../helpers/processes/redis-server.js";
-
-/** A connection that may do everything, closed with the test. */
-export async function adminOf(t: Test, redis: RedisServer) {
-  const client = createClient({ url: redis.url });
-  // Some of them are killed.
-  client.on("error", () => undefined);
-  await client.connect();
-  t.teardown(() => {
-    client.destroy();
-  });
-  return client;
-}
+import { adminOf } from "../../helpers/processes/redis-users.js";
 
 /** A primary that sends replicas what it has at once. */
 export async function startPrimary(t: Test): Promise<RedisServer> {

@@ -27,11 +27,16 @@ export async function isFree(port: number, host = "127.0.0.1"): Promise<boolean>
   return true;
 }
 
-/** A port of 127.0.0.1 that was free a moment ago, and that stays free after a server's death. */
+/** Those that this process has given: whoever had one may be killed, and be looked for there by its Sentinels and replicas. */
+const given = new Set<number>();
+
+/** A port of 127.0.0.1 that was free a moment ago, and that stays free after a server's death. None is given twice. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const port = randomInt(firstPort, lastPort + 1);
-    if (await isFree(port)) return port;
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
   }
   throw new Error(`No free port between ${firstPort} and ${lastPort} in ${maxAttempts} attempts`);
 }

@@ -40,6 +40,8 @@ export const WRONG_SESSIONS = [
 export const WRONG_OPTIONS = [
   ...[0, -1, 1.5, NaN, Infinity, 2 ** 31, "1000"].map((timeoutMs) => ({ timeoutMs })),
   ...["", "a b", "k".repeat(201), "é", "a\nb"].map((idempotencyKey) => ({ idempotencyKey })),
+  // What is passed over would never be missed.
+  ...[{ idempotencykey: "k" }, { timeout: 1_000 }, { ttl: 1 }, { timeoutMs: 1_000, key: "k" }],
 ];
 
 const NO_TEXTS = [null, 0, true, {}, ["text"], "\ud800", "a\udc00"];

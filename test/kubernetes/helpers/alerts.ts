@@ -15,6 +15,8 @@ export const EVALUATED_AT_SAMPLE = 280;
 export const INTERVAL_S = 15;
 
 const POD = 'job="inthon-server",namespace="inthon",pod="a"';
+/** Of another cluster, which the same Prometheus watches. */
+const NEIGHBOUR = 'job="inthon-server",cluster="east",namespace="inthon",pod="a"';
 const OTHER = 'job="inthon-server",namespace="inthon",pod="b"';
 const at = (metric: string, labels = "", pod = POD): string =>
   `${metric}{${pod}${labels === "" ? "" : `,${labels}`}}`;
@@ -67,12 +69,15 @@ const MIB = 1024 * 1024;
 export const HEALTHY: Series = {
   [up()]: constant(1),
   [up(OTHER)]: constant(1),
+  [up(NEIGHBOUR)]: constant(1),
   [redisUp("commands")]: constant(1),
   [redisUp("subscriptions")]: constant(1),
+  [redisUp("sentinels")]: constant(1),
   [published("published")]: growing(100),
   [published("duplicate")]: growing(5),
   [published("invalid")]: growing(50),
   [published("unavailable")]: constant(0),
+  [published("redis_not_replicated")]: constant(0),
   ...socketSeconds("0.1"),
   ...pingSeconds("0.1"),
   [at("inthon_gaps_total", 'outcome="filled"')]: growing(1),
@@ -103,7 +108,8 @@ export const HEALTHY: Series = {
 /** What each alert is told by. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   InthonNobodyAnswers: {
-    fires: { [up()]: constant(0), [up(OTHER)]: constant(0) },
+    // One that is down, and one of which Prometheus has heard in former times.
+    fires: { [up()]: constant(0), [up(OTHER)]: `1+0x200 _x200` },
     quiet: { [up()]: JUST_GONE, [up(OTHER)]: JUST_GONE },
     also: ["InthonReplicaNotScraped"],
   },
@@ -148,6 +154,14 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   InthonRedisLinksBreak: {
     fires: { [at("inthon_redis_reconnects_total", 'purpose="commands"')]: lately(1, 15) },
     quiet: { [at("inthon_redis_reconnects_total", 'purpose="commands"')]: lately(1, 8) },
+  },
+  InthonSentinelsAway: {
+    fires: { [redisUp("sentinels")]: constant(0) },
+    quiet: { [redisUp("sentinels")]: `1+0x${String(EVALUATED_AT_SAMPLE - 3)} 0 0 0` },
+  },
+  InthonTooFewReplicas: {
+    fires: { [published("redis_not_replicated")]: growing(1) },
+    quiet: { [published("redis_not_replicated")]: lately(5, 1) },
   },
   InthonStrangerOnRedis: {
     fires: { [limit("bad_bus_message")]: lately(1, 1) },

@@ -64,8 +64,12 @@ async function untilUp(one: Opening, connectTimeoutMs: number): Promise<void> {
   const up = new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => {
       const cause = one.trouble;
-      const message = `no Redis answered at ${one.name} within ${String(connectTimeoutMs)} ms: ${cause?.message ?? ""}`;
-      reject(new EmitterError("unavailable", message, { cause }));
+      const refusal = isReply(cause) ? toEmitterError(cause) : undefined;
+      const within = `within ${String(connectTimeoutMs)} ms`;
+      const message = refusal
+        ? `${one.name} has been of no use ${within}: ${refusal.message}`
+        : `no Redis answered at ${one.name} ${within}: ${cause?.message ?? ""}`;
+      reject(new EmitterError(refusal?.code ?? "unavailable", message, { cause }));
     }, connectTimeoutMs);
     one.onError((error) => {
       const refusal = refusalOf(error);

@@ -6,6 +6,7 @@ import {
   type RedisClient,
 } from "./client.js";
 import type { RedisRoute } from "./route.js";
+import { explained } from "./tls-refused.js";
 
 // Of the time that a connection which does not work may go unnoticed. A proof that needs an answer first, and then a
 // message, begins one interval late and takes both: 1/5 + 1/5 + 3/5.
@@ -158,14 +159,16 @@ export class Link {
     });
     // Not every error breaks the connection, but after each one answers may go to the wrong questions.
     client.on("error", (error: unknown) => {
-      connection.abort(toError(error));
+      connection.abort(toError(explained(error, options.socket)));
     });
     // The client can be destroyed while it connects, and then connects all the same.
     client.on("connect", () => {
       if (signal.aborted) client.destroy();
     });
     this.#client = client;
-    await client.connect();
+    await client.connect().catch((error: unknown) => {
+      throw toError(explained(error, options.socket));
+    });
   }
 
   /** Rejects with what ends the connection. */

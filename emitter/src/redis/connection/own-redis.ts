@@ -2,6 +2,7 @@ import { isReadOnly, isReply } from "./client.js";
 import { Link } from "./link.js";
 import type { RoomRedis } from "./room-redis.js";
 import type { RedisRoute } from "./route.js";
+import { tlsRefusal } from "./tls-refused.js";
 import type { RedisCommands } from "../publish-script.js";
 import { RedisClock } from "../redis-clock.js";
 import { Replicas } from "../replicas.js";
@@ -36,6 +37,9 @@ export class OwnRedis implements RoomRedis {
     const tell = (error: Error) => {
       for (const listener of this.#errorListeners) listener(error);
     };
+    route.guides?.onChange((trouble) => {
+      if (trouble) onError?.(trouble);
+    });
     this.link = new Link(route, {
       timeoutMs,
       prove: async (inTime) => {
@@ -101,7 +105,8 @@ export function publishCommands(
 ): RedisCommands {
   const onError = (error: unknown): never => {
     if (isReadOnly(error)) leave(error);
-    throw !isReply(error) && isReply(link.trouble) ? link.trouble : error;
+    const { trouble } = link;
+    throw !isReply(error) && (isReply(trouble) || tlsRefusal(trouble)) ? trouble : error;
   };
   return {
     eval: (script, options) => link.client.eval(script, options).catch(onError),

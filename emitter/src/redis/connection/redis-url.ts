@@ -70,6 +70,12 @@ export function parseRedisUrl(text: string): RedisTarget | UrlProblem {
   const end = rest.search(/[/?#]/);
   const authority = end < 0 ? rest : rest.slice(0, end);
   const path = end < 0 ? "" : rest.slice(end);
+  if (path.includes("@")) {
+    const ways = "%2F, %3F or %23";
+    return {
+      problem: `has a /, ? or # in front of its @: in a user or password write ${ways} for it`,
+    };
+  }
   if (/[?#]/.test(path)) {
     return { problem: "goes on with ? or #, of which nothing is read: leave it out" };
   }

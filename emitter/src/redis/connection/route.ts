@@ -5,8 +5,18 @@ import { tlsOptions, type TlsSource } from "./tls.js";
 /** Told that connections have to be left, and why. */
 export type MoveListener = (cause: Error) => void;
 
+/** Those who say where the way leads. Connections stay where they are without them, but nobody hears of another primary. */
+export interface Guides {
+  /** Why none of them says so; `undefined` where one does. */
+  readonly trouble: Error | undefined;
+  /** Told when that begins, once, and with `undefined` when it ends. */
+  onChange(listener: (trouble: Error | undefined) => void): void;
+}
+
 /** The way to a Redis. */
 export interface RedisRoute {
+  /** Not there where nobody has to be asked. */
+  readonly guides?: Guides;
   /** Where it leads, in words: no password is in them. */
   readonly name: string;
   /**
@@ -51,9 +61,11 @@ export function connectionTo(
   { username, password, isTls }: Partial<RedisTarget>,
   tls: TlsSource,
 ): Promise<ConnectionOptions> {
-  return Promise.resolve().then(() => ({
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    socket: { ...address, ...(isTls === true && tlsOptions(tls(), address)) },
-  }));
+  return Promise.resolve()
+    .then(() => (isTls === true ? tls() : undefined))
+    .then((certificates) => ({
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password }),
+      socket: { ...address, ...(certificates && tlsOptions(certificates, address)) },
+    }));
 }

@@ -2,7 +2,7 @@ import type { ConnectionOptions } from "./client.js";
 import { Link } from "./link.js";
 import { hostAndPort, type RedisAddress, type RedisTarget } from "./redis-url.js";
 import { fieldsOf } from "./reply-fields.js";
-import { connectionTo, type MoveListener, type RedisRoute } from "./route.js";
+import { connectionTo, type Guides, type MoveListener, type RedisRoute } from "./route.js";
 import type { TlsSource } from "./tls.js";
 
 type SentinelTarget = RedisTarget & { readonly kind: "sentinel" };
@@ -26,6 +26,7 @@ interface Answer {
  */
 export class SentinelRoute implements RedisRoute {
   readonly name: string;
+  readonly guides = new SentinelsHeard();
   readonly #target: SentinelTarget;
   readonly #tls: TlsSource;
   readonly #sentinels: readonly Sentinel[];
@@ -94,17 +95,38 @@ export class SentinelRoute implements RedisRoute {
       const [trouble] = troubles;
       // Where some have not been heard of yet, there is hope.
       if (trouble && !troubles.includes(undefined)) {
-        const error = new Error(`no Sentinel says where the primary is: ${trouble.message}`);
+        const what = `no Sentinel says where the primary is: ${trouble.message}`;
+        const error = new Error(what, { cause: trouble });
         for (const end of this.#waiting) end(error);
+        this.guides.note(error);
       }
       return;
     }
+    this.guides.note(undefined);
     const before = this.#best;
     this.#best = best;
     for (const end of this.#waiting) end(undefined);
     if (!before || hostAndPort(before.address) === hostAndPort(best.address)) return;
     const cause = new Error("another Redis is the primary now, say the Sentinels");
     for (const listener of this.#listeners) listener(cause);
+  }
+}
+
+/** Whether any of the Sentinels says where the primary is. */
+class SentinelsHeard implements Guides {
+  trouble: Error | undefined = new Error("the Sentinels have not answered yet");
+  readonly #listeners: ((trouble: Error | undefined) => void)[] = [];
+  #isTold = false;
+
+  onChange(listener: (trouble: Error | undefined) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  note(trouble: Error | undefined): void {
+    this.trouble = trouble;
+    if ((trouble !== undefined) === this.#isTold) return;
+    this.#isTold = trouble !== undefined;
+    for (const listener of this.#listeners) listener(trouble);
   }
 }
 

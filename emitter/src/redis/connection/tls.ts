@@ -14,7 +14,7 @@ export interface RedisTls {
 }
 
 /** Asked at each new connection, so that a certificate can be renewed. */
-export type TlsSource = () => RedisTls;
+export type TlsSource = () => RedisTls | Promise<RedisTls>;
 
 /**
  * Options of a connection by TLS.

@@ -51,8 +51,9 @@ if string.sub(history, 1, 9) ~= 'history:{' then
 end
 local channel = string.sub(history, 10, -2)
 
-if not mayPublish(PUBLISH, channel, KEYS) then
-  return redis.error_reply('NOPERM this user may not publish here: see the README for the rules that it needs')
+if not mayPublish(redis.acl_check_cmd, PUBLISH, channel, KEYS) then
+  mayPublish(mayOrNote, PUBLISH, channel, KEYS)
+  return redis.error_reply('NOPERM this user lacks ' .. lacks .. ': see the README for the rules that it needs')
 end
 -- Somebody else's keys under these names: told before anything is done, too.
 for key, kind in pairs({ [log] = 'string', [older] = 'string', [epochsKey] = 'string', [announcedKey] = 'string', [once] = 'zset', [heavy] = 'zset' }) do

@@ -38,6 +38,7 @@ export type ProblemCode =
   | "too_many_connections"
   | "too_many_new_connections"
   | NotReadyCode
+  | "redis_not_replicated"
   | "redis_refuses_part"
   | "draining"
   | "internal_error";

@@ -63,6 +63,7 @@ export class RedisLinks {
   readonly publishing: RedisCommands;
   /** Redis's, compared with each proof. */
   readonly clock = new RedisClock();
+  readonly #route: RedisRoute;
   readonly #log: Logger;
   readonly #counts: Counts;
   readonly #proof: Proof;
@@ -77,6 +78,7 @@ export class RedisLinks {
 
   constructor(route: RedisRoute, options: LinksOptions) {
     const { waitReplicas, timeoutMs, log, counts, shard } = options;
+    this.#route = route;
     this.#shard = shard;
     this.#proof = new Proof(shard && ((channel) => shard.has(channel)));
     this.#log = log;
@@ -118,6 +120,9 @@ export class RedisLinks {
             },
           });
     if (this.replicas) this.#onUp(this.replicas.link, "replicas", toldOfReplicas);
+    route.guides?.onChange((trouble) => {
+      this.#onGuides(trouble);
+    });
     this.#onUp(this.commands, "commands", toldOfCommands);
     this.#onUp(this.subscriber, "subscriptions", toldOfSubscriptions);
   }
@@ -136,10 +141,11 @@ export class RedisLinks {
     if (this.#refusal) throw this.#refusal;
   }
 
-  /** Whether a link has proved itself, and not fallen silent since; `undefined` where there is none. */
+  /** Whether a link has proved itself, and not fallen silent since, or a Sentinel; `undefined` where there is none. */
   isUp(purpose: RedisPurpose): boolean | undefined {
     const { commands, subscriber: subscriptions } = this;
-    const link = { commands, subscriptions, replicas: this.replicas?.link }[purpose];
+    const replicas = this.replicas?.link;
+    const link = { commands, subscriptions, replicas, sentinels: this.#route.guides }[purpose];
     return link && link.trouble === undefined;
   }
 
@@ -258,7 +264,7 @@ export class RedisLinks {
   }
 
   #refuse(refusal: NotReady | undefined): void {
-    if (refusal && refusal.code !== this.#refusal?.code) {
+    if (refusal && refusal.message !== this.#refusal?.message) {
       this.#log.error({ err: refusal.cause, code: refusal.code }, refusal.message);
     } else if (!refusal && this.#refusal) {
       this.#log.info({ code: this.#refusal.code }, "Redis lets this replica publish again");
@@ -276,6 +282,19 @@ export class RedisLinks {
       const what = code === "unavailable" ? "Redis is away, reconnecting" : message;
       this.#log.error({ err: error, code, purpose }, what);
     };
+  }
+
+  /** Without them all goes on, until another Redis is to take the place of this one. */
+  #onGuides(trouble: Error | undefined): void {
+    const purpose = "sentinels";
+    if (trouble) {
+      const what =
+        "no Sentinel says where the primary is: this replica stays where it is, and hears of no failover";
+      this.#log.error({ err: trouble, purpose }, what);
+      return;
+    }
+    this.#log.info({ purpose }, "a Sentinel says again where the primary is");
+    this.#counts.redisReconnects.add({ purpose });
   }
 
   #onUp(link: Link, purpose: RedisPurpose, told: Set<string>): void {

@@ -170,6 +170,7 @@ function toProblem(error: unknown): unknown {
     case "redis_read_only":
     case "redis_loading":
     case "redis_lacks_replicas":
+    case "redis_not_replicated":
     case "unavailable":
     case "closed":
     case "rejected":

@@ -1,7 +1,6 @@
 import {
   type EmitterError,
   isDenial,
-  isUnreplicated,
   parseRedisState,
   refusalIn,
   toEmitterError,
@@ -18,9 +17,8 @@ const STATES: Readonly<Record<RedisState | "unavailable", string>> = {
   redis_read_only: "Redis takes no writes now, as a replica or for want of a disk",
   redis_loading: "Redis is loading its data, or has lost its primary",
   redis_lacks_replicas: "Redis has fewer replicas than it needs to take writes",
+  redis_not_replicated: "Too few replicas of Redis have it",
 };
-
-const UNREPLICATED = "Too few replicas of Redis have it";
 
 const DENIED =
   "Redis denies this server what it needs: see the README for its rights, and the server's log";
@@ -70,5 +68,5 @@ function stateOf(error: EmitterError): {
   detail: string;
 } {
   const state = parseRedisState(error.code) ?? "unavailable";
-  return { state, detail: isUnreplicated(error) ? UNREPLICATED : STATES[state] };
+  return { state, detail: STATES[state] };
 }
