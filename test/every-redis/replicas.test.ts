@@ -18,7 +18,7 @@ import { isFollowing, startPrimary, startReplica } from "./helpers/replicas.js";
 t.jobs = 2;
 
 const LINK_TIMEOUT_MS = 2_000;
-const SOON = { timeoutMs: 700 };
+const SOON = { timeoutMs: 3_000 };
 const PATIENCE = { timeoutMs: 30_000 };
 const say = (note: string) => ({ note, capture_url: null });
 
