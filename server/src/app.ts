@@ -11,12 +11,15 @@ import { TokenGate } from "./classroom/tokens/token-gate.js";
 import { whom } from "./classroom/whom.js";
 import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config/config.js";
-import { Drain } from "./edge/drain.js";
 import { forgetHandshake } from "./edge/engine-io/handshake.js";
 import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
 import { lanes } from "./edge/delivery-lanes.js";
-import { expire } from "./edge/expire.js";
+import { Drain } from "./edge/ending/drain.js";
+import { expire } from "./edge/ending/expire.js";
+import { stayAway } from "./edge/ending/stay-away.js";
+import { streamDoor } from "./edge/event-stream/door.js";
+import { EventStreamEngine } from "./edge/event-stream/engine.js";
 import { ClientAddresses } from "./edge/gate/client-addresses.js";
 import { Doorkeeper } from "./edge/gate/doorkeeper.js";
 import { httpAccess } from "./edge/gate/http-access.js";
@@ -109,6 +112,11 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     unread,
     addresses,
   );
+  const streams = new EventStreamEngine(
+    { heartbeatMs: config.pingIntervalMs, drop },
+    unread,
+    addresses,
+  );
   const engineIo = new TolerantEngine(
     {
       pingInterval: config.pingIntervalMs,
@@ -119,6 +127,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   );
   // Socket.IO takes any emitter of `connection`; its types know Engine.IO's only.
   io.bind(plain as unknown as TolerantEngine);
+  io.bind(streams as unknown as TolerantEngine);
   io.bind(engineIo);
   const teachers = new Presence(presence, broker.publisher, lease, {
     graceMs: config.teacherOfflineGraceMs,
@@ -142,6 +151,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     counts,
     log,
     laneTo: lanes(drop),
+    stayAway,
     door: arrivals,
     closing: closing.signal,
   });
@@ -225,7 +235,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     },
   });
   noteStrayRequests(engineIo, refusals, { addresses, nodeId });
-  pollingRoutes(http, engineIo, gate);
+  pollingRoutes(http, { engineIo, stream: streamDoor(streams, gate) }, gate);
   pageRoutes(http);
   routeUpgrades(http.server, { engineIo, plain }, gate);
   warnOfOpenDoors(config, log);
@@ -253,7 +263,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         onLeave: () => {
           teachers.drain();
         },
-        connections: () => [...plain.connections, ...engineIo.connections],
+        connections: () => [...plain.connections, ...streams.connections, ...engineIo.connections],
         log,
       }),
     close: async () => {
@@ -263,6 +273,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       canary?.close();
       teachers.drain();
       plain.close();
+      streams.close();
       engineIo.close();
       arrivals.close();
       await Promise.all([closeHttp(http), teachers.close(PRESENCE_CLOSE_TIMEOUT_MS)]);

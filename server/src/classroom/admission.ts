@@ -29,6 +29,8 @@ export interface AdmissionOptions {
   /** Whether nobody else can be in a role room. */
   readonly isRoomFull: (identity: Identity) => boolean;
   readonly laneTo: (socket: object) => Lane;
+  /** How a connection is told to stay away before it is told anything else, where its protocol has a word for that. */
+  readonly stayAway: (connection: object) => (() => void) | undefined;
   /** `undefined` lets anyone in. */
   readonly tokenGate: TokenGate | undefined;
   readonly refusals: Pick<Refusals, "note">;
@@ -43,6 +45,7 @@ export class Admission {
   readonly #announced: AdmissionOptions["announced"];
   readonly #isRoomFull: AdmissionOptions["isRoomFull"];
   readonly #laneTo: (socket: object) => Lane;
+  readonly #stayAway: AdmissionOptions["stayAway"];
   readonly #tokenGate: TokenGate | undefined;
   readonly #refusals: AdmissionOptions["refusals"];
   readonly #counts: AdmissionOptions["counts"];
@@ -51,6 +54,7 @@ export class Admission {
   constructor(options: AdmissionOptions) {
     const { rooms, presence, announced, isRoomFull, laneTo, tokenGate, refusals, counts, log } =
       options;
+    this.#stayAway = options.stayAway;
     this.#rooms = rooms;
     this.#presence = presence;
     this.#announced = announced;
@@ -199,7 +203,8 @@ export class Admission {
     conn.on("close", abandon);
     try {
       const start = await this.#prepareStart(socket, identity, room, offset, wait.signal);
-      if (isOpen(socket)) return start;
+      if (!start) outcome = "refused";
+      if (start && isOpen(socket)) return start;
       this.#count(socket, outcome);
       return undefined;
     } catch (error) {
@@ -223,10 +228,15 @@ export class Admission {
     room: Room,
     offset: unknown,
     signal: AbortSignal,
-  ): Promise<Start> {
+  ): Promise<Start | undefined> {
     const retry = <T>(task: () => Promise<T>) => untilDone(task, signal, () => undefined);
     await unlessAborted(signal, room.opened);
     const start = await retry(() => prepareStart(room, offset));
+    const stayAway = start.kind === "resume" && this.#stayAway(socket.conn);
+    if (stayAway && (await retry(() => room.isEndAt(start.from)))) {
+      stayAway();
+      return undefined;
+    }
     if (role === "teacher") {
       // A connection that is being closed has ended, also where its client has not been told yet.
       const isWanted = () => !signal.aborted && isOpen(socket);

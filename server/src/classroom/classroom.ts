@@ -38,7 +38,9 @@ export interface Door {
 }
 
 export interface ClassroomOptions
-  extends RoomLimits, Pick<AdmissionOptions, "laneTo" | "tokenGate" | "refusals" | "log"> {
+  extends
+    RoomLimits,
+    Pick<AdmissionOptions, "laneTo" | "stayAway" | "tokenGate" | "refusals" | "log"> {
   readonly counts: Counts;
   /** How many may be in one role room on this replica; 0 for any number. */
   readonly maxConnectionsPerRoom: number;

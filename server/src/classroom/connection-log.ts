@@ -1,7 +1,7 @@
 import { formatOffset, type Offset, type Position, type Role } from "@inthon/emitter/protocol";
 import type { Room } from "../cluster/room.js";
 import type { Counts } from "../telemetry/counts.js";
-import type { CloseReason, EndReason, Protocol } from "../telemetry/labels.js";
+import { PROTOCOLS, type CloseReason, type EndReason, type Protocol } from "../telemetry/labels.js";
 import type { Logger } from "../telemetry/log.js";
 import type { RefusalDetail } from "../telemetry/refusals.js";
 import { Sampler } from "../telemetry/sampler.js";
@@ -194,5 +194,5 @@ function nameOf(connection: string, { sessionId, role }: Identity, user?: string
 
 /** By what it is connected just now: one that began by long polling may have come to a WebSocket. */
 function protocolOf({ transport: { name } }: ClassroomSocket["conn"]): Protocol {
-  return name === "polling" || name === "plain" ? name : "websocket";
+  return PROTOCOLS.find((protocol) => protocol === name) ?? "websocket";
 }

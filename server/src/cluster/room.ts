@@ -197,6 +197,15 @@ export class Room {
     return this.eventsSince(from, 0) !== undefined;
   }
 
+  /** Whether the event at a place is the end of the session, as far as history tells. */
+  async isEndAt(place: Position): Promise<boolean> {
+    if (place.n === 0) return false;
+    const standing = { head: this.position, ends: this.#ends };
+    if (!(await this.reachBackTo(placeIn(standing, place.n - 1)))) return false;
+    const [entry] = this.#recent.newest(this.position.n - place.n + 1, 1) ?? [];
+    return entry?.event?.event === "session_ended";
+  }
+
   /** Whether a place is one that this replica has reached in the history as it is now. */
   #hasReached(place: Position): boolean {
     return (

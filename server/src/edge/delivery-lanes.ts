@@ -9,6 +9,7 @@ import {
 } from "./wire/event-encodings.js";
 import { isClear, rawSocket, type EngineConnectionSeam } from "./engine-io/connection.js";
 import { gatherWrites } from "./wire/gather-writes.js";
+import { EventStreamConnection } from "./event-stream/connection.js";
 import { PlainConnection } from "./plain/connection.js";
 import { descriptorOf, writeNow } from "./wire/write-now.js";
 
@@ -35,10 +36,17 @@ interface EngineConnection extends EngineConnectionSeam {
 export function lanes(drop: Drop): (socket: object) => Lane {
   return (socket) => {
     const member = socket as MemberSeam;
-    return member.conn instanceof PlainConnection
-      ? new PlainLane(member, member.conn, drop)
+    return isOurs(member.conn)
+      ? new DirectLane(member, member.conn, drop)
       : new EngineLane(member, member.conn as EngineConnection, drop);
   };
+}
+
+/** A connection of an engine of ours, which writes straight to its socket. */
+type OurConnection = PlainConnection | EventStreamConnection;
+
+function isOurs(connection: unknown): connection is OurConnection {
+  return connection instanceof PlainConnection || connection instanceof EventStreamConnection;
 }
 
 function tellListeners(member: MemberSeam, batch: Batch): void {
@@ -46,12 +54,12 @@ function tellListeners(member: MemberSeam, batch: Batch): void {
   for (const data of batch.as(emittedArguments)) member.notifyOutgoingListeners({ data });
 }
 
-class PlainLane implements Lane {
+class DirectLane implements Lane {
   readonly #member: MemberSeam;
-  readonly #connection: PlainConnection;
+  readonly #connection: OurConnection;
   readonly #drop: Drop;
 
-  constructor(member: MemberSeam, connection: PlainConnection, drop: Drop) {
+  constructor(member: MemberSeam, connection: OurConnection, drop: Drop) {
     this.#member = member;
     this.#connection = connection;
     this.#drop = drop;

@@ -29,3 +29,9 @@ export function prepareQuery(request: IncomingMessage): Readonly<Record<string, 
   prepared._query = newest.query;
   return newest.query;
 }
+
+/** Has a request say something in its query that it said elsewhere. */
+export function setInQuery(request: IncomingMessage, name: string, value: string): void {
+  const query = { ...prepareQuery(request), [name]: value };
+  (request as EngineRequest)._query = Object.freeze(query);
+}

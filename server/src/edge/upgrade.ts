@@ -32,7 +32,7 @@ export interface UpgradeHandler {
 export interface UpgradeGate {
   readonly isOriginAllowed: OriginCheck;
   /** Where tokens are needed: those of plain WebSockets. Clients of Socket.IO show theirs when they join. */
-  readonly tokens: Pick<SocketTokens, "checkPlain"> | undefined;
+  readonly tokens: Pick<SocketTokens, "checkRequest"> | undefined;
   /** Whether nobody else can be in a role room on this replica. */
   readonly isRoomFull: (identity: Identity) => boolean;
   readonly doorkeeper: Doorkeeper;
@@ -115,7 +115,7 @@ export function routeUpgrades(
       return;
     }
     gate.tokens
-      .checkPlain(request)
+      .checkRequest(request)
       .then(takeItsTurn)
       .catch((error: unknown) => {
         if (error instanceof HttpProblem) turnAway(error);

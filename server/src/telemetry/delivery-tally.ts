@@ -4,6 +4,7 @@ export class DeliveryTally {
   websocket = 0;
   polling = 0;
   plain = 0;
+  "event-stream" = 0;
   /** What they took, as far as this process knows: frames, or packets of long polling. */
   bytes = 0;
 }

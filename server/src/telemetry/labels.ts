@@ -2,8 +2,8 @@ import { EVENT_NAMES, ROLES } from "@inthon/emitter/protocol";
 
 // What is counted by: short, closed lists.
 
-/** `websocket` and `polling` are Socket.IO's, `plain` is a WebSocket without it. */
-export const PROTOCOLS = ["websocket", "polling", "plain"] as const;
+/** `websocket` and `polling` are Socket.IO's, `plain` is a WebSocket without it, `event-stream` an EventSource's. */
+export const PROTOCOLS = ["websocket", "polling", "plain", "event-stream"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** Who asked to join; `unknown` where it was refused before that was known. */

@@ -8,6 +8,8 @@ import { rawSocket, type EngineConnectionSeam } from "./connection.js";
 import { prepareQuery } from "../request-query.js";
 import type { Turnstile } from "../gate/turnstile.js";
 import { HttpProblem, NOTHING_HERE } from "../http/problems.js";
+import { wantsEventStream } from "../http/requests.js";
+import type { StreamDoor } from "../event-stream/door.js";
 
 /** Of what has been decided for every answer: what holds for Engine.IO's as well. */
 const KEPT_HEADER = /^(access-control-|vary$|cache-control$)/;
@@ -32,8 +34,12 @@ export interface PollingGate {
   readonly leaving: AbortSignal;
 }
 
-/** Engine.IO's long polling, on the same URLs as the WebSockets. */
-export function pollingRoutes(http: Http, engineIo: PollingHandler, gate: PollingGate): void {
+/** What is asked for over HTTP on the URLs of the WebSockets: Engine.IO's long polling, and event streams. */
+export function pollingRoutes(
+  http: Http,
+  { engineIo, stream }: { engineIo: PollingHandler; stream: StreamDoor },
+  gate: PollingGate,
+): void {
   engineIo.on("connection", (connection) => {
     if (connection.readyState === "closed") return;
     gate.doorkeeper.keep(connection, connection.request);
@@ -52,12 +58,14 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler, gate: Pollin
     });
     for (const url of ["/ws/session/:session_id/:role", DEFAULT_PATH]) {
       scope.all<{ Querystring: { EIO?: string } }>(url, (request, reply) => {
-        if (!parseAddress(request.url)) throw new HttpProblem(404, "not_found", NOTHING_HERE);
+        const address = parseAddress(request.url);
+        if (!address) throw new HttpProblem(404, "not_found", NOTHING_HERE);
         if (request.query.EIO === undefined) {
-          const detail = "this is a WebSocket: connect with a WebSocket or a Socket.IO client";
-          throw new HttpProblem(426, "upgrade_required", detail, {
-            headers: { upgrade: "websocket", connection: "Upgrade, close" },
-          });
+          if (!/^(GET|HEAD)$/.test(request.method)) throw notHere(request.method);
+          if (!wantsEventStream(request.raw)) throw upgradeRequired();
+          if (address.kind === "default") throw new HttpProblem(404, "not_found", NOTHING_HERE);
+          stream(request, reply);
+          return;
         }
         const { j, sid } = prepareQuery(request.raw);
         // A script of any page could read its answers.
@@ -93,4 +101,17 @@ export function pollingRoutes(http: Http, engineIo: PollingHandler, gate: Pollin
     }
     done();
   });
+}
+
+function upgradeRequired(): HttpProblem {
+  const detail =
+    "this is a WebSocket: connect with a WebSocket or a Socket.IO client, or ask for a stream with Accept: text/event-stream";
+  return new HttpProblem(426, "upgrade_required", detail, {
+    headers: { upgrade: "websocket", connection: "Upgrade, close" },
+  });
+}
+
+function notHere(method: string): HttpProblem {
+  const detail = `nothing is done here by ${method}: to publish, POST to /sessions/<session_id>/events`;
+  return new HttpProblem(405, "method_not_allowed", detail, { headers: { allow: "GET, HEAD" } });
 }

@@ -6,7 +6,7 @@ import { carriedToken } from "./carried-token.js";
 import { tokenProblem } from "./token-problem.js";
 import type { TokenVerifier } from "./token-verifier.js";
 
-const PLAIN_ADVICE =
+const REQUEST_ADVICE =
   "send it as Authorization: Bearer <token>, as the subprotocols bearer, <token>, or as ?token=<token>";
 const SOCKET_IO_ADVICE = "send it as auth.token: io(url, { auth: { token } })";
 
@@ -16,18 +16,18 @@ interface Knocking {
   readonly handshake: { readonly auth: Readonly<Record<string, unknown>> };
 }
 
-/** Tokens of connections: plain WebSockets show theirs in the handshake, Socket.IO clients when they join. */
+/** Tokens of connections: plain WebSockets and streams show theirs in the request, Socket.IO clients when they join. */
 export class SocketTokens {
   readonly #verifier: TokenVerifier;
-  /** Of plain WebSockets. */
+  /** Of those who show theirs in the request. */
   readonly #claims = new WeakMap<IncomingMessage, Claims>();
 
   constructor(verifier: TokenVerifier) {
     this.#verifier = verifier;
   }
 
-  /** Resolves where a plain WebSocket may come in. Rejects with an `HttpProblem` where not. */
-  async checkPlain(request: IncomingMessage): Promise<void> {
+  /** Resolves where somebody may come in by a request that shows a token. Rejects with an `HttpProblem` where not. */
+  async checkRequest(request: IncomingMessage): Promise<void> {
     try {
       this.#claims.set(request, await this.#verify(request));
     } catch (error) {
@@ -43,7 +43,7 @@ export class SocketTokens {
   }
 
   async #verify(request: IncomingMessage): Promise<Claims> {
-    const claims = await this.#verifier.verify(carriedToken(request), PLAIN_ADVICE);
+    const claims = await this.#verifier.verify(carriedToken(request), REQUEST_ADVICE);
     const address = parseAddress(request.url ?? "");
     if (address?.kind === "session" && permits(claims, address.identity)) return claims;
     throw new TokenError("forbidden", WRONG_TOKEN, undefined, claims);

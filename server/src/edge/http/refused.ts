@@ -1,11 +1,13 @@
 import type { IncomingMessage } from "node:http";
 import { parseSessionId } from "@inthon/emitter/protocol";
+import { parseAddress } from "../../classroom/address.js";
 import { TokenError } from "../../classroom/tokens/claims.js";
 import { urlDetail } from "../../classroom/whom.js";
 import { boundedText } from "../../telemetry/bounded-text.js";
 import type { Protocol } from "../../telemetry/labels.js";
 import type { RefusalCode, RefusalDetail, Refusals } from "../../telemetry/refusals.js";
 import { prepareQuery } from "../request-query.js";
+import { wantsEventStream } from "./requests.js";
 import type { HttpProblem, ProblemCode } from "./problems.js";
 
 /** More than any address of ours has; a token that got into a path is not told whole. */
@@ -68,8 +70,10 @@ export function noteRefusal(
 }
 
 /** By what the client of a request over HTTP wants to connect, if it does. */
-export function protocolOf(request: IncomingMessage): "polling" | "http" {
-  return prepareQuery(request)["EIO"] === undefined ? "http" : "polling";
+export function protocolOf(request: IncomingMessage): "polling" | "event-stream" | "http" {
+  if (prepareQuery(request)["EIO"] !== undefined) return "polling";
+  const isForStream = wantsEventStream(request) && parseAddress(request.url ?? "") !== undefined;
+  return isForStream ? "event-stream" : "http";
 }
 
 /** The session that a URL of the HTTP interface names. */

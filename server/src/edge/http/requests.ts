@@ -3,6 +3,9 @@ import { isAsking } from "../intake/bodies.js";
 import { conversationOn } from "./conversation.js";
 import { HttpProblem } from "./problems.js";
 
+/** Among what an `Accept` lists, and not with the weight by which it is not wanted (RFC 9110, section 12.5.1). */
+const EVENT_STREAM = /(^|,)\s*text\/event-stream\s*(,|$|;(?!\s*q=0(\.0*)?\s*(,|$)))/i;
+
 /** Whether the client asked for another protocol, as Node.js has read it. */
 const asked = Symbol("asked");
 /** Whether its connection had no room for it. */
@@ -53,6 +56,11 @@ export function inOriginForm(target: string): string {
   const rest = /^https?:\/\/[^/?#]*(.*)$/i.exec(target)?.[1];
   if (rest === undefined) return target;
   return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+/** Whether a client asks for an event stream. Only by name: whoever takes anything would wait for the end of it. */
+export function wantsEventStream({ headers: { accept } }: IncomingMessage): boolean {
+  return accept !== undefined && EVENT_STREAM.test(accept);
 }
 
 /** What RFC 9110 has refused (sections 7.2 and 10.1.1), whatever is asked for, and in an upgrade as well. */

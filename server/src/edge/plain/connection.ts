@@ -10,10 +10,10 @@ import type { ClientAddresses } from "../gate/client-addresses.js";
 import { CLOSE_CODES } from "../wire/close-codes.js";
 import { closeInTime } from "../wire/closing.js";
 import { plainFrames, plainFramesWithOffsets } from "../wire/event-encodings.js";
-import { plainFrame } from "./frame-of-packet.js";
+import { frameOf } from "../wire/frame-of-packet.js";
 import type { WebSocketIntake } from "../intake/websocket-intake.js";
 import { stopBeating, type Beating } from "../wire/heartbeat.js";
-import { FEW_BYTES, unreadBytes, WRITE_BYTES, type UnreadRule } from "../wire/unread.js";
+import { hasRoomFor, type UnreadRule } from "../wire/unread.js";
 import { descriptorOf, writeNow } from "../wire/write-now.js";
 
 /** RFC 6455, section 7.4.1: the client is not admitted. */
@@ -88,7 +88,7 @@ export class PlainConnection extends EventEmitter implements Beating {
 
   /** Called by Socket.IO with an encoded packet. */
   write(packet: unknown, options?: object): void {
-    const frame = plainFrame(packet, options);
+    const frame = frameOf(packet, options);
     switch (frame.kind) {
       case "event":
         this.#send(this.#wantsOffsets ? frame.textWithOffset : frame.text);
@@ -178,8 +178,7 @@ export class PlainConnection extends EventEmitter implements Beating {
   /** Whether so many bytes more may wait for the client. Where not, it is cut. */
   #canTake(bytes: number): boolean {
     if (this.readyState !== "open" || !this.netSocket.writable) return false;
-    if (this.netSocket.writableLength <= FEW_BYTES) return true;
-    if (unreadBytes(this.netSocket) + bytes + WRITE_BYTES <= this.#home.maxUnreadBytes) return true;
+    if (hasRoomFor(this.netSocket, bytes, this.#home)) return true;
     this.cut();
     return false;
   }

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { WebSocket, WebSocketServer } from "ws";
 import { WaitingList } from "../intake/waiting-list.js";
 
@@ -14,8 +15,8 @@ export function limitClosing(server: WebSocketServer): void {
   (server as unknown as ClosingSeam).options.closeTimeout = CLOSE_TIMEOUT_MS;
 }
 
-/** Those that `ws` does not close by itself: nobody else waits here, so that there is no timer where all goes well. */
-const halfClosed = new WaitingList((error) => {
+/** Those that nobody else closes: nobody else waits here, so that there is no timer where all goes well. */
+const lingering = new WaitingList((error) => {
   process.emitWarning(error instanceof Error ? error : String(error));
 });
 
@@ -36,5 +37,16 @@ export function cutHalfClosed(webSocket: WebSocket): void {
     webSocket.terminate();
     return undefined;
   };
-  halfClosed.add({ waitsUntil: cut, destroy: cut }, performance.now() + CLOSE_TIMEOUT_MS);
+  lingering.add({ waitsUntil: cut, destroy: cut }, performance.now() + CLOSE_TIMEOUT_MS);
+}
+
+/** Ends a socket when its peer has read what was written to it, which may take as long as a closing handshake. */
+export function endInTime(socket: Socket): void {
+  socket.destroySoon();
+  if (socket.destroyed || socket.writableLength === 0) return;
+  const cut = () => {
+    socket.destroy();
+    return undefined;
+  };
+  lingering.add({ waitsUntil: cut, destroy: cut }, performance.now() + CLOSE_TIMEOUT_MS);
 }

@@ -17,6 +17,20 @@ export const socketIoBytes: Encoding<number> = (events) =>
 export const socketIoFrames: Encoding<Buffer> = (events) =>
   textFrames(socketIoPackets(events).map((packet) => `4${packet}`));
 
+/** An event stream's text, whose `data` is the plain protocol's. JSON has no end of a line in it. */
+export const eventStreamText: Encoding<Buffer> = (events) =>
+  Buffer.from(
+    events
+      .map(({ event, offset }) => streamedEvent(event.event, JSON.stringify(event), offset))
+      .join(""),
+  );
+
+/** One event of a stream, by what EventSource (HTML, section 9.2) reads it. */
+export function streamedEvent(name: string, json: string, offset: string | undefined): string {
+  const id = offset === undefined ? "" : `id: ${offset}\n`;
+  return `event: ${name}\n${id}data: ${json}\n\n`;
+}
+
 /** WebSocket frames of the plain protocol. */
 export const plainFrames: Encoding<Buffer> = (events) =>
   textFrames(events.map(({ event }) => JSON.stringify(event)));

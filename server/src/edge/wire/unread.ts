@@ -21,6 +21,16 @@ export function unreadBytes(socket: Socket): number {
   return socket.writableLength + _writableState.bufferedRequestCount * WRITE_BYTES;
 }
 
+/** Whether so many bytes more may wait in a connection's own socket. */
+export function hasRoomFor(
+  socket: Socket,
+  bytes: number,
+  { maxUnreadBytes }: Pick<UnreadRule, "maxUnreadBytes">,
+): boolean {
+  if (socket.writableLength <= FEW_BYTES) return true;
+  return unreadBytes(socket) + bytes + WRITE_BYTES <= maxUnreadBytes;
+}
+
 /** What may be left unread, and whom to tell of those who leave more. */
 export interface UnreadRule {
   readonly maxUnreadBytes: number;

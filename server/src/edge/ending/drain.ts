@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { endsBecause } from "../classroom/connection-log.js";
-import type { Logger } from "../telemetry/log.js";
+import { endsBecause } from "../../classroom/connection-log.js";
+import type { Logger } from "../../telemetry/log.js";
 
 /** How often some of those are sent away whose time has come. */
 const TICK_MS = 20;

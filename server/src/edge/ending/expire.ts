@@ -1,4 +1,5 @@
-import { PlainConnection } from "./plain/connection.js";
+import { EventStreamConnection } from "../event-stream/connection.js";
+import { PlainConnection } from "../plain/connection.js";
 
 /** Engine.IO's connection, as far as ending it needs. */
 interface EngineConnection {
@@ -12,5 +13,6 @@ interface EngineConnection {
 export function expire(socket: { readonly conn: unknown }): void {
   const { conn } = socket;
   if (conn instanceof PlainConnection) conn.expire();
+  else if (conn instanceof EventStreamConnection) conn.close();
   else (conn as EngineConnection).close(true);
 }
