@@ -37,7 +37,13 @@ export const EMITTERS = 4;
 const LATE_SHARE = 0.2;
 const TEACHER_SHARE = 0.2;
 /** Polling costs both sides most: a real class has few of them. */
-const KIND_WEIGHTS: Record<ClientKind, number> = { websocket: 4, polling: 1, upgrade: 1, plain: 4 };
+const KIND_WEIGHTS: Record<ClientKind, number> = {
+  websocket: 4,
+  polling: 1,
+  upgrade: 1,
+  plain: 3,
+  "event-stream": 3,
+};
 const PAUSE_MS = { min: 200, max: 1_800 };
 /** What a killed process needs to be back, on a busy machine, before it is hit again. */
 const REPLICA_START_MS = 3_000;

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { io } from "socket.io-client";
 import t from "tap";
 import { WebSocket } from "ws";
-import { CLIENT_KINDS, join, socketIo } from "../helpers/clients/clients.js";
+import { CLIENT_KINDS, join, socketIo, type Client } from "../helpers/clients/clients.js";
 import { ENVIRONMENTS } from "../helpers/processes/environments.js";
 
 for (const { name, start } of ENVIRONMENTS) {
@@ -12,18 +12,31 @@ for (const { name, start } of ENVIRONMENTS) {
     t.teardown(() => environment.stop());
     const url = environment.urls[0] ?? "";
 
+    /** What is told to the client then is behind all that it has been told until now. */
+    const sayLast = async (client: Client, session: string) => {
+      let last = '{"event":"pong"}';
+      if (client.kind === "event-stream") {
+        last = '{"event":"question_like_update","question_id":1,"like_count":1}';
+        const like = { question_id: 1, like_count: 1 };
+        await environment.emitter.emit(session, "question_like_update", like);
+      } else {
+        client.ping();
+      }
+      await client.inbox.next(({ json }) => json === last);
+      return last;
+    };
+
     for (const kind of CLIENT_KINDS) {
       for (const role of ["teacher", "student"] as const) {
         await t.test(`a ${role} by ${kind} is told who it is, first and once`, async (t) => {
           const session = `A-z_0-${randomUUID()}`;
           const client = await join({ url, session, role, kind });
           t.teardown(() => client.close());
-          client.ping();
-          await client.inbox.next(({ event }) => event === "pong");
+          const last = await sayLast(client, session);
           const expected = `{"event":"connected","session_id":"${session}","role":"${role}","teacher_online":false}`;
           const seen = client.inbox.items.map(({ json }) => json);
           // A teacher's own arrival is news for students only.
-          t.strictSame(seen, [expected, '{"event":"pong"}']);
+          t.strictSame(seen, [expected, last]);
         });
       }
     }

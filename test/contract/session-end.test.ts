@@ -3,10 +3,13 @@ import { once } from "node:events";
 import t from "tap";
 import { WebSocket } from "ws";
 import { ROLES } from "@inthon/emitter/protocol";
-import { CLIENT_KINDS, join, socketIo } from "../helpers/clients/clients.js";
+import { CLIENT_KINDS, join, socketIo, type ClientKind } from "../helpers/clients/clients.js";
 import { Inbox } from "../helpers/clients/inbox.js";
 import { SESSION_ENDED } from "../helpers/samples/contract.js";
 import { ENVIRONMENTS, post } from "../helpers/processes/environments.js";
+
+/** Of those that are no Socket.IO clients. */
+const HOW_IT_ENDS: Partial<Record<ClientKind, unknown>> = { plain: 1000, "event-stream": "ended" };
 
 for (const { name, start } of ENVIRONMENTS) {
   void t.test(`the end of a session, with ${name}`, async (t) => {
@@ -33,11 +36,7 @@ for (const { name, start } of ENVIRONMENTS) {
 
         for (const client of ending) {
           const what = `${client.kind} ${client.role}`;
-          t.equal(
-            await client.closed,
-            client.kind === "plain" ? 1000 : "io server disconnect",
-            what,
-          );
+          t.equal(await client.closed, HOW_IT_ENDS[client.kind] ?? "io server disconnect", what);
           const seen = client.inbox.items.map(({ json }) => json);
           t.equal(seen.at(-1), SESSION_ENDED.json, what);
           t.equal(seen.at(-2), JSON.stringify(question), what);

@@ -60,7 +60,8 @@ async function play(t: Test, environment: Environment, round: Round, counts: Cou
   const session = randomUUID();
 
   const publishing = publish(environment, session, round.bursts);
-  const attend = async ({ kind, replica, joinAfter, pings, leaveAfter }: Visit) => {
+  const attend = async ({ kind, replica, joinAfter, pings: asked, leaveAfter }: Visit) => {
+    const pings = kind === "event-stream" ? [] : asked;
     await turns(joinAfter);
     const url = urls[replica % urls.length] ?? "";
     const client = await join({ url, session, role: "student", kind, wantsOffsets: true });

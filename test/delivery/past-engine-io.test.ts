@@ -105,7 +105,7 @@ void t.test("what a client leaves unread waits in Engine.IO, and keeps its order
   t.equal(connection.writeBuffer.length, 0);
 });
 
-for (const kind of ["websocket", "plain", "polling"] as const) {
+for (const kind of ["websocket", "plain", "polling", "event-stream"] as const) {
   void t.test(`listeners of onAnyOutgoing hear what goes out (${kind})`, async (t) => {
     const { emitter, enter } = await start(t);
     const { session, client, socket } = await enter(kind);

@@ -22,7 +22,7 @@ async function start(t: Test, env: Readonly<Record<string, string>> = {}) {
   t.teardown(() => emitter.close());
   const session = randomUUID();
   const others = await Promise.all(
-    (["websocket", "plain", "polling"] as const).map((kind) =>
+    (["websocket", "plain", "polling", "event-stream"] as const).map((kind) =>
       join({ url: server.url, session, role: "student", kind }),
     ),
   );

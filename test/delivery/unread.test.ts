@@ -226,7 +226,7 @@ void t.test("a client that polls again and leaves the last answer unread is cut"
 void t.test("who reads is not cut, however much is told", async (t) => {
   const world = await start(t);
   const clients = await Promise.all(
-    (["websocket", "plain", "polling"] as const).map((kind) =>
+    (["websocket", "plain", "polling", "event-stream"] as const).map((kind) =>
       join({ url: world.server.url, session: world.session, role: "student", kind }),
     ),
   );

@@ -3,7 +3,7 @@ import { Agent, request, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import t, { type Test } from "tap";
 import { WebSocket } from "ws";
-import { CLIENT_KINDS, join, socketIo } from "../helpers/clients/clients.js";
+import { CLIENT_KINDS, join, socketIo, type ClientKind } from "../helpers/clients/clients.js";
 import { eventually } from "../helpers/eventually.js";
 import { post } from "../helpers/processes/environments.js";
 import { startServer, type ServerProcess } from "../helpers/processes/server-process.js";
@@ -11,7 +11,9 @@ import { startServer, type ServerProcess } from "../helpers/processes/server-pro
 // Replicas take their time to go.
 t.setTimeout(180_000);
 
-const KINDS = ["websocket", "polling", "plain"] as const;
+const KINDS = ["websocket", "polling", "plain", "event-stream"] as const;
+/** Of those that are no Socket.IO clients. */
+const HOW_THEY_END: Partial<Record<ClientKind, unknown>> = { plain: 1012, "event-stream": "ended" };
 const SPREAD_MS = 3_000;
 const OF_EACH_KIND = 40;
 
@@ -105,7 +107,7 @@ void t.test("connections of every kind end evenly over the spread", async (t) =>
     KINDS.flatMap((kind) =>
       Array.from({ length: OF_EACH_KIND }, async () => {
         const { url } = server;
-        if (kind === "plain") {
+        if (kind === "plain" || kind === "event-stream") {
           const client = await join({ url, session, role: "student", kind });
           return { kind, closed: client.closed };
         }
@@ -132,7 +134,7 @@ void t.test("connections of every kind end evenly over the spread", async (t) =>
     const ofKind = endings.filter((ending) => ending.kind === kind);
     t.strictSame(
       [...new Set(ofKind.map(({ how }) => how))],
-      [kind === "plain" ? 1012 : "transport close"],
+      [HOW_THEY_END[kind] ?? "transport close"],
     );
     const thirds = [0, 0, 0];
     for (const { atMs } of ofKind) {

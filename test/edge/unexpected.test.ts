@@ -92,7 +92,7 @@ void t.test("in the turn of one who waits it costs that one", async (t) => {
   t.strictSame(destroyed, [1]);
 });
 
-for (const kind of ["plain", "websocket", "polling"] satisfies ClientKind[]) {
+for (const kind of ["plain", "websocket", "polling", "event-stream"] satisfies ClientKind[]) {
   void t.test(`${kind}: in telling one of a room it costs that one`, async (t) => {
     const app = await startInProcess(t);
     const { url } = app;

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
 import { connect } from "@inthon/emitter";
 import { nowS, sign, withSecret } from "../gate/helpers/issuers.js";
-import { RawBytes, textFrame, upgradeHead } from "../helpers/clients/raw-bytes.js";
+import { RawBytes, requestHead, textFrame, upgradeHead } from "../helpers/clients/raw-bytes.js";
 import { openPolling } from "../helpers/clients/raw-polling.js";
 import { eventually } from "../helpers/eventually.js";
 import { startServer, type ServerProcess } from "../helpers/processes/server-process.js";
@@ -29,7 +29,7 @@ async function open(t: Test, url: string): Promise<RawBytes> {
   return raw;
 }
 
-const KINDS: Readonly<Record<"plain" | "websocket" | "upgraded", Open>> = {
+const KINDS: Readonly<Record<"plain" | "websocket" | "upgraded" | "event stream", Open>> = {
   plain: async (t, url, path, token = "") => {
     const raw = await open(t, url);
     raw.send(upgradeHead(`${path}?token=${token}`));
@@ -55,7 +55,14 @@ const KINDS: Readonly<Record<"plain" | "websocket" | "upgraded", Open>> = {
     polling.socket.destroy();
     return raw;
   },
+  "event stream": async (t, url, path, token = "") => {
+    const raw = await open(t, url);
+    raw.send(requestHead("GET", `${path}?token=${token}`, ["Accept: text/event-stream"]));
+    await raw.until("connected");
+    return raw;
+  },
 };
+const HAS_NO_FRAMES = "event stream";
 
 async function publishMuch(server: ServerProcess, session: string): Promise<void> {
   const emitter = await connect(server.url, { key: KEY });
@@ -94,29 +101,32 @@ for (const [kind, come] of Object.entries(KINDS)) {
     client.socket.pause();
     // Any message of a plain one is a sign of life, and this is what Socket.IO's are asked for.
     const alive = setInterval(() => {
-      client.send(textFrame("3"));
+      if (kind !== HAS_NO_FRAMES) client.send(textFrame("3"));
     }, 100);
     await publishMuch(server, session);
     clearInterval(alive);
     client.socket.end();
     await eventually(() => hasEverybodyLeft(server.url, session));
     const status = () => statusOfNewcomer(t, server.url, path);
-    // A plain one is cut as soon as it is missed.
-    if (kind !== "plain") t.equal(await status(), "503", "its socket has its place");
+    // Ours are cut as soon as they are missed.
+    if (kind === "websocket" || kind === "upgraded")
+      t.equal(await status(), "503", "its socket has its place");
     await eventually(async () => (await status()) === "101");
   });
 }
 
 void t.test("whose token runs out is gone, of whatever kind", async (t) => {
   const { signing, env } = await withSecret();
-  const server = await startServer({ env: { ...ENV, AUTH: "", MAX_CONNECTIONS: "2", ...env } });
+  const server = await startServer({ env: { ...ENV, AUTH: "", MAX_CONNECTIONS: "3", ...env } });
   t.teardown(() => server.stop());
   const session = randomUUID();
   const claims = { session_id: session, role: "student", exp: nowS() + GOOD_FOR_S };
   const token = await sign(signing, claims);
   const path = `/ws/session/${session}/student/`;
   const clients = await Promise.all(
-    [KINDS.plain, KINDS.websocket].map((come) => come(t, server.url, path, token)),
+    [KINDS.plain, KINDS.websocket, KINDS["event stream"]].map((come) =>
+      come(t, server.url, path, token),
+    ),
   );
   for (const { socket } of clients) socket.pause();
   await publishMuch(server, session);
@@ -124,7 +134,7 @@ void t.test("whose token runs out is gone, of whatever kind", async (t) => {
   await eventually(() => hasEverybodyLeft(server.url, session));
   // So is one without a token, where there is a place.
   await eventually(async () => (await statusOfNewcomer(t, server.url, path)) === "401");
-  // Both of them.
+  // All of them.
   const first = await KINDS.plain(
     t,
     server.url,

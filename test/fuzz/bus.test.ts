@@ -179,7 +179,7 @@ async function listen(url: string, session: string, kind: Client["kind"]): Promi
     const note = (object as { note?: unknown } | null | undefined)?.note;
     inbox.add({ event, note: typeof note === "string" ? note : undefined });
   };
-  if (kind === "plain") {
+  if (kind === "plain" || kind === "event-stream") {
     const client = await join({ url, session, role: "student", kind });
     client.inbox.each(({ event, object }) => {
       add(event, object);

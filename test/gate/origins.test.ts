@@ -102,6 +102,7 @@ void t.test("ALLOWED_ORIGINS holds on all doors", async (t) => {
     polling: 200,
     "WebSocket of Engine.IO": 101,
     "plain WebSocket": 101,
+    "event stream": 200,
     "a POST of polling": 400,
     "the state": 200,
     "the history": 200,

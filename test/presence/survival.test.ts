@@ -11,7 +11,7 @@ import { eventually } from "../helpers/eventually.js";
 // Each has all that it needs to itself, and waits most of the time.
 t.jobs = 3;
 
-const KINDS = ["websocket", "plain"] as const;
+const KINDS = ["websocket", "plain", "event-stream"] as const;
 const LEASE_MS = 3_000;
 
 /** A cluster with short leases, and what a test needs to look into it. */
@@ -220,7 +220,8 @@ void t.test("who comes before a node knows that Redis forgot it is in the set on
 void t.test("a teacher whose connection died without a word is noticed", async (t) => {
   const { cluster, enter } = await open(t, { PING_INTERVAL_MS: "500", PING_TIMEOUT_MS: "500" });
   const base = cluster.replica(0).url.replace("http", "ws");
-  for (const kind of KINDS) {
+  // A stream's client says nothing: of that one TCP tells.
+  for (const kind of ["websocket", "plain"] as const) {
     const session = randomUUID();
     const student = await enter(1, session, "student", "plain");
     const isPlain = kind === "plain";

@@ -72,11 +72,12 @@ void t.test("while Redis is away, everything waits, and nothing breaks", async (
   );
 
   await t.test("clients stay connected and are answered", async (t) => {
-    for (const client of clients) {
+    const talking = clients.filter(({ kind }) => kind !== "event-stream");
+    for (const client of talking) {
       client.ping();
       await client.inbox.next(({ event }) => event === "pong");
     }
-    t.equal(clients.length, 8);
+    t.equal(talking.length, 8);
   });
 
   const patient = emitter.emit(

@@ -38,6 +38,8 @@ async function publish(server: ServerProcess, session: string, body: unknown, ke
   return { status: response.status, answer: (await response.json()) as unknown };
 }
 
+/** By which clients connect, as they are counted. */
+const PROTOCOLS = ["websocket", "polling", "plain", "event-stream"] as const;
 const IMPORTANT = { event: "important", note: "n", capture_url: null };
 
 async function plainAt(t: Test, server: ServerProcess, session: string, offset: string) {
@@ -61,15 +63,16 @@ for (const [name, start] of Object.entries(TARGETS)) {
     const stock = await client("websocket");
     const polling = await client("polling");
     const plain = await client("plain");
+    const stream = await client("event-stream");
     const teacher = await client("plain", "teacher");
     let now = await scrape(server);
-    for (const protocol of ["websocket", "polling", "plain"]) {
+    for (const protocol of PROTOCOLS) {
       t.equal(now.value("connections", { protocol, role: "student" }), 1, protocol);
       t.equal(now.value("connections_opened_total", { protocol, role: "student" }), 1, protocol);
     }
     t.equal(now.value("connections", { role: "teacher" }), 1);
-    t.equal(now.value("joins_total", { role: "student", outcome: "fresh" }), 3);
-    t.equal(now.value("join_duration_seconds_count"), 4);
+    t.equal(now.value("joins_total", { role: "student", outcome: "fresh" }), 4);
+    t.equal(now.value("join_duration_seconds_count"), 5);
     t.ok(now.value("join_duration_seconds_sum") > 0);
     t.equal(now.value("rooms"), 2);
     t.equal(now.value("presence_changes_total"), 1, "the teacher has come");
@@ -85,12 +88,13 @@ for (const [name, start] of Object.entries(TARGETS)) {
 
     await Promise.all([stock, polling, upgraded].map((one) => one.close()));
     await plain.close();
+    await stream.close();
     await teacher.close();
     const ended = (one: Awaited<ReturnType<typeof scrape>>, reason: string) =>
       one.value("connections_closed_total", { reason });
     now = await scrapeUntil(server, (one) => one.value("connections") === 0);
-    t.equal(now.value("connections_closed_total"), 5);
-    for (const protocol of ["websocket", "polling", "plain"]) {
+    t.equal(now.value("connections_closed_total"), 6);
+    for (const protocol of PROTOCOLS) {
       const opened = now.value("connections_opened_total", { protocol });
       t.equal(
         now.value("connections_closed_total", { protocol }),
@@ -99,7 +103,7 @@ for (const [name, start] of Object.entries(TARGETS)) {
       );
     }
     t.equal(ended(now, "client_left"), 3);
-    t.equal(ended(now, "transport_closed"), 2);
+    t.equal(ended(now, "transport_closed"), 3);
     now = await scrapeUntil(server, (one) => one.value("presence_changes_total") === 2);
 
     const last = await client("plain");
@@ -111,9 +115,8 @@ for (const [name, start] of Object.entries(TARGETS)) {
   void t.test(`${name}: what is published, told and resumed is counted`, async (t) => {
     const server = await start(t);
     const session = randomUUID();
-    const kinds: readonly ClientKind[] = ["websocket", "polling", "plain"];
     const clients = await Promise.all(
-      kinds.map((kind) => join({ url: server.url, session, role: "student", kind })),
+      PROTOCOLS.map((kind) => join({ url: server.url, session, role: "student", kind })),
     );
     t.teardown(() => Promise.all(clients.map((client) => client.close())));
     const first = await publish(server, session, IMPORTANT, "k");
@@ -129,11 +132,11 @@ for (const [name, start] of Object.entries(TARGETS)) {
     t.equal(published("invalid", "unknown"), 1);
     t.equal(now.value("publish_duration_seconds_count"), 2);
     t.equal(now.value("events_received_total", { event: "important" }), 1);
-    for (const protocol of ["websocket", "polling", "plain"]) {
+    for (const protocol of PROTOCOLS) {
       t.equal(now.value("deliveries_total", { protocol }), 1, protocol);
     }
     const bytes = now.value("delivered_bytes_total");
-    t.ok(bytes > 3 * 80 && bytes < 3 * 250, `${bytes} bytes`);
+    t.ok(bytes > 4 * 80 && bytes < 4 * 250, `${bytes} bytes`);
     t.equal(now.value("publish_to_socket_seconds_count", { event: "important" }), 1);
     const lag = now.value("publish_to_socket_seconds_sum", { event: "important" });
     // By Redis's clock, as exactly as that is known here: what was told sooner was told at once.
@@ -152,7 +155,7 @@ for (const [name, start] of Object.entries(TARGETS)) {
     t.equal(now.value("resume_events_count"), 1);
     t.equal(now.value("resume_events_sum"), 2);
     t.equal(joined("not_recovered"), 1);
-    t.equal(joined("fresh"), 4, "who asks for offsets alone has asked for nothing that was");
+    t.equal(joined("fresh"), 5, "who asks for offsets alone has asked for nothing that was");
 
     const reads = now.value("history_read_seconds_count");
     await fetch(`${server.url}/sessions/${session}/events?role=student`);

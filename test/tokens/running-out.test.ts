@@ -3,7 +3,7 @@ import { once } from "node:events";
 import t from "tap";
 import { WebSocket } from "ws";
 import { connect } from "@inthon/emitter";
-import { CLIENT_KINDS, socketIo } from "../helpers/clients/clients.js";
+import { SOCKET_IO_KINDS, socketIo } from "../helpers/clients/clients.js";
 import { Inbox } from "../helpers/clients/inbox.js";
 import { eventually } from "../helpers/eventually.js";
 import { byHttp, DOORS } from "../gate/helpers/doors.js";
@@ -12,7 +12,6 @@ import { nowS, sign, withSecret } from "../gate/helpers/issuers.js";
 import { startWatched, STORES } from "../gate/helpers/traces.js";
 
 const PUBLISH_KEY = "the-key-of-a-service";
-const SOCKET_IO = CLIENT_KINDS.filter((kind) => kind !== "plain");
 /** A token is good for so long, and for the tolerance of 3 s. */
 const GOOD_FOR_S = 2;
 const TOLERANCE_S = 3;
@@ -31,7 +30,7 @@ for (const store of STORES) {
     const tokenFor = (session_id: string, goodForS: number) =>
       sign(signing, { session_id, role, exp: nowS() + goodForS });
 
-    for (const kind of SOCKET_IO) {
+    for (const kind of SOCKET_IO_KINDS) {
       void t.test(`ends a connection by ${kind}, which resumes with a fresh one`, async (t) => {
         const session = randomUUID();
         const heard = new Inbox<string>();

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
 import type { Role } from "@inthon/emitter/protocol";
 import { socketIo, type ClientKind } from "../../helpers/clients/clients.js";
+import { EventStream } from "../../helpers/clients/event-stream.js";
 import { Line, type Cut, type Target } from "./line.js";
 import type { Track } from "../judge/track.js";
 import { idOf } from "../judge/truth.js";
@@ -10,6 +11,8 @@ import { idOf } from "../judge/truth.js";
 const HANDSHAKE_TIMEOUT_MS = 4_000;
 const RETRY_MS = { min: 50, spread: 150 };
 const NORMAL_CLOSURE = 1000;
+const OK = 200;
+const NO_CONTENT = 204;
 
 /** A client that comes back by itself, each time to some replica, until it is closed. */
 export interface ChaosClient {
@@ -31,10 +34,12 @@ export interface ChaosClientOptions {
 export async function startClient(options: ChaosClientOptions): Promise<ChaosClient> {
   const line = await Line.open(options.choose);
   const { track } = options;
-  const close = options.kind === "plain" ? startPlain(options, line) : startSocketIo(options, line);
+  const close = starterOf(options.kind)(options, line);
   return {
     track,
-    cut: (cut, ms) => {
+    cut: (wanted, ms) => {
+      // What says nothing is found by TCP alone, for which this line answers.
+      const cut = wanted === "vanish" && options.kind === "event-stream" ? "reset" : wanted;
       track.note(`cut off: ${cut}${cut === "gap" ? ` of ${ms} ms` : ""}`);
       line.cut(cut, ms);
     },
@@ -43,6 +48,11 @@ export async function startClient(options: ChaosClientOptions): Promise<ChaosCli
       await line.close();
     },
   };
+}
+
+function starterOf(kind: ClientKind): (options: ChaosClientOptions, line: Line) => () => void {
+  if (kind === "plain") return startPlain;
+  return kind === "event-stream" ? startStream : startSocketIo;
 }
 
 /** The stock client, which keeps `pid` and offset by itself. */
@@ -104,5 +114,43 @@ function startPlain({ session, role, track }: ChaosClientOptions, line: Line): (
   return () => {
     isClosed = true;
     socket?.terminate();
+  };
+}
+
+/** As an EventSource does it, but for how long it waits. */
+function startStream({ session, role, track }: ChaosClientOptions, line: Line): () => void {
+  let ending = new AbortController();
+  let isClosed = false;
+  const listen = async () => {
+    const asked = track.offset;
+    ending = new AbortController();
+    const { signal } = ending;
+    const timer = setTimeout(() => {
+      ending.abort();
+    }, HANDSHAKE_TIMEOUT_MS);
+    const path = `/ws/session/${session}/${role}/`;
+    const options = { signal, lastEventId: asked };
+    const stream = await EventStream.open(line.url, path, options).finally(() => {
+      clearTimeout(timer);
+    });
+    if (stream.status === NO_CONTENT) track.dismissed("204");
+    stream.events.each(({ event, id, data }) => {
+      if (event !== "connected") track.event(id, idOf(JSON.parse(data) as Record<string, unknown>));
+      else track.connected(id, asked !== undefined && id === asked, line.target);
+    });
+    await stream.ended;
+    if (!isClosed && stream.status === OK) track.disconnected("the stream has ended");
+  };
+  const go = async () => {
+    while (!isClosed) {
+      await listen().catch(() => undefined);
+      await delay(RETRY_MS.min + Math.random() * RETRY_MS.spread);
+      line.reroute();
+    }
+  };
+  void go();
+  return () => {
+    isClosed = true;
+    ending.abort();
   };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { connect, type Emitter } from "@inthon/emitter";
-import { CLIENT_KINDS } from "../../helpers/clients/clients.js";
+import { TALKING_KINDS } from "../../helpers/clients/clients.js";
 import { eventually } from "../../helpers/eventually.js";
 import { startLoadBalancer } from "../../helpers/processes/load-balancer.js";
 import { freePort } from "../../helpers/processes/ports.js";
@@ -76,7 +76,7 @@ export async function openWorld({ groups }: Watching): Promise<World> {
         url,
         session: sessions[i % SESSIONS] ?? "",
         role: i < SESSIONS ? ("teacher" as const) : ("student" as const),
-        kind: CLIENT_KINDS[Math.floor(i / SESSIONS) % CLIENT_KINDS.length] ?? "plain",
+        kind: TALKING_KINDS[Math.floor(i / SESSIONS) % TALKING_KINDS.length] ?? "plain",
       })),
     );
     closing.push(() => {

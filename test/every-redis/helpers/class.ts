@@ -8,7 +8,7 @@ import { startServer, type ServerProcess } from "../../helpers/processes/server-
 const PATIENCE = { timeoutMs: 30_000 };
 export const PUBLISHERS = 4;
 const PAUSE_MS = 50;
-const KINDS: readonly ClientKind[] = ["websocket", "plain", "polling"];
+const KINDS: readonly ClientKind[] = ["websocket", "plain", "polling", "event-stream"];
 
 export interface Place {
   readonly offset: string;

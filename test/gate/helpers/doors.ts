@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { io, type ManagerOptions, type SocketOptions } from "socket.io-client";
 import { WebSocket, type ClientOptions } from "ws";
 import type { Role } from "@inthon/emitter/protocol";
+import { EventStream } from "../../helpers/clients/event-stream.js";
 
 /** Somebody who wants to come in, or to be told something. */
 export interface Visitor {
@@ -45,6 +46,12 @@ export const DOORS: Readonly<Record<string, Door>> = {
     byPlain(visitor, {
       query: visitor.token === undefined ? "" : `?token=${encodeURIComponent(visitor.token)}`,
     }),
+  "event stream, by header": (visitor) => byStream(visitor, "", authorization(visitor)),
+  "event stream, by query": (visitor) =>
+    byStream(
+      visitor,
+      visitor.token === undefined ? "" : `?token=${encodeURIComponent(visitor.token)}`,
+    ),
   "history over HTTP": async (visitor) => {
     const { url, session, role } = visitor;
     return byHttp(`${url}/sessions/${session}/events?role=${role}`, {
@@ -139,6 +146,29 @@ async function byPlain(
     });
   } finally {
     socket.terminate();
+  }
+}
+
+async function byStream(
+  { url, session, role }: Visitor,
+  query: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  const stream = await EventStream.open(url, `/ws/session/${session}/${role}/${query}`, {
+    headers,
+  });
+  try {
+    const { status } = stream;
+    const answer = { status, headers: JSON.stringify(stream.response.headers) };
+    if (status === 200) {
+      const { event } = await stream.events.next();
+      return { ...answer, code: event === "connected" ? "in" : event, text: "" };
+    }
+    await stream.ended;
+    const { code, detail } = JSON.parse(stream.text) as { code: string; detail: string };
+    return { ...answer, code, text: detail };
+  } finally {
+    stream.close();
   }
 }
 

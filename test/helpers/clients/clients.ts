@@ -7,13 +7,20 @@ import type {
   Role,
   ServerToClientEvents,
 } from "@inthon/emitter/protocol";
+import { EventStream } from "./event-stream.js";
 import { Inbox } from "./inbox.js";
 
 /** How a client of the contract connects. */
-export type ClientKind = "websocket" | "polling" | "upgrade" | "plain";
+export type ClientKind = "websocket" | "polling" | "upgrade" | "plain" | "event-stream";
 
 /** Every way in which the contract lets a client connect. */
-export const CLIENT_KINDS = ["websocket", "polling", "upgrade", "plain"] as const;
+export const CLIENT_KINDS = ["websocket", "polling", "upgrade", "plain", "event-stream"] as const;
+
+/** Those that can say something: an EventSource only listens. */
+export const TALKING_KINDS = ["websocket", "polling", "upgrade", "plain"] as const;
+
+/** Those of Socket.IO. */
+export const SOCKET_IO_KINDS = ["websocket", "polling", "upgrade"] as const;
 
 /** The object of an event, as a client received it. */
 export interface Received {
@@ -34,6 +41,7 @@ export interface Client {
   readonly connected: Promise<ConnectedEvent>;
   /** Resolves when the connection has ended for the first time: a close code, or Socket.IO's reason. */
   readonly closed: Promise<number | string>;
+  /** Not where it only listens. */
   ping(): void;
   close(): Promise<void>;
 }
@@ -52,7 +60,7 @@ export type ClassroomSocket = Socket<ServerToClientEvents, ClientToServerEvents>
 
 /** Connects and waits for `connected`. */
 export async function join(options: ClientOptions): Promise<Client> {
-  const client = options.kind === "plain" ? plainClient(options) : socketIoClient(options);
+  const client = await clientOf(options);
   try {
     await client.connected;
   } catch (error) {
@@ -60,6 +68,19 @@ export async function join(options: ClientOptions): Promise<Client> {
     throw error;
   }
   return client;
+}
+
+function clientOf(options: ClientOptions): Client | Promise<Client> {
+  switch (options.kind) {
+    case "plain":
+      return plainClient(options);
+    case "event-stream":
+      return eventStreamClient(options);
+    case "websocket":
+    case "polling":
+    case "upgrade":
+      return socketIoClient(options);
+  }
 }
 
 /** A stock Socket.IO client on the session's URL. */
@@ -146,6 +167,32 @@ function plainClient({ url, session, role, wantsOffsets = false }: ClientOptions
       const closed = once(socket, "close");
       socket.terminate();
       await closed;
+    },
+  };
+}
+
+async function eventStreamClient({ url, session, role }: ClientOptions): Promise<Client> {
+  const stream = await EventStream.open(url, `/ws/session/${session}/${role}/`);
+  const inbox = new Inbox<Received>();
+  stream.events.each(({ event, id, data }) => {
+    const object = JSON.parse(data) as Record<string, unknown>;
+    inbox.add({ event, json: data, object, offset: id });
+  });
+  const failed = stream.ended.then(() => {
+    throw new Error(`the stream has ended: ${String(stream.status)} ${stream.text}`);
+  });
+  return {
+    kind: "event-stream",
+    role,
+    inbox,
+    connected: firstConnected(inbox, failed),
+    closed: stream.ended.then(() => "ended"),
+    ping: () => {
+      throw new Error("an EventSource cannot ping");
+    },
+    close: async () => {
+      stream.close();
+      await stream.ended;
     },
   };
 }

@@ -11,6 +11,7 @@ export const HANDSHAKES = {
     headers: upgradeHeaders(),
   },
   "plain WebSocket": { query: "", headers: upgradeHeaders() },
+  "event stream": { query: "", headers: ["Accept: text/event-stream"] },
 } as const satisfies Record<string, { query: string; headers: readonly string[] }>;
 
 function upgradeHeaders(): readonly string[] {
