@@ -33,12 +33,15 @@ export class EventStream {
   readonly ended: Promise<void>;
   #unread = "";
   #event = "";
+  /** Of the event that is coming. */
   #id: string;
+  #lastEventId: string;
   #data: string[] = [];
 
   private constructor(response: IncomingMessage, lastEventId: string) {
     this.response = response;
     this.#id = lastEventId;
+    this.#lastEventId = lastEventId;
     response.setEncoding("utf8");
     response.on("data", (text: string) => {
       this.#read(text);
@@ -75,9 +78,9 @@ export class EventStream {
     return this.response.statusCode;
   }
 
-  /** With what it would come back. */
+  /** With what it would come back: an event that has not come whole has not come. */
   get lastEventId(): string {
-    return this.#id;
+    return this.#lastEventId;
   }
 
   close(): void {
@@ -125,6 +128,7 @@ export class EventStream {
     const isEmpty = this.#data.length === 0;
     this.#data = [];
     this.#event = "";
+    this.#lastEventId = this.#id;
     if (!isEmpty) this.events.add({ event, id: this.#id, data });
   }
 }
