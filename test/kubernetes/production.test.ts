@@ -116,6 +116,8 @@ await t.test("a route offers long polling only where it says that it needs hashi
     t.equal(takes(withPolling, path, {}), true, `${path}, long polling`);
   }
   for (const rules of [webSocketOnly, withPolling]) {
+    const stream = { Accept: "text/event-stream" };
+    t.equal(takes(rules, "/ws/session/lecture-1/student/", stream), true, "an event stream");
     t.equal(takes(rules, "/sessions/lecture-1/events", {}), true, "publishing");
     for (const path of ["/readyz", "/healthz", "/metrics"]) {
       t.equal(takes(rules, path, {}), false, `${path} is not for strangers`);

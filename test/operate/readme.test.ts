@@ -31,6 +31,8 @@ const BLOCKS = {
   connected: '{ "event": "connected"',
   student: "// student.ts",
   resuming: "// resuming.mjs",
+  curlStream: "curl -N ",
+  listening: "// listening.mjs",
   token: "// token.mjs",
   withToken: "// with-token.ts",
   publish: "// publish.ts",
@@ -107,14 +109,16 @@ void t.test("the README", async (t) => {
     await writeFile(path, here(block(name).text));
     return path;
   };
-  const node = async (path: string) => {
-    const child = await Launched.start(process.execPath, ["--import=tsx", path]);
+  const launch = async (file: string, args: readonly string[]) => {
+    const child = await Launched.start(file, args);
     t.teardown(async () => {
       child.kill("SIGKILL");
       await child.exited;
     });
     return child;
   };
+  const node = (path: string, ...options: readonly string[]) =>
+    launch(process.execPath, ["--import=tsx", ...options, path]);
   const bash = (text: string) => run("bash", ["-c", here(text)]);
   const heardBy = (child: Launched) => (text: string) =>
     child.waitForLine((line) => (line.includes(text) ? line : undefined));
@@ -145,11 +149,21 @@ void t.test("the README", async (t) => {
   await t.test("clients and the emitter work as shown, to the end of the lecture", async () => {
     const student = await node(await script("student", "student.ts"));
     const resuming = await node(await script("resuming", "resuming.mjs"));
+    const listening = await node(
+      await script("listening", "listening.mjs"),
+      "--experimental-eventsource",
+    );
+    await ensureTool("curl");
+    const curl = await launch("bash", ["-c", `exec ${here(block("curlStream").text)}`]);
     await Promise.all([
       heardBy(student)("recovered: false"),
       heardBy(resuming)("event: 'connected'"),
+      heardBy(listening)("listening from"),
+      heardBy(curl)("event: connected"),
     ]);
     const heard = Promise.all([
+      heardBy(listening)("nothing more is told"),
+      heardBy(curl)('data: {"event":"session_ended"}'),
       heardBy(student)("the lecture is over"),
       heardBy(resuming)("event: 'session_ended'"),
     ]);
