@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Server as HttpServer, type IncomingMessage } from "node:http";
 import { setFlagsFromString } from "node:v8";
+import { inspect } from "node:util";
 import { runInNewContext } from "node:vm";
 import { io } from "socket.io-client";
 import t, { type Test } from "tap";
@@ -8,6 +9,7 @@ import { WebSocket } from "ws";
 import { connect } from "@inthon/emitter";
 import { startInProcess } from "../helpers/processes/app-in-process.js";
 import { eventually } from "../helpers/eventually.js";
+import { EventStream } from "../helpers/clients/event-stream.js";
 import { Inbox } from "../helpers/clients/inbox.js";
 
 const SECRET = "a secret in the handshake";
@@ -23,6 +25,21 @@ function watchUpgrades(t: Test): WeakRef<IncomingMessage>[] {
   const { emit } = prototype;
   prototype.emit = function (event, ...args) {
     if (event === "upgrade") requests.push(new WeakRef(args[0] as IncomingMessage));
+    return emit.call(this, event, ...args);
+  };
+  t.teardown(() => {
+    prototype.emit = emit;
+  });
+  return requests;
+}
+
+/** The requests that are made from now on. */
+function watchRequests(t: Test): IncomingMessage[] {
+  const requests: IncomingMessage[] = [];
+  const prototype = HttpServer.prototype as unknown as EmitSeam;
+  const { emit } = prototype;
+  prototype.emit = function (event, ...args) {
+    if (event === "request") requests.push(args[0] as IncomingMessage);
     return emit.call(this, event, ...args);
   };
   t.teardown(() => {
@@ -115,3 +132,18 @@ for (const [kind, enter] of Object.entries(CLIENTS)) {
     await told.next((event) => event === "hard_alert");
   });
 }
+
+void t.test("an event stream keeps its request, and nothing of what that said", async (t) => {
+  const requests = watchRequests(t);
+  const app = await startInProcess(t);
+  const path = `/ws/session/${randomUUID()}/student/?token=${encodeURIComponent(SECRET)}`;
+  const stream = await EventStream.open(app.url, path, { headers: HEADERS, lastEventId: "1-1" });
+  t.teardown(() => {
+    stream.close();
+  });
+  await stream.events.next();
+  const [request] = requests;
+  t.ok(request && app.sockets().length === 1);
+  const kept = inspect(request, { depth: 4, showHidden: true, maxStringLength: null });
+  for (const text of [SECRET, encodeURIComponent(SECRET)]) t.notOk(kept.includes(text));
+});

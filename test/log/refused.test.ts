@@ -80,6 +80,11 @@ void t.test("a token that does not do: what it is for, and who it was issued to"
     why: /signature is wrong|is no token|neither one of/,
   });
 
+  const accept = "text/event-stream";
+  await fetch(`${url}${at("here", "student")}`, { headers: { accept } });
+  const toSend = { protocol: "event-stream", why: /^a token is needed: send it/ };
+  t.match(await refused("unauthorized"), { ...here, ...toSend });
+
   for (const transport of ["websocket", "polling"]) {
     const error = await stock(at("here", "student"), { token }, transport);
     const line = await refused("forbidden");

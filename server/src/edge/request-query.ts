@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 
 /** Where Engine.IO puts the query of a request, and Socket.IO and Engine.IO read it. Public, if untyped. */
 interface EngineRequest {
-  _query?: Readonly<Record<string, string>>;
+  _query?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The last query that was parsed: those who come together, come by the same URL. */
@@ -34,4 +34,12 @@ export function prepareQuery(request: IncomingMessage): Readonly<Record<string, 
 export function setInQuery(request: IncomingMessage, name: string, value: string): void {
   const query = { ...prepareQuery(request), [name]: value };
   (request as EngineRequest)._query = Object.freeze(query);
+}
+
+/** Lets go of all that a request says, of which something may be a secret: Node.js keeps it as long as its answer goes on. */
+export function forgetRequest(request: IncomingMessage): void {
+  (request as EngineRequest)._query = undefined;
+  request.url = "";
+  request.headers = {};
+  request.rawHeaders = [];
 }

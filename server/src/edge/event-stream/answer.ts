@@ -1,5 +1,6 @@
 import type { FastifyReply } from "fastify";
 import type { HttpProblem } from "../http/problems.js";
+import { forgetRequest } from "../request-query.js";
 
 /** How a client that asked for a stream is answered: by one of these, once. */
 export interface StreamAnswer {
@@ -24,6 +25,7 @@ export function answerBy(reply: FastifyReply): StreamAnswer {
     begin: () => {
       writeHead(reply);
       reply.raw.flushHeaders();
+      forgetRequest(reply.raw.req);
     },
     stayAway: () => {
       void reply.code(204).header("connection", "close").send();
