@@ -174,3 +174,34 @@ void t.test("a channel that Redis refuses keeps no other", async (t) => {
   await admin.sendCommand("ACL SETUSER app allchannels".split(" "));
   await refused;
 });
+
+void t.test("channels of shards are asked for by their slots, so many at once", async (t) => {
+  const { client, commands } = scriptedClient();
+  const acknowledged: string[] = [];
+  const channels = new ChannelSubscriptions(LOG, {
+    slotOf: (channel) => Number(channel.split("-")[1]) % 2_000,
+    onAcknowledged: (some) => {
+      acknowledged.push(...some);
+    },
+    onRefused: () => true,
+  });
+  await channels.begin(client);
+  t.teardown(() => {
+    channels.close();
+  });
+  const names = Array.from({ length: 4_000 }, (_, i) => `room-${String(i)}`);
+  const wanted = Promise.all(names.map((name) => channels.subscribe(name, ignore)));
+  await turns(3);
+  t.equal(commands.length, 500, "the others wait");
+  t.strictSame(commands[0]?.channels, ["room-0", "room-2000"], "one slot each");
+  for (let i = 0; i < 2_000; i++) {
+    commands[i]?.answer();
+    await turns(1);
+  }
+  await wanted;
+  t.strictSame(acknowledged.sort(), names.sort());
+  channels.lost("room-7");
+  t.notOk(channels.isSubscribed("room-7"));
+  await turns(3);
+  t.strictSame(commands.at(-1)?.channels, ["room-7"], "it is asked for anew");
+});

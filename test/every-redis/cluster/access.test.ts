@@ -2,8 +2,12 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import t from "tap";
 import { connect } from "@inthon/emitter";
+import { join } from "../../helpers/clients/clients.js";
+import { eventually } from "../../helpers/eventually.js";
 import { freePort } from "../../helpers/processes/ports.js";
 import { startRedisCluster } from "../../helpers/processes/redis-cluster.js";
+import { startServer } from "../../helpers/processes/server-process.js";
+import { isServed } from "../../links/helpers/hung-links.js";
 import { readBlocks } from "../../operate/helpers/readme.js";
 import { Authority } from "../helpers/certificates.js";
 
@@ -11,7 +15,7 @@ const README = new URL("../../../README.md", import.meta.url);
 /** Enough for some of each master. */
 const SESSIONS = 20;
 
-void t.test("over TLS, with certificates of clients and the README's user", async (t) => {
+void t.test("over TLS, with certificates of clients and the README's users", async (t) => {
   const authority = await Authority.create();
   t.teardown(() => authority.remove());
   const own = await authority.sign(["IP:127.0.0.1"]);
@@ -27,12 +31,15 @@ void t.test("over TLS, with certificates of clients and the README's user", asyn
     ],
   });
   const rules = (await readBlocks(README)).filter(({ language }) => language === "redis");
-  const [rule = ""] = rules.flatMap(({ text }) => /^ACL SETUSER emitter .*$/m.exec(text) ?? []);
-  const [, more = ""] =
-    /On a cluster, .* and add\n`([^`]+)` for the emitter/.exec(await readFile(README, "utf8")) ??
-    [];
+  const ruleOf = (user: string) =>
+    rules.flatMap(({ text }) => new RegExp(`^ACL SETUSER ${user} .*$`, "m").exec(text) ?? []);
+  const [, more = "", forServers = ""] =
+    /On a cluster, .* and add\n`([^`]+)` to both, and `([^`]+)` to the server's/.exec(
+      await readFile(README, "utf8"),
+    ) ?? [];
   for (const { ask } of cluster.nodes) {
-    await ask(...`${rule} ${more}`.split(" "));
+    await ask(...`${ruleOf("emitter").join("")} ${more}`.split(" "));
+    await ask(...`${ruleOf("server").join("")} ${more} ${forServers}`.split(" "));
     await ask(..."ACL SETUSER nobody on >change-me ~* &* +@all -cluster".split(" "));
     await ask("ACL", "LOG", "RESET");
   }
@@ -41,13 +48,27 @@ void t.test("over TLS, with certificates of clients and the README's user", asyn
   const ca = await readFile(authority.ca);
   const tls = { ca, cert: await readFile(shown.cert), key: await readFile(shown.key) };
 
+  const server = await startServer({
+    env: {
+      REDIS_URL: urlOf("server"),
+      REDIS_TLS_CA: authority.ca,
+      REDIS_TLS_CERT: shown.cert,
+      REDIS_TLS_KEY: shown.key,
+    },
+  });
+  t.teardown(() => server.stop());
+  await eventually(() => isServed(server.url));
   const emitter = await connect(urlOf("emitter"), { tls });
   t.teardown(() => emitter.close());
   for (let i = 0; i < SESSIONS; i++) {
     const session = randomUUID();
+    const teacher = await join({ url: server.url, session, role: "teacher", kind: "websocket" });
+    const student = await join({ url: server.url, session, role: "student", kind: "plain" });
     await emitter.emit(session, "important", { note: "first", capture_url: null });
     // Goes on by a guess, which is another script.
     await emitter.emit(session, "important", { note: "second", capture_url: null });
+    await student.inbox.next(({ object }) => object["note"] === "second");
+    await Promise.all([teacher.close(), student.close()]);
   }
   for (const { ask } of cluster.nodes) {
     t.strictSame(await ask("ACL", "LOG", "20"), [], "nothing was denied");

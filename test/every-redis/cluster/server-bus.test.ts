@@ -19,7 +19,7 @@ void t.test("what a stock emitter tells all is heard, by whichever node it goes"
   const subscribers = async () => {
     const found = cluster.nodes.map(({ ask }) => ask("PUBSUB", "NUMSUB", "socket.io#/#"));
     const counts = (await Promise.all(found)) as unknown as readonly [string, number][];
-    return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+    return counts.reduce((sum, [, count]) => sum + count, 0);
   };
   await eventually(async () => (await subscribers()) === servers.length);
   for (const [i, { redis }] of cluster.nodes.entries()) {

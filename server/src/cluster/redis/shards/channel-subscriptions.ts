@@ -149,14 +149,16 @@ export class ChannelSubscriptions {
       if (want && state === "subscribed") there.push(channel);
     }
     this.#acknowledge(there);
-    const pieces = [
+    const commands = [
       ...this.#inPieces(coming).map((piece) => () => this.#subscribe(client, piece)),
       ...this.#inPieces(going).map((piece) => () => this.#unsubscribe(client, piece)),
-    ].values();
+    ];
+    const length = Math.min(commands.length, COMMANDS_AT_ONCE);
+    const left = commands.values();
     const work = async () => {
-      for (const make of pieces) await make();
+      for (const send of left) await send();
     };
-    await Promise.all(Array.from({ length: COMMANDS_AT_ONCE }, work));
+    await Promise.all(Array.from({ length }, work));
   }
 
   /** What one command each can take. */
