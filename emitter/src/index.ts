@@ -44,7 +44,7 @@ export type { RedisRoute } from "./redis/connection/route.js";
 export { routeTo } from "./redis/connection/route-to.js";
 export { tlsRefusal, type TlsFault } from "./redis/connection/tls-refused.js";
 export { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
-export { isDenial, missingRight, toEmitterError } from "./redis/redis-errors.js";
+export { isDenial, missingRight, toEmitterError, UndoneError } from "./redis/redis-errors.js";
 export { Replicas, WAITED_KEY, type ReplicasOptions } from "./redis/replicas.js";
 export { RedisClock } from "./redis/redis-clock.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";

@@ -4,9 +4,8 @@ import { connect } from "@inthon/emitter";
 import { CLIENT_KINDS, join } from "../helpers/clients/clients.js";
 import { commandCounts } from "../helpers/command-stats.js";
 import { eventually } from "../helpers/eventually.js";
-import { type RedisServer, startRedis } from "../helpers/processes/redis-server.js";
+import { replicated, type RedisServer, startRedis } from "../helpers/processes/redis-server.js";
 import { adminOf } from "../helpers/processes/redis-users.js";
-import { replicated } from "../helpers/processes/replicated.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
 

@@ -1,6 +1,16 @@
 import { isMadeUp, KeyMaker } from "../idempotency-keys.js";
 import type { Publication } from "../publisher.js";
-import type { Role } from "../protocol/index.js";
+import {
+  announcedKey,
+  epochsKey,
+  historyKey,
+  idempotencyKeysKey,
+  longEventsKey,
+  newKeysKey,
+  olderKeysKey,
+  type Role,
+  type RoomName,
+} from "../protocol/index.js";
 import type { CallResults } from "./call-results.js";
 import type { RedisClock } from "./redis-clock.js";
 import type { PacketEncoder } from "./packet-encoder.js";
@@ -174,4 +184,20 @@ function markOf(entries: readonly Entry[], end: number): string {
 function keyArgument({ isNew, publication: { idempotencyKey } }: Entry): string {
   if (!isMadeUp(idempotencyKey)) return `=${idempotencyKey}`;
   return `${isNew ? "+" : "?"}${idempotencyKey}`;
+}
+
+/** KEYS of `publish-guessed.lua`. */
+export function guessedKeysOf(room: RoomName): string[] {
+  return [historyKey(room), newKeysKey(room), olderKeysKey(room)];
+}
+
+/** KEYS of `publish.lua`. */
+export function keysOf(room: RoomName): string[] {
+  return [
+    ...guessedKeysOf(room),
+    epochsKey(room),
+    idempotencyKeysKey(room),
+    announcedKey(room),
+    longEventsKey(room),
+  ];
 }

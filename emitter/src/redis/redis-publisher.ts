@@ -123,7 +123,8 @@ export class RedisPublisher implements Publisher {
     let place = this.#places.get(redis);
     if (!place) {
       const { commands, clock, replicas } = redis;
-      place = { script: this.#scripts.on(commands), clock, replicas };
+      const mayMove = this.#redises.verb === "SPUBLISH";
+      place = { script: this.#scripts.on(commands), clock, replicas, mayMove };
       this.#places.set(redis, place);
     }
     return place;

@@ -1,12 +1,5 @@
 import { EmitterError } from "../errors.js";
 import {
-  announcedKey,
-  epochsKey,
-  historyKey,
-  idempotencyKeysKey,
-  longEventsKey,
-  newKeysKey,
-  olderKeysKey,
   parseOffset,
   formatOffset,
   type Offset,
@@ -16,9 +9,11 @@ import {
 import { PacketEncoder } from "./packet-encoder.js";
 import {
   guessedCall,
+  guessedKeysOf,
   isAnnouncement,
   isSureToAppend,
   isUsual,
+  keysOf,
   plainCall,
   type Entry,
   type Guess,
@@ -35,6 +30,11 @@ export interface RoomPlace {
   readonly script: PublishScript;
   readonly clock: RedisClock;
   readonly replicas: Replicas | undefined;
+  /**
+   * Whether it may refuse one call and carry out the next one, because it is on its way to another master in between. Then
+   * only a guess may follow others before they are answered: it is right for its own number alone.
+   */
+  readonly mayMove: boolean;
 }
 
 /**
@@ -67,6 +67,7 @@ export class RoomWriter {
   /** Those of them that may append less than they were sent with. */
   #unsureCalls = 0;
   readonly #undone = new UndoneCalls();
+  #order = 0;
   /** Whether something is to be sent when the calls under way have ended. */
   #isHeld = false;
   /** Whether it is to be sent when a pause has. */
@@ -104,12 +105,17 @@ export class RoomWriter {
     const undone = this.#undone.take();
     const entries = this.#pending;
     this.#pending = [];
-    for (const call of undone) this.#sendAll(place, call.entries, call.goesOnWith);
-    this.#sendAll(place, entries, "");
+    for (const call of undone) this.#sendAll(place, call);
+    this.#sendAll(place, { entries, goesOnWith: "", mark: "" });
   }
 
-  /** @param goesOnWith - the mark of a call that began their array, or '' */
-  #sendAll(place: RoomPlace | undefined, all: readonly Entry[], goesOnWith: string): void {
+  #sendAll(place: RoomPlace | undefined, call: Omit<UndoneCall, "order">): void {
+    const { entries: all, goesOnWith, mark } = call;
+    if (all.length === 0) return;
+    if (!this.#undone.isEmpty) {
+      this.#undone.keep({ ...call, order: this.#order++ });
+      return;
+    }
     this.#mark = goesOnWith;
     if (!place) {
       this.#fail(all, new EmitterError("unavailable", "no master of the cluster has this room"));
@@ -121,6 +127,10 @@ export class RoomWriter {
     try {
       while (entries.length > 0) {
         const guess = mayGuess ? this.#usableGuess() : undefined;
+        if (!guess && place.mayMove && this.#callsUnderWay > 0) {
+          this.#undone.keep({ entries, goesOnWith: this.#mark, mark, order: this.#order++ });
+          return;
+        }
         entries = entries.slice(
           guess ? this.#sendGuessed(place, entries, guess) : this.#send(place, entries),
         );
@@ -227,7 +237,7 @@ export class RoomWriter {
     this.#sent += count;
     const goesOnWith = this.#mark;
     this.#mark = mark;
-    return { entries: all.slice(0, count), goesOnWith, mark };
+    return { entries: all.slice(0, count), order: this.#order++, goesOnWith, mark };
   }
 
   #await(taken: UndoneCall, call: Promise<unknown>, onReply: (reply: unknown) => void): void {
@@ -289,22 +299,6 @@ export class RoomWriter {
     const reason = toEmitterError(error);
     for (const { answer } of entries) answer.fail(reason);
   }
-}
-
-/** KEYS of `publish-guessed.lua`. */
-function guessedKeysOf(room: RoomName): string[] {
-  return [historyKey(room), newKeysKey(room), olderKeysKey(room)];
-}
-
-/** KEYS of `publish.lua`. */
-function keysOf(room: RoomName): string[] {
-  return [
-    ...guessedKeysOf(room),
-    epochsKey(room),
-    idempotencyKeysKey(room),
-    announcedKey(room),
-    longEventsKey(room),
-  ];
 }
 
 /** `count` offsets, of which this is the first. */

@@ -3,6 +3,8 @@ import type { Entry } from "./publish-arguments.js";
 /** A call that Redis may have to be asked again, in the same place. */
 export interface UndoneCall {
   readonly entries: readonly Entry[];
+  /** The later it was sent, the greater. */
+  readonly order: number;
   /** The mark of the call before, where it goes on with an array that this one began; else ''. */
   readonly goesOnWith: string;
   /** Its own, for the next one. */
@@ -16,9 +18,10 @@ const FIRST_PAUSE_MS = 10;
 /** Each twice as long as the one before: 1.3 s together. */
 const PAUSES = 7;
 
-/** What Redis has not done of one room: comes before all that has not been sent, and not for ever. */
+/** What Redis has not done of one room, or not been asked yet: comes before all else, and is not repeated for ever. */
 export class UndoneCalls {
   #calls: UndoneCall[] = [];
+  #wasRefused = false;
   #rounds = 0;
   /** Why the last one was not done. */
   cause: unknown;
@@ -29,7 +32,13 @@ export class UndoneCalls {
 
   add(call: UndoneCall, cause: unknown): void {
     this.#calls.push(call);
+    this.#wasRefused = true;
     this.cause = cause;
+  }
+
+  /** Takes one that Redis has not been asked. */
+  keep(call: UndoneCall): void {
+    this.#calls.push(call);
   }
 
   /** Something has been done. */
@@ -39,6 +48,7 @@ export class UndoneCalls {
 
   /** How long to wait before they are asked again, in milliseconds; `undefined` where it is time to give up. */
   nextPauseMs(): number | undefined {
+    if (!this.#wasRefused) return 0;
     const pauses = ++this.#rounds - AT_ONCE;
     if (pauses <= 0) return 0;
     if (pauses <= PAUSES) return FIRST_PAUSE_MS * 2 ** (pauses - 1);
@@ -49,16 +59,18 @@ export class UndoneCalls {
   /** Leaves none. Calls that go on with each other become one. */
   take(): readonly UndoneCall[] {
     const all: UndoneCall[] = [];
-    for (const call of this.#calls) {
+    // They may have been refused in another order than they were sent in.
+    for (const call of this.#calls.sort((one, other) => one.order - other.order)) {
       const before = all.at(-1);
       if (before && before.mark !== "" && before.mark === call.goesOnWith) {
         const entries = [...before.entries, ...call.entries];
-        all[all.length - 1] = { entries, goesOnWith: before.goesOnWith, mark: call.mark };
+        all[all.length - 1] = { ...before, entries, mark: call.mark };
       } else {
         all.push(call);
       }
     }
     this.#calls = [];
+    this.#wasRefused = false;
     return all;
   }
 }

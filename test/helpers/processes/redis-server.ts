@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { eventually } from "../eventually.js";
 import { onPort } from "./ports.js";
 import { type Exit, Launched } from "./server-process.js";
 import { ensureTool } from "../tools/tools.js";
@@ -136,4 +137,25 @@ async function run(
     (line) => /Ready to accept connections|Sentinel ID is/.test(line) || undefined,
   );
   return process;
+}
+
+/** A connection to Redis, as far as asking for its state needs. */
+interface Admin {
+  info(section: string): Promise<string>;
+}
+
+/**
+ * Resolves when a replica has all that its primary has now. `WAIT` would not do: it waits for what the connection that
+ * asks has written itself.
+ */
+export async function replicated(primary: Admin, replica: Admin): Promise<void> {
+  const written = offsetIn(await primary.info("replication"), "master_repl_offset");
+  await eventually(async () => {
+    const had = offsetIn(await replica.info("replication"), "slave_repl_offset");
+    return had >= written;
+  });
+}
+
+function offsetIn(info: string, field: string): number {
+  return Number(new RegExp(`^${field}:(\\d+)`, "m").exec(info)?.[1] ?? NaN);
 }

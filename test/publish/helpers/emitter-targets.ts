@@ -1,5 +1,6 @@
 import { createClient } from "redis";
 import { connect, EmitterError, type Emitter, type PublishResult } from "@inthon/emitter";
+import { startRedisCluster } from "../../helpers/processes/redis-cluster.js";
 import { startRedis } from "../../helpers/processes/redis-server.js";
 import { startServer, type ServerProcess } from "../../helpers/processes/server-process.js";
 
@@ -25,6 +26,7 @@ export interface Backend {
 export const TARGETS: readonly { name: string; start: () => Promise<Target> }[] = [
   { name: "a Redis URL", start: () => onRedis((redisUrl) => connect(redisUrl)) },
   { name: "a client of the redis package", start: onExistingClient },
+  { name: "a Redis Cluster's URL", start: onCluster },
   { name: "HTTP, to a server on Redis", start: () => onRedis((_, { url }) => connect(url)) },
   { name: "HTTP, to a server in memory", start: inMemory },
 ];
@@ -61,6 +63,42 @@ async function onExistingClient(): Promise<Target> {
       // Closing an emitter leaves them open: they must still be ours to end.
       for (const client of clients) client.destroy();
       await target.stop();
+    },
+  };
+}
+
+/** On three masters, which go and come together. */
+async function onCluster(): Promise<Target> {
+  const endings: (() => Promise<unknown> | undefined)[] = [];
+  const cluster = await startRedisCluster(
+    { teardown: (end) => void endings.unshift(end) },
+    { replicas: 0, args: () => ["--appendonly", "yes"] },
+  );
+  const server = await startServer({ env: { REDIS_URL: cluster.url() } });
+  const all = cluster.nodes.map(({ redis }) => redis);
+  return {
+    server,
+    connect: () => connect(cluster.url()),
+    backend: {
+      get exited() {
+        return Promise.all(all.map(({ exited }) => exited));
+      },
+      kill: (signal) => {
+        for (const redis of all) redis.kill(signal);
+      },
+      pause: () => {
+        for (const redis of all) redis.pause();
+      },
+      resume: () => {
+        for (const redis of all) redis.resume();
+      },
+      restart: async () => {
+        await Promise.all(all.map((redis) => redis.restart()));
+      },
+    },
+    stop: async () => {
+      await server.stop();
+      for (const end of endings) await end();
     },
   };
 }

@@ -1,7 +1,6 @@
-import type { ConnectionOptions } from "./client.js";
+import { fieldsOf, type ConnectionOptions } from "./client.js";
 import { Link } from "./link.js";
 import { hostAndPort, type RedisAddress, type RedisTarget } from "./redis-url.js";
-import { fieldsOf } from "./reply-fields.js";
 import { connectionTo, type Guides, type MoveListener, type RedisRoute } from "./route.js";
 import type { TlsSource } from "./tls.js";
 

@@ -1,5 +1,5 @@
+import { fieldsOf } from "../client.js";
 import { hostAndPort, type RedisAddress } from "../redis-url.js";
-import { fieldsOf } from "../reply-fields.js";
 import { SLOTS } from "./slots.js";
 
 /** Slots that a node says are another one's, or its own. */

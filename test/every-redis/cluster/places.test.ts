@@ -1,0 +1,133 @@
+import { setImmediate as turn } from "node:timers/promises";
+import t from "tap";
+import {
+  DEFAULT_HISTORY_LIMITS,
+  Emitter,
+  RedisClock,
+  RedisPublisher,
+  UndoneError,
+  type RoomRedis,
+} from "@inthon/emitter";
+
+/** Arguments of `publish.lua` before its events, and of each of these. */
+const HEAD = 6;
+const EACH = 4;
+/** The same of `publish-guessed.lua`, and its keys: it has as many arguments before them. */
+const GUESSED_EACH = 2;
+const GUESSED_KEYS = 3;
+
+interface Call {
+  readonly notes: readonly string[];
+  readonly answer: () => void;
+  readonly refuse: (error: Error) => void;
+}
+
+/** A Redis that answers when it is told to. */
+function slowRedis() {
+  const calls: Call[] = [];
+  let n = 0;
+  const run = (_: string, options: { keys: string[]; arguments: (string | Buffer)[] }) =>
+    new Promise<unknown>((resolve, refuse) => {
+      const args = options.arguments.slice(HEAD);
+      const isGuess = options.keys.length === GUESSED_KEYS;
+      const jsons = args.filter((_, i) => i % (isGuess ? GUESSED_EACH : EACH) === 1).map(String);
+      const notes = jsons.map((json) => (JSON.parse(json) as { note: string }).note);
+      const answer = () => {
+        n += isGuess ? notes.length : 0;
+        if (isGuess) {
+          resolve(1);
+          return;
+        }
+        const places = notes.flatMap(() => [`1-${String(++n)}`, 0]);
+        resolve(["incarnation", `1-${String(n)}`, "0", "0", ...places]);
+      };
+      calls.push({ notes, answer, refuse });
+    });
+  const redis: RoomRedis = {
+    commands: { eval: run, evalSha: run },
+    clock: new RedisClock(),
+    replicas: undefined,
+  };
+  return { redis, calls };
+}
+
+void t.test(
+  "what went to a room's old place, and was not done there, comes before what follows",
+  async (t) => {
+    const [before, after] = [slowRedis(), slowRedis()];
+    let place: RoomRedis | undefined = before.redis;
+    const redises = { verb: "SPUBLISH", waitsForReplicas: false, of: () => () => place } as const;
+    const nothing = () => Promise.resolve();
+    const emitter = new Emitter(new RedisPublisher(redises, DEFAULT_HISTORY_LIMITS, nothing));
+    const say = (note: string) =>
+      emitter.emit("lecture-1", "important", { note, capture_url: null });
+
+    const settle = async () => {
+      await turn();
+      await turn();
+    };
+    const zeroth = say("zeroth");
+    await settle();
+    before.calls[0]?.answer();
+    await zeroth;
+    // By guesses, the two are under way together.
+    const first = say("first");
+    await settle();
+    const second = say("second");
+    await settle();
+    t.equal(before.calls.length, 3);
+    place = after.redis;
+    const third = say("third");
+    await settle();
+    t.strictSame(after.calls, [], "nobody knows yet whether the first ones were done");
+    before.calls[2]?.refuse(new UndoneError("it has moved"));
+    await settle();
+    t.strictSame(after.calls, [], "nor of all of them");
+    before.calls[1]?.refuse(new UndoneError("it has moved"));
+    await settle();
+    t.equal(
+      after.calls.length,
+      1,
+      "one may be refused, and the next be carried out: not before it is answered",
+    );
+    after.calls[0]?.answer();
+    t.match(await first, { offsets: { student: "1-1" } });
+    await settle();
+    t.strictSame(
+      after.calls.map(({ notes }) => notes),
+      [["first"], ["second"], ["third"]],
+    );
+    for (const { answer } of after.calls.slice(1)) answer();
+    t.match(await second, { offsets: { student: "1-2" } });
+    t.match(await third, { offsets: { student: "1-3" } });
+
+    place = undefined;
+    const last = emitter.emit(
+      "lecture-1",
+      "important",
+      { note: "last", capture_url: null },
+      { timeoutMs: 200 },
+    );
+    await t.rejects(last, { code: "unavailable", message: /no master/ });
+    await emitter.close();
+  },
+);
+
+void t.test("what is never done is not asked for for ever", async (t) => {
+  let asked = 0;
+  const refuse = () =>
+    Promise.reject(new UndoneError("not here", { cause: new Error(String(++asked)) }));
+  const redis = {
+    commands: { eval: refuse, evalSha: refuse },
+    clock: new RedisClock(),
+    replicas: undefined,
+  };
+  const redises = { verb: "SPUBLISH", waitsForReplicas: false, of: () => () => redis } as const;
+  const publisher = new RedisPublisher(redises, DEFAULT_HISTORY_LIMITS, () => Promise.resolve());
+  const emitter = new Emitter(publisher);
+  const say = () =>
+    emitter.emit("lecture-1", "important", { note: "", capture_url: null }, { timeoutMs: 2_500 });
+  await t.rejects(say(), { code: "unavailable", retryable: true });
+  t.ok(asked < 40, `${String(asked)} times`);
+  await emitter.close();
+});
