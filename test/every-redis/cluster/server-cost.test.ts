@@ -79,7 +79,9 @@ void t.test("what a replica asks does not grow with masters, but for a proof eac
     const before = one.commands.get(name) ?? 0;
     // Two links to each master, and what is counted by the test itself.
     const proofs = PROOF.includes(name) ? 2 * (three.masters - one.masters) * (RENEWALS + 3) : 0;
-    const limit = name.startsWith(TOPOLOGY) ? MAX_WATCHED * (before + 5) : 1.3 * before + proofs + 5;
+    const limit = name.startsWith(TOPOLOGY)
+      ? MAX_WATCHED * (before + 5)
+      : 1.3 * before + proofs + 5;
     t.ok(calls <= limit, `${name}: ${String(calls)} with three, ${String(before)} with one`);
   }
   // Two rooms in each session, a proof in each master, and the channel of all rooms.
