@@ -6,6 +6,11 @@ export class UndoneError extends Error {
   override readonly name = "UndoneError";
 }
 
+const NODE_OF_A_CLUSTER =
+  "this Redis is a node of a Redis Cluster: begin its URL with redis+cluster:// or rediss+cluster://";
+/** Of one that is known to be a node of a cluster. */
+const WITHOUT_AGREEMENT = "the nodes of the cluster do not agree on which of them has this room";
+
 /** What Redis refuses, by the word that its answer begins with (Redis, `src/server.c`, `createSharedObjects`). */
 const REFUSALS: Readonly<Record<string, readonly [EmitterErrorCode, string]>> = {
   OOM: [
@@ -20,7 +25,8 @@ const REFUSALS: Readonly<Record<string, readonly [EmitterErrorCode, string]>> = 
   PREFIX: ["invalid_option", "the client puts a prefix before keys, and channels are made of keys"],
   CLUSTERDOWN: ["unavailable", "the cluster does not serve this room for now"],
   TRYAGAIN: ["unavailable", "the room is on its way from one master of the cluster to another"],
-  MOVED: ["unavailable", "the nodes of the cluster do not agree on which of them has this room"],
+  MOVED: ["rejected", NODE_OF_A_CLUSTER],
+  CROSSSLOT: ["rejected", NODE_OF_A_CLUSTER],
   ORDER: ["unavailable", "the events before these have not been published"],
 };
 
@@ -53,7 +59,11 @@ const MISSING_PATTERN = /permissions to access .*\b(key|channel)s?\b/;
 /** What a publisher's caller is told of an error of Redis, or of the way there. */
 export function toEmitterError(cause: unknown): EmitterError {
   if (cause instanceof EmitterError) return cause;
-  if (cause instanceof UndoneError) return toEmitterError(cause.cause);
+  if (cause instanceof UndoneError) {
+    const { cause: refusal } = cause;
+    if (wordOf(refusal) !== "MOVED") return toEmitterError(refusal);
+    return new EmitterError("unavailable", WITHOUT_AGREEMENT, { cause: refusal });
+  }
   const word = wordOf(cause);
   if (cause instanceof Error && cause.message.startsWith(NO_CONNECTION_LEFT)) {
     const message = "Redis takes no more connections: raise its maxclients";

@@ -7,6 +7,7 @@ export type NotReadyCode =
   | Exclude<RedisState, "redis_not_replicated">
   | "redis_tls"
   | "redis_slots_missing"
+  | "redis_other_kind"
   | "redis_denies_access"
   | "redis_refuses"
   | "keys_unavailable";
@@ -22,6 +23,7 @@ const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
     "Redis has fewer replicas than its min-replicas-to-write asks for: bring them back",
   redis_slots_missing:
     "the Redis Cluster has slots without a master: see CLUSTER INFO, and bring back the masters or their replicas",
+  redis_other_kind: "this Redis is of another kind than REDIS_URL says",
   redis_tls: "Redis cannot be reached by TLS",
   redis_denies_access:
     "Redis denies the user of REDIS_URL what a replica needs: see to its password, and the README for its keys, channels and commands",

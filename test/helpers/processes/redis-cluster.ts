@@ -7,6 +7,8 @@ const SLOTS = 16_384;
 const NODE_TIMEOUT_MS = 1_500;
 /** How long one that is asked for may take (`CLUSTER_MF_TIMEOUT`), and a little. */
 const FAILOVER_MS = 5_500;
+/** On a machine that is busy, elections are lost, and each next one comes later. */
+const ELECTION_MS = 45_000;
 /** Slots that are on their way at a time. */
 const MOVED_TOGETHER = 50;
 const KEYS_AT_A_TIME = 100;
@@ -174,7 +176,7 @@ export class RedisCluster {
         if (String(await replica.ask("ROLE")).startsWith("master")) next = replica;
       }
       return next !== undefined;
-    });
+    }, ELECTION_MS);
     if (!next) throw new Error("nobody");
     return next;
   }

@@ -210,7 +210,7 @@ export class NodeLease {
   }
 
   #whyGone(isAnew: boolean): string {
-    if (isAnew) return "Redis has begun anew";
+    if (isAnew) return "Redis has begun anew, or another master of it has the list of replicas";
     const isEarly = performance.now() - this.#renewedAt < this.#leaseMs;
     return isEarly
       ? "Redis has forgotten this replica, as if it had been emptied (FLUSHALL)"

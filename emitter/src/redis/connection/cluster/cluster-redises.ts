@@ -32,7 +32,11 @@ export class ClusterRedises implements RoomRedises {
       for (const listener of this.#errorListeners) listener(error);
     };
     this.#options = { ...options, onError: tell };
-    topology.onError(tell);
+    topology.onError((error) => {
+      // One that refuses, where others answer, need not be asked.
+      if (topology.trouble) tell(error);
+      else options.onError?.(error);
+    });
     topology.onChange(() => {
       this.#follow();
     });

@@ -15,6 +15,7 @@ import { NotReady } from "../../not-ready.js";
 import type { RedisPurpose } from "../../../telemetry/labels.js";
 import type { MessageListener } from "../shards/channel-subscriptions.js";
 import { RedisLinks, type LinksOptions } from "../shards/links.js";
+import { Outage } from "../shards/outage.js";
 import { notReady } from "../shards/refusals.js";
 import type { HearingListener, Shards } from "../shards/shards.js";
 import { ClusterCommands } from "./commands.js";
@@ -54,7 +55,14 @@ export class ClusterShards implements Shards {
       ({ name }) => this.#links.get(name),
       options.waitReplicas,
     );
+    const outage = new Outage(options.log, "topology");
+    topology.onError((error) => {
+      // One of many that is away is no outage.
+      if (topology.trouble) outage.add(error);
+      else outage.end();
+    });
     topology.onChange((change) => {
+      outage.end();
       this.#follow(change);
     });
   }

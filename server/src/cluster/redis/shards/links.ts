@@ -15,11 +15,9 @@ import type { NotReady } from "../../not-ready.js";
 import type { Counts } from "../../../telemetry/counts.js";
 import type { RedisPurpose } from "../../../telemetry/labels.js";
 import { ChannelSubscriptions, type ShardSubscriptions } from "./channel-subscriptions.js";
+import { Outage } from "./outage.js";
 import { Proof, type ProofReply } from "./proof.js";
 import { notReady } from "./refusals.js";
-
-/** Causes that are logged of one outage. */
-const MAX_TOLD = 5;
 
 /** What the links to one shard of a cluster tell, and ask. */
 export interface Shard extends ShardSubscriptions {
@@ -83,12 +81,14 @@ export class RedisLinks {
     this.#proof = new Proof(shard && ((channel) => shard.has(channel)));
     this.#log = log;
     this.#counts = counts;
-    const toldOfCommands = new Set<string>();
-    const toldOfSubscriptions = new Set<string>();
-    const toldOfReplicas = new Set<string>();
+    const outages = {
+      commands: new Outage(log, "commands"),
+      subscriptions: new Outage(log, "subscriptions"),
+      replicas: new Outage(log, "replicas"),
+    };
     this.commands = new Link(route, {
       timeoutMs,
-      onError: this.#onError("commands", toldOfCommands),
+      onError: outages.commands.add,
       prove: async (inTime) => {
         this.#follow();
         await inTime(this.#publish("proof"));
@@ -99,7 +99,7 @@ export class RedisLinks {
     });
     this.subscriber = new Link(route, {
       timeoutMs,
-      onError: this.#onError("subscriptions", toldOfSubscriptions),
+      onError: outages.subscriptions.add,
       prepare: (inTime) => inTime(this.#subscribe(this.subscriber.client)),
       prove: (inTime) => this.#hearOneself(inTime),
     });
@@ -112,19 +112,19 @@ export class RedisLinks {
             count: waitReplicas,
             linkTimeoutMs: timeoutMs,
             ...(shard && { key: () => shard.waitedKey() }),
-            onError: this.#onError("replicas", toldOfReplicas),
+            onError: outages.replicas.add,
             onChange: (lacking) => {
               if (lacking)
                 log.error({ err: lacking }, "replicas of Redis do not acknowledge events");
               else log.info("replicas of Redis acknowledge events again");
             },
           });
-    if (this.replicas) this.#onUp(this.replicas.link, "replicas", toldOfReplicas);
+    if (this.replicas) this.#onUp(this.replicas.link, "replicas", outages.replicas);
     route.guides?.onChange((trouble) => {
       this.#onGuides(trouble);
     });
-    this.#onUp(this.commands, "commands", toldOfCommands);
-    this.#onUp(this.subscriber, "subscriptions", toldOfSubscriptions);
+    this.#onUp(this.commands, "commands", outages.commands);
+    this.#onUp(this.subscriber, "subscriptions", outages.subscriptions);
   }
 
   open(): void {
@@ -272,18 +272,6 @@ export class RedisLinks {
     this.#refusal = refusal;
   }
 
-  /** That Redis is away, once for each cause: who was cut off may then be denied, and that is what can be mended. */
-  #onError(purpose: string, told: Set<string>): (error: Error) => void {
-    return (error) => {
-      const { code, message } = notReady(error);
-      const kind = code === "unavailable" ? code : error.message;
-      if (told.has(kind) || told.size >= MAX_TOLD) return;
-      told.add(kind);
-      const what = code === "unavailable" ? "Redis is away, reconnecting" : message;
-      this.#log.error({ err: error, code, purpose }, what);
-    };
-  }
-
   /** Without them all goes on, until another Redis is to take the place of this one. */
   #onGuides(trouble: Error | undefined): void {
     const purpose = "sentinels";
@@ -297,15 +285,13 @@ export class RedisLinks {
     this.#counts.redisReconnects.add({ purpose });
   }
 
-  #onUp(link: Link, purpose: RedisPurpose, told: Set<string>): void {
+  #onUp(link: Link, purpose: RedisPurpose, outage: Outage): void {
     let hasBeenUp = false;
     link.onChange((isUp) => {
       if (isUp && hasBeenUp) this.#counts.redisReconnects.add({ purpose });
       hasBeenUp ||= isUp;
       if (!isUp && link === this.commands) this.clock.forget();
-      if (!isUp || told.size === 0) return;
-      told.clear();
-      this.#log.info({ purpose }, "Redis is back");
+      if (isUp) outage.end();
     });
   }
 }

@@ -13,6 +13,7 @@ import {
   type RoomName,
   type SessionId,
 } from "@inthon/emitter/protocol";
+import { NODES_KEY } from "../leavers.js";
 import { loadScript, runScript } from "../scripts/script.js";
 import type { MessageListener } from "./channel-subscriptions.js";
 
@@ -93,6 +94,8 @@ export class Proof {
       idempotencyKeysKey(room),
       announcedKey(room),
       longEventsKey(room),
+      // In another slot than the others: a node of a Redis Cluster, led to as if it were alone, refuses that.
+      ...(this.#has ? [] : [NODES_KEY]),
     ];
     const script = this.#has ? SCRIPTS.shard : SCRIPTS.whole;
     const reply = await runScript({ run: (_, command) => command(client) }, script, keys, [

@@ -28,16 +28,49 @@ const TLS: Readonly<Record<TlsFault, string>> = {
     "it refuses the certificate of this replica, or was shown none: let REDIS_TLS_CERT and REDIS_TLS_KEY name one that is signed by whom it trusts",
 };
 
+/** What Redis says that is of another kind than who asks takes it for (Redis, `src/cluster.c` and `src/sentinel.c`). */
+const OTHER_KINDS: readonly (readonly [RegExp, string])[] = [
+  [
+    /^(?:MOVED|ASK|CROSSSLOT)\b/,
+    "it is a node of a Redis Cluster: begin REDIS_URL with redis+cluster:// or rediss+cluster://",
+  ],
+  [
+    /cluster support disabled/,
+    "it is no Redis Cluster: begin REDIS_URL with redis:// or rediss://",
+  ],
+  [
+    /unknown command '?SENTINEL/i,
+    "it is no Sentinel: give the addresses of the Sentinels, or begin REDIS_URL with redis:// or rediss://",
+  ],
+  [/^ERR No such master/, "no primary is called so by the Sentinels: see the end of REDIS_URL"],
+];
+/** More errors in each other there are not. */
+const MAX_CAUSES = 5;
+
 /** What an operator should know of an error of Redis, or of the way to it. */
 export function notReady(error: unknown): NotReady {
   const tls = tlsRefusal(error);
   if (tls) return new NotReady("redis_tls", error, TLS[tls.fault]);
-  if (!isReply(error)) return new NotReady("unavailable", error);
-  const { code } = toEmitterError(error);
+  const reply = replyIn(error);
+  if (!reply) return new NotReady("unavailable", error);
+  const [, kind] = OTHER_KINDS.find(([words]) => words.test(reply.message)) ?? [];
+  if (kind !== undefined) return new NotReady("redis_other_kind", error, kind);
+  const { code } = toEmitterError(reply);
   if (code === "rejected") {
-    if (!isDenial(error)) return new NotReady("redis_refuses", error);
-    const right = missingRight(error);
+    if (!isDenial(reply)) return new NotReady("redis_refuses", error);
+    const right = missingRight(reply);
     return new NotReady("redis_denies_access", error, right && `what it lacks is ${right}`);
   }
   return new NotReady(CODES[code] ?? "unavailable", error);
+}
+
+/** Redis's answer: it may be why who led the way there has none. */
+function replyIn(error: unknown): Error | undefined {
+  let one = error;
+  for (let i = 0; i < MAX_CAUSES && one instanceof Error; i++) {
+    const { cause } = one;
+    if (isReply(one)) return one;
+    one = cause;
+  }
+  return undefined;
 }
