@@ -1,0 +1,151 @@
+import type { Random } from "../world/random.js";
+import type { Happening } from "./plan.js";
+
+/** Something that goes wrong. Times in milliseconds. */
+export type Fault =
+  | { readonly kind: "kill replica"; readonly replica: number; readonly backAfterMs: number }
+  | { readonly kind: "drain replica"; readonly replica: number; readonly backAfterMs: number }
+  | { readonly kind: "freeze replica"; readonly replica: number; readonly ms: number }
+  | { readonly kind: "kill publisher"; readonly publisher: number; readonly backAfterMs: number }
+  | { readonly kind: "freeze publisher"; readonly publisher: number; readonly ms: number }
+  | { readonly kind: "step clock"; readonly replica: number; readonly ms: number }
+  | { readonly kind: "step Redis's clock"; readonly ms: number }
+  | { readonly kind: "drift"; readonly replica: number; readonly rate: number }
+  | {
+      readonly kind: "restart Redis";
+      /** How old what it remembers is; infinite for nothing at all. */
+      readonly lostMs: number;
+      readonly downMs: number;
+      readonly loadingMs: number;
+    }
+  | {
+      readonly kind: "fail over";
+      readonly lostMs: number;
+      /** How long the old primary does not know it. */
+      readonly splitMs: number;
+      readonly isOldGone: boolean;
+    }
+  | { readonly kind: "freeze Redis"; readonly ms: number }
+  | { readonly kind: "evict"; readonly count: number }
+  | { readonly kind: "fill Redis"; readonly ms: number }
+  | { readonly kind: "deny"; readonly command: string; readonly ms: number }
+  | { readonly kind: "flush scripts" }
+  | { readonly kind: "cut"; readonly link: number; readonly part: number; readonly isTold: boolean }
+  | {
+      readonly kind: "hang";
+      readonly link: number;
+      readonly direction: "to Redis" | "from Redis" | "both";
+      readonly ms: number;
+    }
+  | { readonly kind: "slow"; readonly usualMs: number; readonly ms: number }
+  | { readonly kind: "silence"; readonly ms: number };
+
+type FaultKind = Fault["kind"];
+
+interface Scope {
+  readonly replicas: number;
+  readonly publishers: number;
+}
+
+/** How each kind of fault is drawn. */
+const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>> = {
+  "kill replica": (random, { replicas }) => ({
+    kind: "kill replica",
+    replica: random.below(replicas),
+    backAfterMs: random.longTailed(500),
+  }),
+  "drain replica": (random, { replicas }) => ({
+    kind: "drain replica",
+    replica: random.below(replicas),
+    backAfterMs: random.longTailed(2_000),
+  }),
+  "freeze replica": (random, { replicas }) => ({
+    kind: "freeze replica",
+    replica: random.below(replicas),
+    ms: random.of([200, 3_000, 12_000, 25_000]) * random.between(0.5, 1.5),
+  }),
+  "kill publisher": (random, { publishers }) => ({
+    kind: "kill publisher",
+    publisher: random.below(publishers),
+    backAfterMs: random.longTailed(300),
+  }),
+  "freeze publisher": (random, { publishers }) => ({
+    kind: "freeze publisher",
+    publisher: random.below(publishers),
+    ms: random.longTailed(500),
+  }),
+  "step clock": (random, { replicas }) => ({
+    kind: "step clock",
+    replica: random.below(replicas),
+    ms: random.of([-3_600_000, -5_000, 5_000, 3_600_000]),
+  }),
+  "step Redis's clock": (random) => ({
+    kind: "step Redis's clock",
+    ms: random.of([-60_000, -3_000, -50, 3_000]),
+  }),
+  drift: (random, { replicas }) => ({
+    kind: "drift",
+    replica: random.below(replicas),
+    rate: random.between(0.98, 1.02),
+  }),
+  "restart Redis": (random) => ({
+    kind: "restart Redis",
+    lostMs: random.of([0, 0, 1_000, 4_000, Infinity]),
+    downMs: random.of([5, 300, 3_000, 12_000]),
+    loadingMs: random.of([0, 0, 500]),
+  }),
+  "fail over": (random) => ({
+    kind: "fail over",
+    lostMs: random.of([0, 0, 500, 3_000]),
+    splitMs: random.of([0, 0, 1_000]),
+    isOldGone: random.chance(0.4),
+  }),
+  "freeze Redis": (random) => ({
+    kind: "freeze Redis",
+    ms: random.of([300, 2_000, 7_000, 14_000]) * random.between(0.5, 1.5),
+  }),
+  evict: (random) => ({ kind: "evict", count: 1 + random.below(4) }),
+  "fill Redis": (random) => ({ kind: "fill Redis", ms: random.longTailed(1_500) }),
+  deny: (random) => ({
+    kind: "deny",
+    command: random.of(["PUBLISH", "XADD", "SUBSCRIBE", "SADD", "EVALSHA", "GETRANGE", "INFO"]),
+    ms: random.longTailed(1_000),
+  }),
+  "flush scripts": () => ({ kind: "flush scripts" }),
+  cut: (random) => ({
+    kind: "cut",
+    link: random.below(100),
+    part: random.fraction(),
+    isTold: random.chance(0.6),
+  }),
+  hang: (random) => ({
+    kind: "hang",
+    link: random.below(100),
+    direction: random.of(["to Redis", "from Redis", "both"]),
+    ms: random.of([400, 3_000, 9_000]) * random.between(0.5, 1.5),
+  }),
+  slow: (random) => ({
+    kind: "slow",
+    usualMs: random.of([5, 50, 300]),
+    ms: random.longTailed(1_500),
+  }),
+  silence: (random) => ({ kind: "silence", ms: random.longTailed(2_000) }),
+};
+
+const KINDS = Object.keys(DRAW) as readonly FaultKind[];
+
+/** A few kinds of faults, some often, so that each world is hard in its own way. */
+export function faultsOf(
+  random: Random,
+  scope: Scope & { readonly faultsEndAt: number },
+): Happening[] {
+  const kinds = Array.from({ length: random.below(5) }, () => random.of(KINDS));
+  return kinds.flatMap((kind) => {
+    const count = 1 + random.below(random.of([1, 2, 6]));
+    return Array.from({ length: count }, (): Happening => ({
+      at: random.between(200, scope.faultsEndAt),
+      kind: "fault",
+      fault: DRAW[kind](random, scope),
+    }));
+  });
+}
