@@ -27,7 +27,6 @@ export class Judges implements RedisObserver, ClientObserver {
   readonly published: PublishedEvents;
   readonly #world: World;
   readonly #emissions: Emission[] = [];
-  readonly #settledAt = new Map<Emission, number>();
   readonly #probes = new Set<Emission>();
   #cast: Cast | undefined;
 
@@ -50,7 +49,7 @@ export class Judges implements RedisObserver, ClientObserver {
   }
 
   onPublish(redis: RedisServer, channel: string, message: string): void {
-    this.published.note(redis, channel, message, this.#everybody.deployment.lostAt);
+    this.published.note(redis, channel, message, this.#everybody.deployment);
   }
 
   onEmit(emission: Emission): void {
@@ -62,7 +61,6 @@ export class Judges implements RedisObserver, ClientObserver {
   }
 
   onSettled(emission: Emission): void {
-    this.#settledAt.set(emission, this.#world.now);
     if (emission.outcome !== "resolved") return;
     const offsets = Object.entries(emission.offsets);
     if (offsets.length === 0)
@@ -141,11 +139,12 @@ export class Judges implements RedisObserver, ClientObserver {
 
   #lookForResolved({ primary, lostAt }: RedisDeployment): void {
     for (const emission of this.#emissions) {
-      const settledAt = this.#settledAt.get(emission) ?? 0;
-      if (emission.outcome !== "resolved" || settledAt < lostAt + 1_000) continue;
+      if (emission.outcome !== "resolved") continue;
       for (const [role, offset] of Object.entries(emission.offsets)) {
         const room = `session_${emission.session}_${role}`;
         const stream = primary.database.get(historyKey(room as RoomName), "stream")?.stream;
+        // What was published by a Redis that has lost something since may be lost.
+        if ((this.published.find(room, offset)?.at ?? 0) <= lostAt) continue;
         const [oldest] = stream?.entries ?? [];
         const n = Number(offset.split("-")[1]);
         const isThere = stream?.entries.some((entry) => idText(entry) === offset) === true;

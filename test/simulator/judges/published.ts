@@ -18,6 +18,12 @@ export interface Published {
   readonly at: number;
 }
 
+/** When Redis last lost something, and when it was single keys. */
+interface Losses {
+  readonly lostAt: number;
+  readonly evictedAt: number;
+}
+
 /** What was published, as Redis saw it: the truth by which everybody else is judged. */
 export class PublishedEvents {
   readonly #world: World;
@@ -47,7 +53,7 @@ export class PublishedEvents {
   }
 
   /** Told of each message of a Redis. */
-  note(redis: RedisServer, channel: string, message: string, lostAt: number): void {
+  note(redis: RedisServer, channel: string, message: string, { lostAt, evictedAt }: Losses): void {
     const room = channel.slice(NAMESPACE_CHANNEL.length, -1);
     if (!room.startsWith("session_")) return;
     const arrival = decodeEvent(Buffer.from(message, "latin1"));
@@ -63,7 +69,7 @@ export class PublishedEvents {
       );
     }
     const before = stored?.before === undefined ? undefined : this.find(room, stored.before);
-    this.#refuseDouble(room, offset, json, before);
+    this.#refuseDouble(room, offset, json, before, evictedAt);
     const all = this.#rooms.get(room) ?? [];
     const lastTold = all.findLast((one) => one.isAnnouncement);
     // Another epoch may begin with what was told in the one before: replicas know that, and tell nobody twice.
@@ -95,7 +101,13 @@ export class PublishedEvents {
     this.#world.tell(redis.name, `publishes ${room} ${offset} ${json}`);
   }
 
-  #refuseDouble(room: string, offset: string, json: string, before: Published | undefined): void {
+  #refuseDouble(
+    room: string,
+    offset: string,
+    json: string,
+    before: Published | undefined,
+    evictedAt: number,
+  ): void {
     const same = this.find(room, offset);
     if (same) {
       this.#world.violate(
@@ -105,7 +117,8 @@ export class PublishedEvents {
     }
     const id = markOf(json);
     if (id === undefined) return;
-    for (let at = before; at; at = at.before) {
+    // Redis may have evicted the keys of what came before alone.
+    for (let at = before; at && at.at > evictedAt; at = at.before) {
       if (markOf(at.json) !== id) continue;
       this.#world.violate(
         "a retry never doubles an event",

@@ -20,6 +20,8 @@ export class RedisDeployment {
   primary: RedisServer;
   /** When it last lost something, in milliseconds since the world began. */
   lostAt = -Infinity;
+  /** When it last took away single keys. */
+  evictedAt = -Infinity;
   readonly #world: World;
   readonly #network: Network;
   readonly #make: (name: string) => RedisServer;
@@ -79,6 +81,7 @@ export class RedisDeployment {
 
   evict(count: number): readonly string[] {
     this.#noteLoss(Infinity);
+    this.evictedAt = this.#world.now;
     return this.primary.evict(count);
   }
 

@@ -47,17 +47,24 @@ interface Scope {
   readonly publishers: number;
 }
 
+/** The longest that anything is so, in milliseconds: after the faults all of it is over. */
+const MAX_MS = 30_000;
+
+function briefly(random: Random, usualMs: number): number {
+  return Math.min(MAX_MS, random.longTailed(usualMs));
+}
+
 /** How each kind of fault is drawn. */
 const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>> = {
   "kill replica": (random, { replicas }) => ({
     kind: "kill replica",
     replica: random.below(replicas),
-    backAfterMs: random.longTailed(500),
+    backAfterMs: briefly(random, 500),
   }),
   "drain replica": (random, { replicas }) => ({
     kind: "drain replica",
     replica: random.below(replicas),
-    backAfterMs: random.longTailed(2_000),
+    backAfterMs: briefly(random, 2_000),
   }),
   "freeze replica": (random, { replicas }) => ({
     kind: "freeze replica",
@@ -67,12 +74,12 @@ const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>>
   "kill publisher": (random, { publishers }) => ({
     kind: "kill publisher",
     publisher: random.below(publishers),
-    backAfterMs: random.longTailed(300),
+    backAfterMs: briefly(random, 300),
   }),
   "freeze publisher": (random, { publishers }) => ({
     kind: "freeze publisher",
     publisher: random.below(publishers),
-    ms: random.longTailed(500),
+    ms: briefly(random, 500),
   }),
   "step clock": (random, { replicas }) => ({
     kind: "step clock",
@@ -105,11 +112,11 @@ const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>>
     ms: random.of([300, 2_000, 7_000, 14_000]) * random.between(0.5, 1.5),
   }),
   evict: (random) => ({ kind: "evict", count: 1 + random.below(4) }),
-  "fill Redis": (random) => ({ kind: "fill Redis", ms: random.longTailed(1_500) }),
+  "fill Redis": (random) => ({ kind: "fill Redis", ms: briefly(random, 1_500) }),
   deny: (random) => ({
     kind: "deny",
     command: random.of(["PUBLISH", "XADD", "SUBSCRIBE", "SADD", "EVALSHA", "GETRANGE", "INFO"]),
-    ms: random.longTailed(1_000),
+    ms: briefly(random, 1_000),
   }),
   "flush scripts": () => ({ kind: "flush scripts" }),
   cut: (random) => ({
@@ -127,9 +134,9 @@ const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>>
   slow: (random) => ({
     kind: "slow",
     usualMs: random.of([5, 50, 300]),
-    ms: random.longTailed(1_500),
+    ms: briefly(random, 1_500),
   }),
-  silence: (random) => ({ kind: "silence", ms: random.longTailed(2_000) }),
+  silence: (random) => ({ kind: "silence", ms: briefly(random, 2_000) }),
 };
 
 const KINDS = Object.keys(DRAW) as readonly FaultKind[];

@@ -17,8 +17,8 @@ const LAST_FAULT_MS = 40_000;
 export const PROGRESS_MS = 45_000;
 /** When the events are sent that must arrive. */
 const PROBE_MS = 25_000;
-/** How long rooms linger that nobody is in, and a little more. */
-const LEAVE_MS = 25_000;
+/** How long sets of teachers live that nobody looks at any more, and a little more. */
+const LEAVE_MS = 75_000;
 
 export interface Outcome {
   readonly violations: readonly Violation[];
