@@ -33,22 +33,25 @@ function seconds(ms: number): string {
 }
 
 function told(happening: Happening, plan: Plan): string {
-  switch (happening.kind) {
-    case "fault": {
-      const { kind, ...how } = happening.fault;
-      const details = Object.entries(how).map(([name, value]) => `${name} ${String(value)}`);
-      return `FAULT ${kind}${details.length > 0 ? ` (${details.join(", ")})` : ""}`;
-    }
-    case "emit": {
-      const { publisher, id, name, session, key, timeoutMs } = happening;
-      const how = `within ${String(timeoutMs)} ms${key === undefined ? "" : `, under ${key}`}`;
-      return `publisher-${String(publisher + 1)} emits ${String(id)} (${name}) to ${session}, ${how}`;
-    }
-    default: {
-      const role = plan.clients[happening.client]?.role ?? "client";
-      const { at: _at, kind, client, ...how } = happening;
-      const details = Object.keys(how).length > 0 ? ` ${JSON.stringify(how)}` : "";
-      return `${role}-${String(client + 1)}: ${kind}${details}`;
-    }
+  if (happening.kind === "fault") {
+    const { kind, ...how } = happening.fault;
+    return `FAULT ${kind}${detailsOf(how)}`;
   }
+  if (happening.kind === "emit") {
+    const { publisher, id, name, session, key, timeoutMs } = happening;
+    const how = `within ${String(timeoutMs)} ms${key === undefined ? "" : `, under ${key}`}`;
+    return `publisher-${String(publisher + 1)} emits ${String(id)} (${name}) to ${session}, ${how}`;
+  }
+  const { kind, client } = happening;
+  const how = {
+    ...(happening.kind === "drop" && { isTold: happening.isTold }),
+    ...(happening.kind === "come back from" && { offset: happening.offset }),
+  };
+  const role = plan.clients[client]?.role ?? "client";
+  return `${role}-${String(client + 1)}: ${kind}${detailsOf(how)}`;
+}
+
+function detailsOf(how: object): string {
+  const details = Object.entries(how).map(([name, value]) => `${name} ${String(value)}`);
+  return details.length > 0 ? ` (${details.join(", ")})` : "";
 }

@@ -96,7 +96,7 @@ export const SORTED_SETS: Readonly<Record<string, Command>> = {
     let found = sorted(database, key).filter(([, score]) => above(score) && below(score));
     if (limit >= 0) {
       const [skipped, count] = [integer(need(words, limit + 1)), integer(need(words, limit + 2))];
-      found = found.slice(skipped, count < 0 ? undefined : skipped + count);
+      found = skipped < 0 ? [] : found.slice(skipped, count < 0 ? undefined : skipped + count);
     }
     return told(found, words.includes("WITHSCORES"));
   }),

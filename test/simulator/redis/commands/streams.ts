@@ -128,6 +128,8 @@ export const STREAMS: Readonly<Record<string, Command>> = {
     const fields = args.slice(at + 1);
     if (fields.length === 0 || fields.length % 2 > 0)
       throw new CommandError("ERR wrong number of arguments for 'xadd' command");
+    // Whether it is an id at all is asked before the key is looked at.
+    newId(need(args, at), FIRST, Math.floor(now));
     const found = database.get(key, "stream");
     if (!found && !mayMake) return null;
     const id = newId(need(args, at), found?.stream.last ?? FIRST, Math.floor(now));
@@ -139,8 +141,9 @@ export const STREAMS: Readonly<Record<string, Command>> = {
   }),
   XDEL: writes(([key = "", ...ids], { database }) => {
     const stream = database.get(key, "stream")?.stream;
+    if (!stream) return 0;
     let gone = 0;
-    for (const id of ids.map((text) => parseId(text, 0))) gone += stream?.delete(id) ?? 0;
+    for (const id of ids.map((text) => parseId(text, 0))) gone += stream.delete(id);
     return gone;
   }),
   XTRIM: writes(([key = "", ...args], { database }) => {
