@@ -22,6 +22,9 @@ export interface Cast {
 /** In which every replica has found out what Redis has lost, in milliseconds. */
 const LOSS_KNOWN_MS = 30_000;
 
+/** More than a replica has that nobody is connected to. */
+const MAX_TIMERS = 40;
+
 /** Holds all of them to what `DESIGN.md` promises in its section 2. */
 export class Judges implements RedisObserver, ClientObserver {
   readonly published: PublishedEvents;
@@ -164,29 +167,34 @@ export class Judges implements RedisObserver, ClientObserver {
 
   /** Nobody is there any more. */
   afterAll(): void {
+    for (const what of this.leftBehind()) this.#violate("whoever has ended holds nothing", what);
+  }
+
+  /** What is held still though nobody is there. */
+  leftBehind(): readonly string[] {
     const { replicas, clients, deployment, network } = this.#everybody;
-    for (const replica of replicas) {
-      const rooms = replica.classroom?.size.rooms ?? 0;
-      if (rooms > 0)
-        this.#violate(
-          "whoever has ended holds nothing",
-          `${replica.name} holds ${String(rooms)} rooms`,
-        );
+    const left: string[] = [];
+    for (const { name, classroom } of replicas) {
+      const rooms = classroom?.size.rooms ?? 0;
+      if (rooms > 0) left.push(`${name} holds ${String(rooms)} rooms`);
     }
     for (const session of new Set(clients.map(({ options }) => options.session))) {
-      const left = deployment.primary.database.get(teachersKey(session as SessionId), "set");
-      if (left && left.members.size > 0)
-        this.#violate(
-          "whoever has ended holds nothing",
-          `teachers of ${session}: ${[...left.members].join(" ")}`,
-        );
+      const key = teachersKey(session as SessionId);
+      const teachers = deployment.primary.database.get(key, "set")?.members ?? [];
+      for (const teacher of teachers) left.push(`${teacher} teaches ${session}`);
     }
-    const channels = [...network.connections]
-      .filter(({ isHeld }) => isHeld)
-      .flatMap((connection) => [...connection.channels])
-      .filter((channel) => channel.includes("session_"));
-    if (channels.length > 0)
-      this.#violate("whoever has ended holds nothing", `subscriptions: ${channels.join(" ")}`);
+    for (const connection of network.connections) {
+      if (!connection.isHeld) continue;
+      for (const channel of connection.channels) {
+        if (channel.includes("session_"))
+          left.push(`${connection.process.name} listens to ${channel}`);
+      }
+    }
+    for (const { process, name } of replicas) {
+      const timers = process?.activeTimers ?? 0;
+      if (timers > MAX_TIMERS) left.push(`${name} has ${String(timers)} timers`);
+    }
+    return left;
   }
 
   #violate(rule: string, what: string): void {

@@ -156,3 +156,11 @@ export function faultsOf(
     }));
   });
 }
+
+/** How long it lasts, in milliseconds. */
+export function durationOf(fault: Fault): number {
+  if (fault.kind === "restart Redis") return fault.downMs + fault.loadingMs;
+  if (fault.kind === "fail over") return fault.splitMs;
+  if ("backAfterMs" in fault) return fault.backAfterMs;
+  return "ms" in fault && !fault.kind.startsWith("step") ? fault.ms : 0;
+}

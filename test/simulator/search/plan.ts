@@ -1,7 +1,7 @@
 import type { Settings } from "../actors/replica.js";
 import type { ClientOptions } from "../actors/client.js";
 import { Random } from "../world/random.js";
-import { faultsOf, type Fault } from "./faults.js";
+import { durationOf, faultsOf, type Fault } from "./faults.js";
 
 /** Something that happens in a world, told as what it is: so a plan can be printed, and made smaller. */
 export type Happening = { readonly at: number } & (
@@ -33,8 +33,14 @@ export interface Plan {
   readonly publishers: number;
   readonly clients: readonly ClientOptions[];
   readonly happenings: readonly Happening[];
-  /** From then on nothing goes wrong any more, in milliseconds. */
+  /** From then on nothing goes wrong any more, in milliseconds; what has gone wrong may last until {@link calmAt}. */
   readonly faultsEndAt: number;
+}
+
+/** When the last fault is over. */
+export function calmAt({ faultsEndAt, happenings }: Plan): number {
+  const ends = happenings.map((one) => (one.kind === "fault" ? one.at + durationOf(one.fault) : 0));
+  return Math.max(faultsEndAt, ...ends);
 }
 
 const SESSIONS = ["a", "b"] as const;

@@ -8,17 +8,17 @@ import { LuaScripts } from "../redis/lua.js";
 import { currentProcess, leave } from "../world/globals.js";
 import { World, type Violation } from "../world/world.js";
 import { cause } from "./cause.js";
-import type { Happening, Plan } from "./plan.js";
+import { calmAt, type Happening, type Plan } from "./plan.js";
 
 const URL = `redis://192.0.2.1:${String(PORT)}`;
-/** What is hung, frozen or down may be so for this long after the faults have ended, in milliseconds. */
-const LAST_FAULT_MS = 40_000;
-/** After that, everything is right within this time: a lease, its sweep, and a connection that hangs. */
-export const PROGRESS_MS = 45_000;
+/** After the last fault, everything is right within this time: a lease, its sweep, and a connection that hangs. */
+const PROGRESS_MS = 45_000;
 /** When the events are sent that must arrive. */
 const PROBE_MS = 25_000;
+/** How long rooms linger that nobody is in, and a little more. */
+const LINGER_MS = 15_000;
 /** How long sets of teachers live that nobody looks at any more, and a little more. */
-const LEAVE_MS = 75_000;
+const FORGOTTEN_MS = 75_000;
 
 export interface Outcome {
   readonly violations: readonly Violation[];
@@ -140,11 +140,11 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage & { judges: J
     }
   }
   // Whatever had ended for good is there again.
-  world.at(plan.faultsEndAt, () => {
+  world.at(calmAt(plan), () => {
     for (const replica of replicas) if (!replica.isServing) replica.start();
     for (const publisher of publishers) publisher.start();
   });
-  const rightAt = plan.faultsEndAt + LAST_FAULT_MS + PROGRESS_MS;
+  const rightAt = calmAt(plan) + PROGRESS_MS;
   for (const [i, session] of [...new Set(plan.clients.map((client) => client.session))].entries()) {
     for (let publisher = 0; publisher < plan.publishers; publisher++) {
       world.at(rightAt - PROGRESS_MS + PROBE_MS, () => {
@@ -164,13 +164,14 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage & { judges: J
 }
 
 async function play(world: World, plan: Plan, end: () => void, judges: Judges): Promise<void> {
-  const rightAt = plan.faultsEndAt + LAST_FAULT_MS + PROGRESS_MS;
+  const rightAt = calmAt(plan) + PROGRESS_MS;
   const hasFailed = () => world.violations.length > 0;
   await world.run(rightAt, hasFailed);
   if (!hasFailed()) judges.atEnd();
   if (!hasFailed()) {
     judges.everybodyLeaves();
-    await world.run(rightAt + LEAVE_MS, hasFailed);
+    await world.run(rightAt + LINGER_MS, hasFailed);
+    if (judges.leftBehind().length > 0) await world.run(rightAt + FORGOTTEN_MS, hasFailed);
   }
   if (!hasFailed()) judges.afterAll();
   end();
