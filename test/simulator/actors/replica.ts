@@ -76,6 +76,9 @@ class Parts {
       onNewName: () => {
         this.#teachers.claimAll();
       },
+      onPartAnew: (has) => {
+        this.#teachers.claimAll(has);
+      },
       onSettled: () => {
         upkeep.checkAll();
       },

@@ -6,7 +6,6 @@ import type { Network } from "../network/network.js";
 import type { RedisDeployment } from "../redis/deployment.js";
 import type { RedisObserver, RedisServer } from "../redis/redis-server.js";
 import { idText } from "../redis/stream.js";
-import type { Plan } from "../search/plan.js";
 import type { World } from "../world/world.js";
 import { PublishedEvents } from "./published.js";
 
@@ -33,7 +32,7 @@ export class Judges implements RedisObserver, ClientObserver {
   readonly #probes = new Set<Emission>();
   #cast: Cast | undefined;
 
-  constructor(world: World, _plan: Plan) {
+  constructor(world: World) {
     this.#world = world;
     this.published = new PublishedEvents(world);
   }

@@ -1,13 +1,13 @@
 import { CommandReader, encode } from "../redis/replies.js";
 import type { RedisServer, Subscriber } from "../redis/redis-server.js";
-import type { SimulatedProcess } from "../world/simulated-process.js";
+import type { ProcessInTurn } from "../world/whose-turn.js";
 import type { World } from "../world/world.js";
 import { Pipe, type Pace } from "./pipe.js";
 import type { SimulatedSocket } from "./socket.js";
 
 /** A connection of a process to a Redis: two pipes, and what Redis knows of it. */
 export class Connection implements Subscriber {
-  readonly process: SimulatedProcess;
+  readonly process: ProcessInTurn;
   readonly redis: RedisServer;
   readonly channels = new Set<string>();
   readonly toRedis: Pipe;
@@ -21,7 +21,7 @@ export class Connection implements Subscriber {
   constructor(
     world: World,
     pace: Pace,
-    process: SimulatedProcess,
+    process: ProcessInTurn,
     redis: RedisServer,
     socket: SimulatedSocket,
     onOver: () => void,

@@ -1,7 +1,7 @@
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import type { RedisServer } from "../redis/redis-server.js";
 import { currentProcess } from "../world/globals.js";
-import type { SimulatedProcess } from "../world/simulated-process.js";
+import type { ProcessInTurn } from "../world/whose-turn.js";
 import type { World } from "../world/world.js";
 import { Connection } from "./connection.js";
 import type { Pace } from "./pipe.js";
@@ -35,7 +35,7 @@ export class Network {
     return place;
   }
 
-  connect(process: SimulatedProcess, port: number): SimulatedSocket {
+  connect(process: ProcessInTurn, port: number): SimulatedSocket {
     const socket = new SimulatedSocket(process, port);
     this.#world.after(this.#world.random.longTailed(2 * this.pace.usualMs), () => {
       const { redis, isSilent } = this.place(port);
@@ -48,11 +48,7 @@ export class Network {
     return socket;
   }
 
-  of(process: SimulatedProcess): readonly Connection[] {
-    return [...this.connections].filter((connection) => connection.process === process);
-  }
-
-  #open(process: SimulatedProcess, redis: RedisServer, socket: SimulatedSocket): void {
+  #open(process: ProcessInTurn, redis: RedisServer, socket: SimulatedSocket): void {
     const connection = new Connection(this.#world, this.pace, process, redis, socket, () => {
       this.connections.delete(connection);
     });

@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import type { SimulatedProcess } from "../world/simulated-process.js";
+import type { ProcessInTurn } from "../world/whose-turn.js";
 import type { Timer } from "../world/timer.js";
 
 /** What a socket does with what its process wants of it. */
@@ -12,7 +12,7 @@ export interface SocketEnd {
 export class SimulatedSocket extends EventEmitter {
   readonly remoteAddress = "192.0.2.1";
   readonly remotePort: number;
-  readonly #process: SimulatedProcess;
+  readonly #process: ProcessInTurn;
   #end: SocketEnd | undefined;
   #corked = 0;
   #held = "";
@@ -20,7 +20,7 @@ export class SimulatedSocket extends EventEmitter {
   destroyed = false;
   readonly writableNeedDrain = false;
 
-  constructor(process: SimulatedProcess, port: number) {
+  constructor(process: ProcessInTurn, port: number) {
     super();
     this.#process = process;
     this.remotePort = port;

@@ -194,6 +194,7 @@ export class RedisServer {
     const state = { wrote: false, isScript: true };
     const host: ScriptHost = {
       call: (words) => this.#call(words, state),
+      mayCallAll: this.denied.size === 0,
       mayCall: ([command = ""]) => !this.denied.has(command.toUpperCase()),
     };
     const keys = rest.slice(0, Number(count));

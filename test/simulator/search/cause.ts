@@ -4,7 +4,7 @@ import type { Network } from "../network/network.js";
 import type { Connection } from "../network/connection.js";
 import { PORT, type RedisDeployment } from "../redis/deployment.js";
 import type { World } from "../world/world.js";
-import type { Fault } from "./faults.js";
+import type { Fault } from "./fault.js";
 
 /** What faults can befall. */
 export interface Victims {

@@ -8,7 +8,7 @@ import { LuaScripts } from "../redis/lua.js";
 import { currentProcess, leave } from "../world/globals.js";
 import { World, type Violation } from "../world/world.js";
 import { cause } from "./cause.js";
-import { calmAt, type Happening, type Plan } from "./plan.js";
+import { calmAt, type Happening, type Plan } from "./happening.js";
 
 const URL = `redis://192.0.2.1:${String(PORT)}`;
 /** After the last fault, everything is right within this time: a lease, its sweep, and a connection that hangs. */
@@ -62,7 +62,7 @@ interface Stage {
 
 function set(world: World, plan: Plan, scripts: LuaScripts): Stage & { judges: Judges } {
   const network = new Network(world);
-  const judges = new Judges(world, plan);
+  const judges = new Judges(world);
   const deployment = new RedisDeployment(world, network, scripts, judges);
   const settings = { ...plan.settings, REDIS_URL: URL };
   const replicas = Array.from(

@@ -1,4 +1,4 @@
-import type { Happening, Plan } from "./plan.js";
+import type { Happening, Plan } from "./happening.js";
 import { runPlan } from "./run-plan.js";
 
 /** More than most need. */

@@ -1,4 +1,4 @@
-import type { Happening, Plan } from "./plan.js";
+import type { Happening, Plan } from "./happening.js";
 import type { Outcome } from "./run-plan.js";
 
 /** Lines of what happened that are shown: the last ones tell the most. */

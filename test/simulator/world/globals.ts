@@ -1,6 +1,6 @@
 import { createRequire, syncBuiltinESMExports } from "node:module";
-import type { Immediate, SimulatedProcess } from "./simulated-process.js";
-import { Timer } from "./timer.js";
+import { Timer, type Immediate } from "./timer.js";
+import type { ProcessInTurn } from "./whose-turn.js";
 
 /*
  * What code asks of the time and of chance is answered by the simulated process whose turn it is. Where it is nobody's turn,
@@ -20,9 +20,9 @@ export const outside = {
   now: performance.now.bind(performance),
 };
 
-let current: SimulatedProcess | undefined;
+let current: ProcessInTurn | undefined;
 
-export function enter(process: SimulatedProcess): void {
+export function enter(process: ProcessInTurn): void {
   current = process;
 }
 
@@ -31,7 +31,7 @@ export function leave(): void {
 }
 
 /** Whose turn it is. */
-export function currentProcess(): SimulatedProcess | undefined {
+export function currentProcess(): ProcessInTurn | undefined {
   return current;
 }
 
@@ -78,7 +78,7 @@ type Original = (...args: readonly unknown[]) => unknown;
 function replace(
   owner: Record<string, unknown>,
   name: string,
-  simulated: (process: SimulatedProcess, ...args: unknown[]) => unknown,
+  simulated: (process: ProcessInTurn, ...args: unknown[]) => unknown,
 ): void {
   const original = owner[name] as Original;
   owner[name] = function (this: unknown, ...args: unknown[]) {
@@ -88,7 +88,7 @@ function replace(
 
 const startTimer =
   (isRepeated: boolean) =>
-  (process: SimulatedProcess, run: unknown, ms: unknown, ...args: unknown[]) =>
+  (process: ProcessInTurn, run: unknown, ms: unknown, ...args: unknown[]) =>
     process.setTimer(
       () => {
         (run as Callback)(...args);
@@ -97,7 +97,7 @@ const startTimer =
       isRepeated,
     );
 
-const stopTimer = (_process: SimulatedProcess, timer: unknown) => {
+const stopTimer = (_process: ProcessInTurn, timer: unknown) => {
   if (timer instanceof Timer) timer.isActive = false;
 };
 

@@ -1,21 +1,17 @@
 import { Heap } from "./heap.js";
 import type { Random } from "./random.js";
-import { Timer } from "./timer.js";
+import { Timer, type Immediate } from "./timer.js";
+import type { ProcessInTurn } from "./whose-turn.js";
 import type { World } from "./world.js";
 
 /** How fast a process goes through its work, in milliseconds a turn of its event loop. */
 const TURN_MS = 0.02;
 
-/** An immediate of a simulated process. */
-export interface Immediate {
-  run: (() => void) | undefined;
-}
-
 /**
  * A process of Node.js: an event loop whose turns are timers, then what has arrived, then immediates, and clocks of its own.
  * After each callback all microtasks are done, as in Node.js. It can be frozen, and killed: then nothing of it runs any more.
  */
-export class SimulatedProcess {
+export class SimulatedProcess implements ProcessInTurn {
   readonly name: string;
   readonly random: Random;
   readonly #world: World;

@@ -1,3 +1,8 @@
+/** An immediate of a simulated process. */
+export interface Immediate {
+  run: (() => void) | undefined;
+}
+
 /** What `setTimeout` and `setInterval` of a simulated process return: used like Node's `Timeout`. */
 export class Timer {
   readonly run: () => void;

@@ -1,6 +1,6 @@
 import { Heap } from "./heap.js";
 import { Random } from "./random.js";
-import type { SimulatedProcess } from "./simulated-process.js";
+import type { ProcessInTurn } from "./whose-turn.js";
 import { enter, leave, outside } from "./globals.js";
 
 /** When every world begins, in milliseconds since 1970. */
@@ -81,7 +81,7 @@ export class World {
   }
 
   /** Runs a callback of a process, and all microtasks that follow from it. */
-  runAs(process: SimulatedProcess, run: () => void): Promise<void> {
+  runAs(process: ProcessInTurn, run: () => void): Promise<void> {
     return new Promise((resolve) => {
       outside.setImmediate(() => {
         enter(process);
