@@ -8,9 +8,9 @@ import { planOf } from "./search/plan.js";
 import { runPlan } from "./search/run-plan.js";
 import { storyOf } from "./search/story.js";
 
-const SEARCH_MS = 20_000;
+const SEARCH_MS = 12_000;
 /** With all kinds of faults among them. */
-const TRACED_SEEDS = [3, 74, 299] as const;
+const TRACED_SEEDS = [3, 56, 74] as const;
 
 /** In a process of its own: nothing that this one has done before can matter. */
 async function traceElsewhere(seed: number): Promise<string> {

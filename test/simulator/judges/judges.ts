@@ -54,6 +54,10 @@ export class Judges implements RedisObserver, ClientObserver {
     this.published.note(redis, channel, message, this.#everybody.deployment);
   }
 
+  onScriptFault(message: string): void {
+    this.#violate("no script fails by itself", message);
+  }
+
   onEmit(emission: Emission): void {
     this.#emissions.push(emission);
   }

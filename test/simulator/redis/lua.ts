@@ -5,6 +5,8 @@ import { Double, ErrorReply, FlatMap, Status, type Reply } from "./replies.js";
 export interface ScriptHost {
   /** A command of `redis.call` and `redis.pcall`. */
   call(words: readonly string[]): Reply;
+  /** Told of what no command has answered: the script itself is wrong. */
+  onFault(message: string): void;
   /** Whether it lets its user do everything. */
   readonly mayCallAll: boolean;
   /** `redis.acl_check_cmd` */
@@ -112,6 +114,7 @@ export class LuaScripts {
     this.#do("lua_rawgeti", REGISTRY, reference);
     if (this.#do("lua_pcall", 0, 1, 0) === 0) return this.#value(-1);
     const error = this.#do("lua_type", -1) === TABLE ? this.#field(-1, "err") : undefined;
+    if (error === undefined) this.#host?.onFault(this.#string(-1));
     const message = error ?? `ERR ${this.#string(-1)}`;
     return new ErrorReply(`${message} script: 0, on @user_script:0.`);
   }

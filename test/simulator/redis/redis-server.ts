@@ -17,6 +17,8 @@ export interface Subscriber {
 export interface RedisObserver {
   /** An entry has been added to a stream, behind another one. */
   onAppend(key: string, id: string, fields: readonly string[], before: string | undefined): void;
+  /** A script has ended by a fault of its own. */
+  onScriptFault(message: string): void;
   /** A message has been published; the keys are as they are after that. */
   onPublish(redis: RedisServer, channel: string, message: string): void;
 }
@@ -194,6 +196,9 @@ export class RedisServer {
     const state = { wrote: false, isScript: true };
     const host: ScriptHost = {
       call: (words) => this.#call(words, state),
+      onFault: (message) => {
+        this.#observer.onScriptFault(message);
+      },
       mayCallAll: this.denied.size === 0,
       mayCall: ([command = ""]) => !this.denied.has(command.toUpperCase()),
     };

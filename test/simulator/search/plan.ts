@@ -46,7 +46,7 @@ function lives(random: Random, clients: readonly unknown[], until: number): Happ
       if (kind <= 1) happenings.push({ at, kind: "drop", client, isTold: random.chance(0.7) });
       else if (kind === 2) {
         happenings.push({ at, kind: "leave", client });
-        happenings.push({ at: at + random.longTailed(300), kind: "join", client });
+        happenings.push({ at: at + awayMs(random), kind: "join", client });
       } else if (kind === 3) {
         happenings.push({ at, kind: "stop reading", client });
         happenings.push({ at: at + random.longTailed(500), kind: "read on", client });
@@ -63,6 +63,11 @@ function lives(random: Random, clients: readonly unknown[], until: number): Happ
     happenings.push({ at: until, kind: "read on", client }, { at: until, kind: "join", client });
     return happenings;
   });
+}
+
+/** For a moment, or about as long as its room lingers without it. */
+function awayMs(random: Random): number {
+  return random.chance(0.5) ? random.longTailed(300) : random.between(4_800, 5_600);
 }
 
 function emissions(random: Random, publishers: number, until: number): Happening[] {
