@@ -68,6 +68,8 @@ class Parts {
       counts,
       log,
       laneTo: (socket) => (socket as { readonly conn: ServerConnection }).conn,
+      // Of EventSource alone: its client comes back though its session has ended.
+      stayAway: () => undefined,
       door: { connected: NOBODY, refused: NOBODY },
       closing: this.#closing.signal,
     });
