@@ -1,0 +1,206 @@
+import { historyKey, teachersKey, type RoomName, type SessionId } from "@inthon/emitter/protocol";
+import type { Asked, ClientActor, ClientObserver } from "../actors/client.js";
+import type { Emission, PublisherActor } from "../actors/publisher.js";
+import type { Replica } from "../actors/replica.js";
+import type { Network } from "../network/network.js";
+import type { RedisDeployment } from "../redis/deployment.js";
+import type { RedisObserver, RedisServer } from "../redis/redis-server.js";
+import { idText } from "../redis/stream.js";
+import type { World } from "../world/world.js";
+import { PublishedEvents } from "./published.js";
+
+/** Who is judged. */
+export interface Cast {
+  readonly network: Network;
+  readonly deployment: RedisDeployment;
+  readonly replicas: readonly Replica[];
+  readonly publishers: readonly PublisherActor[];
+  readonly clients: readonly ClientActor[];
+}
+
+/** In which every replica has found out what Redis has lost, in milliseconds. */
+const LOSS_KNOWN_MS = 30_000;
+
+/** More than a replica has that nobody is connected to. */
+const MAX_TIMERS = 40;
+
+/** Holds all of them to what `DESIGN.md` promises in its section 2. */
+export class Judges implements RedisObserver, ClientObserver {
+  readonly published: PublishedEvents;
+  readonly #world: World;
+  readonly #emissions: Emission[] = [];
+  readonly #probes = new Set<Emission>();
+  #cast: Cast | undefined;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.published = new PublishedEvents(world);
+  }
+
+  look(cast: Cast): void {
+    this.#cast = cast;
+  }
+
+  get #everybody(): Cast {
+    if (!this.#cast) throw new Error("nobody is judged");
+    return this.#cast;
+  }
+
+  onAppend(key: string, id: string, fields: readonly string[], before: string | undefined): void {
+    this.published.noteAppend(key, id, fields, before);
+  }
+
+  onPublish(redis: RedisServer, channel: string, message: string): void {
+    this.published.note(redis, channel, message, this.#everybody.deployment);
+  }
+
+  onScriptFault(message: string): void {
+    this.#violate("no script fails by itself", message);
+  }
+
+  onEmit(emission: Emission): void {
+    this.#emissions.push(emission);
+  }
+
+  onProbe(emission: Emission): void {
+    this.#probes.add(emission);
+  }
+
+  onSettled(emission: Emission): void {
+    if (emission.outcome !== "resolved") return;
+    const offsets = Object.entries(emission.offsets);
+    if (offsets.length === 0)
+      this.#violate("publishing tells the truth", `${String(emission.id)} has no offset`);
+    for (const [role, offset] of offsets) {
+      const room = `session_${emission.session}_${role}`;
+      const found = this.published.find(room, offset);
+      if (found?.json.includes(`"question_id":${String(emission.id)},`) === true) continue;
+      this.#violate(
+        "publishing tells the truth",
+        `emit ${String(emission.id)} resolved with ${room} ${offset}, where ${found?.json ?? "nothing"} is`,
+      );
+    }
+  }
+
+  onConnected(client: ClientActor, asked: Asked | undefined, from: string): void {
+    if (!asked) return;
+    const { deployment } = this.#everybody;
+    const isCalm = this.#world.now - deployment.lostAt > LOSS_KNOWN_MS;
+    const { room } = client.stay;
+    const stream = deployment.primary.database.get(historyKey(room as RoomName), "stream")?.stream;
+    const isInHistory = stream?.entries.some((entry) => idText(entry) === asked.offset) === true;
+    if (from === asked.offset) {
+      if (!asked.isHonest && !this.published.find(room, from) && !from.endsWith("-0"))
+        this.#violate("a made-up place is none", `${client.name} resumes from ${from}`);
+      const isLost = stream?.entries.some(({ ms, seq }) => {
+        const n = Number(from.split("-")[1]);
+        return seq === n && idText({ ms, seq }) !== from;
+      });
+      if (isCalm && isLost === true)
+        this.#violate("a history cannot lie", `${client.name} resumes from ${from}, which is lost`);
+    } else if (isCalm && isInHistory) {
+      this.#violate(
+        "who comes back within the window resumes",
+        `${client.name} asked to go on from ${asked.offset}, which is in history, and began at ${from}`,
+      );
+    }
+  }
+
+  /** After the faults, and the time that all may take to be right again. */
+  atEnd(): void {
+    const { clients, deployment } = this.#everybody;
+    for (const client of clients) {
+      const { stay } = client;
+      if (!client.isConnected) {
+        this.#violate("progress", `${client.name} is not connected`);
+        continue;
+      }
+      const stream = deployment.primary.database.get(historyKey(stay.room as RoomName), "stream");
+      const newest = stream?.stream.entries.at(-1);
+      if (newest && !stay.hasHad(idText(newest)))
+        this.#violate(
+          "progress",
+          `${client.name} stands at ${stay.position ?? "?"} in ${stay.room}, whose newest event is ${idText(newest)}`,
+        );
+      if (client.options.role !== "student") continue;
+      const isOnline = clients.some(
+        ({ options, isConnected }) =>
+          options.role === "teacher" && options.session === client.options.session && isConnected,
+      );
+      if (stay.belief !== isOnline)
+        this.#violate(
+          "presence is true",
+          `${client.name} believes that a teacher is ${stay.belief === true ? "there" : "away"}`,
+        );
+    }
+    for (const probe of this.#probes) {
+      if (probe.outcome !== "resolved")
+        this.#violate(
+          "progress",
+          `emit ${String(probe.id)} is ${probe.outcome}: ${probe.error ?? ""}`,
+        );
+    }
+    this.#lookForResolved(deployment);
+  }
+
+  #lookForResolved({ primary, lostAt }: RedisDeployment): void {
+    for (const emission of this.#emissions) {
+      if (emission.outcome !== "resolved") continue;
+      for (const [role, offset] of Object.entries(emission.offsets)) {
+        const room = `session_${emission.session}_${role}`;
+        const stream = primary.database.get(historyKey(room as RoomName), "stream")?.stream;
+        // What was published by a Redis that has lost something since may be lost.
+        if ((this.published.find(room, offset)?.at ?? 0) <= lostAt) continue;
+        const [oldest] = stream?.entries ?? [];
+        const n = Number(offset.split("-")[1]);
+        const isThere = stream?.entries.some((entry) => idText(entry) === offset) === true;
+        // What is older than the limit of events may be gone.
+        if (isThere || (oldest && n < oldest.seq)) continue;
+        this.#violate(
+          "what is resolved is in history",
+          `emit ${String(emission.id)}, ${room} ${offset}`,
+        );
+      }
+    }
+  }
+
+  everybodyLeaves(): void {
+    for (const client of this.#everybody.clients) client.leave();
+  }
+
+  /** Nobody is there any more. */
+  afterAll(): void {
+    for (const what of this.leftBehind()) this.#violate("whoever has ended holds nothing", what);
+  }
+
+  /** What is held still though nobody is there. */
+  leftBehind(): readonly string[] {
+    const { replicas, clients, deployment, network } = this.#everybody;
+    const left: string[] = [];
+    for (const { name, classroom } of replicas) {
+      const rooms = classroom?.size.rooms ?? 0;
+      if (rooms > 0) left.push(`${name} holds ${String(rooms)} rooms`);
+    }
+    for (const session of new Set(clients.map(({ options }) => options.session))) {
+      const key = teachersKey(session as SessionId);
+      const teachers = deployment.primary.database.get(key, "set")?.members ?? [];
+      for (const teacher of teachers) left.push(`${teacher} teaches ${session}`);
+    }
+    for (const connection of network.connections) {
+      if (!connection.isHeld) continue;
+      for (const channel of connection.channels) {
+        if (channel.includes("session_"))
+          left.push(`${connection.process.name} listens to ${channel}`);
+      }
+    }
+    for (const { process, name } of replicas) {
+      const timers = process?.activeTimers ?? 0;
+      if (timers > MAX_TIMERS) left.push(`${name} has ${String(timers)} timers`);
+    }
+    return left;
+  }
+
+  #violate(rule: string, what: string): void {
+    this.#world.violate(rule, what);
+  }
+}

@@ -1,0 +1,116 @@
+import { CommandReader, encode } from "../redis/replies.js";
+import type { RedisServer, Subscriber } from "../redis/redis-server.js";
+import type { ProcessInTurn } from "../world/whose-turn.js";
+import type { World } from "../world/world.js";
+import { Pipe, type Pace } from "./pipe.js";
+import type { SimulatedSocket } from "./socket.js";
+
+/** A connection of a process to a Redis: two pipes, and what Redis knows of it. */
+export class Connection implements Subscriber {
+  readonly process: ProcessInTurn;
+  readonly redis: RedisServer;
+  readonly channels = new Set<string>();
+  readonly toRedis: Pipe;
+  readonly toProcess: Pipe;
+  readonly #reader = new CommandReader();
+  #isOver = false;
+  #waiting = "";
+  readonly #socket: SimulatedSocket;
+  readonly #onOver: () => void;
+
+  constructor(
+    world: World,
+    pace: Pace,
+    process: ProcessInTurn,
+    redis: RedisServer,
+    socket: SimulatedSocket,
+    onOver: () => void,
+  ) {
+    this.process = process;
+    this.redis = redis;
+    this.#socket = socket;
+    this.#onOver = onOver;
+    const arrive = (run: () => void) => {
+      process.arrive(run);
+    };
+    this.toRedis = new Pipe(
+      world,
+      pace,
+      (bytes) => {
+        this.#serve(bytes);
+      },
+      () => {
+        this.#end();
+      },
+    );
+    this.toProcess = new Pipe(
+      world,
+      pace,
+      (bytes) => {
+        arrive(() => {
+          socket.receive(bytes);
+        });
+      },
+      () => {
+        arrive(() => {
+          socket.endByPeer();
+        });
+      },
+    );
+  }
+
+  /** Whether its process has it still; else Redis does not know that it has gone. */
+  get isHeld(): boolean {
+    return this.process.isAlive && !this.#socket.destroyed;
+  }
+
+  /** Its process is gone: a part of what it had written still arrives. */
+  abandon(part: number, isTold: boolean): void {
+    if (!this.#isOver) this.toRedis.cut(part, isTold);
+  }
+
+  push(bytes: string): void {
+    this.toProcess.write(bytes);
+  }
+
+  /** Redis has ended it, by itself or because its process has ended. */
+  closeByRedis(): void {
+    this.#end();
+    this.toProcess.close();
+  }
+
+  /**
+   * @param part - of what is under way that still arrives
+   * @param isTold - whether the two learn of it
+   */
+  cut(part: number, isTold: boolean): void {
+    this.toRedis.cut(part, isTold);
+    this.toProcess.cut(part, isTold);
+  }
+
+  /** Redis has been thawed. */
+  goOn(): void {
+    const bytes = this.#waiting;
+    this.#waiting = "";
+    if (bytes !== "") this.#serve(bytes);
+  }
+
+  #serve(bytes: string): void {
+    if (this.#isOver) return;
+    if (this.redis.isFrozen) {
+      this.#waiting += bytes;
+      return;
+    }
+    for (const words of this.#reader.read(bytes)) {
+      const reply = this.redis.execute(words, this);
+      if (reply !== undefined) this.push(encode(reply));
+    }
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.redis.leave(this);
+    this.#onOver();
+  }
+}

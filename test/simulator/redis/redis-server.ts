@@ -1,0 +1,282 @@
+import { createHash } from "node:crypto";
+import type { Random } from "../world/random.js";
+import { COMMANDS } from "./commands/commands.js";
+import type { CommandContext } from "./commands/command.js";
+import { CommandError, Database } from "./database.js";
+import type { LuaScripts, ScriptHost } from "./lua.js";
+import { idText } from "./stream.js";
+import { ErrorReply, FlatMap, OK, Status, encodePush, type Reply } from "./replies.js";
+
+/** A client of it, as far as it is told something without having asked. */
+export interface Subscriber {
+  readonly channels: Set<string>;
+  push(bytes: string): void;
+}
+
+/** What judges are told of a Redis. */
+export interface RedisObserver {
+  /** An entry has been added to a stream, behind another one. */
+  onAppend(key: string, id: string, fields: readonly string[], before: string | undefined): void;
+  /** A script has ended by a fault of its own. */
+  onScriptFault(message: string): void;
+  /** A message has been published; the keys are as they are after that. */
+  onPublish(redis: RedisServer, channel: string, message: string): void;
+}
+
+const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
+const READ_ONLY = "READONLY You can't write against a read only replica.";
+
+/**
+ * A Redis: one command after the other, on keys that it can lose. Scripts are run by a real Lua.
+ *
+ * It answers what Redis 7.0 answers to what the product asks of it; a test compares the two on random calls.
+ */
+export class RedisServer {
+  readonly name: string;
+  readonly #scripts: LuaScripts;
+  readonly #observer: RedisObserver;
+  readonly #random: Random;
+  readonly #clock: () => number;
+  readonly #known = new Map<string, string>();
+  readonly #subscribers = new Map<string, Set<Subscriber>>();
+  readonly #followers = new Set<RedisServer>();
+  #primary: RedisServer | undefined;
+  #database: Database;
+  /** Changes whenever it begins anew. */
+  incarnation: string;
+  isFull = false;
+  isFrozen = false;
+  isLoading = false;
+  /** Commands that its users may not use. */
+  readonly denied = new Set<string>();
+  clockAheadMs = 0;
+  /** So many commands so far. */
+  served = 0;
+
+  /** @param clock - the world's wall clock */
+  constructor(
+    name: string,
+    clock: () => number,
+    random: Random,
+    scripts: LuaScripts,
+    observer: RedisObserver,
+  ) {
+    this.name = name;
+    this.#clock = clock;
+    this.#random = random;
+    this.#scripts = scripts;
+    this.#observer = observer;
+    this.#database = new Database(() => this.now);
+    this.incarnation = random.hex(40);
+  }
+
+  get isReplica(): boolean {
+    return this.#primary !== undefined;
+  }
+
+  /** Its keys; a replica's are its primary's. */
+  get database(): Database {
+    return this.#primary?.database ?? this.#database;
+  }
+
+  /** Is told that another one is the primary: has its keys from now on, and passes on what it publishes. */
+  follow(primary: RedisServer): void {
+    this.#primary = primary;
+    primary.#followers.add(this);
+  }
+
+  /** Its wall clock. */
+  get now(): number {
+    return this.#clock() + this.clockAheadMs;
+  }
+
+  /** Another process, or another role: with the keys that are given. Nobody is subscribed to anything. */
+  beginAnew(database: Database): void {
+    this.#database = database.copy(() => this.now);
+    this.incarnation = this.#random.hex(40);
+    this.#known.clear();
+    this.#subscribers.clear();
+    this.#primary = undefined;
+    this.#followers.clear();
+  }
+
+  forgetScripts(): void {
+    this.#known.clear();
+  }
+
+  /** Takes away keys, as `maxmemory` does. */
+  evict(count: number): readonly string[] {
+    const gone: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const { keys } = this.database;
+      if (keys.length === 0) break;
+      const key = this.#random.of(keys);
+      this.database.delete(key);
+      gone.push(key);
+    }
+    return gone;
+  }
+
+  /** @returns what to answer; `undefined` where the answer has been pushed */
+  execute(words: readonly string[], client: Subscriber): Reply | undefined {
+    this.served++;
+    const [given = "", ...args] = words;
+    const name = given.toUpperCase();
+    if (this.isLoading && name !== "HELLO" && name !== "CLIENT")
+      return new ErrorReply("LOADING Redis is loading the dataset in memory");
+    switch (name) {
+      case "HELLO":
+        return new FlatMap([
+          "server",
+          "redis",
+          "version",
+          "7.0.15",
+          "proto",
+          3,
+          "mode",
+          "standalone",
+        ]);
+      case "CLIENT":
+        return OK;
+      case "PING":
+        return new Status("PONG");
+      case "SUBSCRIBE":
+      case "SSUBSCRIBE":
+        if (this.denied.has(name)) return this.#denial(name);
+        this.#subscribe(args, client, name.toLowerCase());
+        return undefined;
+      case "UNSUBSCRIBE":
+      case "SUNSUBSCRIBE":
+        this.#unsubscribe(args, client, name.toLowerCase());
+        return undefined;
+      case "EVAL":
+      case "EVALSHA":
+        return this.#evaluate(name, args);
+      case "SCRIPT":
+        this.forgetScripts();
+        return OK;
+      case "WAIT":
+        return 0;
+      default:
+        return this.#call(words, { wrote: true, isScript: false });
+    }
+  }
+
+  leave(client: Subscriber): void {
+    for (const channel of client.channels) this.#subscribers.get(channel)?.delete(client);
+    client.channels.clear();
+  }
+
+  #subscribe(channels: readonly string[], client: Subscriber, kind: string): void {
+    for (const channel of channels) {
+      client.channels.add(channel);
+      const all = this.#subscribers.get(channel) ?? new Set();
+      this.#subscribers.set(channel, all.add(client));
+      client.push(encodePush([kind, channel, client.channels.size]));
+    }
+  }
+
+  #unsubscribe(channels: readonly string[], client: Subscriber, kind: string): void {
+    for (const channel of channels) {
+      client.channels.delete(channel);
+      this.#subscribers.get(channel)?.delete(client);
+      client.push(encodePush([kind, channel, client.channels.size]));
+    }
+  }
+
+  #evaluate(name: string, args: readonly string[]): Reply {
+    const [script = "", count = "0", ...rest] = args;
+    let text = this.#known.get(script.toLowerCase());
+    if (name === "EVAL") {
+      text = script;
+      this.#known.set(createHash("sha1").update(script, "latin1").digest("hex"), script);
+    }
+    if (text === undefined) return new ErrorReply("NOSCRIPT No matching script. Please use EVAL.");
+    if (this.denied.has(name)) return this.#denial(name);
+    const state = { wrote: false, isScript: true };
+    const host: ScriptHost = {
+      call: (words) => this.#call(words, state),
+      onFault: (message) => {
+        this.#observer.onScriptFault(message);
+      },
+      mayCallAll: this.denied.size === 0,
+      mayCall: ([command = ""]) => !this.denied.has(command.toUpperCase()),
+    };
+    const keys = rest.slice(0, Number(count));
+    return this.#scripts.run(text, keys, rest.slice(Number(count)), host);
+  }
+
+  /** @param state - whether a script has written: then it may go on, also where memory is full */
+  #call(words: readonly string[], state: { wrote: boolean; isScript: boolean }): Reply {
+    const [given = "", ...args] = words;
+    const name = given.toUpperCase();
+    const command = COMMANDS.get(name);
+    if (!command) {
+      return new ErrorReply(
+        state.isScript
+          ? "ERR Unknown Redis command called from script"
+          : `ERR unknown command '${given}', with args beginning with: `,
+      );
+    }
+    if (this.denied.has(name)) {
+      if (!state.isScript) return this.#denial(name);
+      return new ErrorReply(
+        "ERR The user executing the script can't run this command or subcommand",
+      );
+    }
+    if (command.isWrite && this.isReplica) return new ErrorReply(READ_ONLY);
+    const isRefused = command.needsMemory && this.isFull && !(state.isScript && state.wrote);
+    if (isRefused) return new ErrorReply(OUT_OF_MEMORY);
+    if (command.isWrite) state.wrote = true;
+    try {
+      const reply = command.run(args, this.#context);
+      if (name === "XADD" && typeof reply === "string") this.#tellAppend(args[0] ?? "");
+      return reply;
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      return new ErrorReply(error.message);
+    }
+  }
+
+  #tellAppend(key: string): void {
+    const entries = this.database.get(key, "stream")?.stream.entries ?? [];
+    const [before, entry] = [entries.at(-2), entries.at(-1)];
+    if (entry) this.#observer.onAppend(key, idText(entry), entry.fields, before && idText(before));
+  }
+
+  #denial(name: string): ErrorReply {
+    return new ErrorReply(
+      `NOPERM this user has no permissions to run the '${name.toLowerCase()}' command`,
+    );
+  }
+
+  get #context(): CommandContext {
+    const { database, now } = this;
+    return {
+      database,
+      now,
+      publish: (channel, message, isSharded) => this.#publish(channel, message, isSharded),
+      info: (section) => this.#info(section),
+    };
+  }
+
+  #publish(channel: string, message: string, isSharded: boolean): number {
+    const bytes = encodePush([isSharded ? "smessage" : "message", channel, message]);
+    const heard = this.#tell(channel, bytes);
+    for (const follower of this.#followers) follower.#tell(channel, bytes);
+    if (!this.isReplica) this.#observer.onPublish(this, channel, message);
+    return heard;
+  }
+
+  #tell(channel: string, bytes: string): number {
+    const listeners = this.#subscribers.get(channel) ?? new Set<Subscriber>();
+    for (const listener of listeners) listener.push(bytes);
+    return listeners.size;
+  }
+
+  #info(section: string): string {
+    if (section === "server") return `# Server\r\nrun_id:${this.incarnation}\r\n`;
+    const role = this.isReplica ? "slave" : "master";
+    return `# Replication\r\nrole:${role}\r\nconnected_slaves:0\r\nmaster_replid:${this.#primary?.incarnation ?? this.incarnation}\r\nmaster_replid2:${"0".repeat(40)}\r\n`;
+  }
+}

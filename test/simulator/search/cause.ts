@@ -1,0 +1,140 @@
+import type { Replica } from "../actors/replica.js";
+import type { PublisherActor } from "../actors/publisher.js";
+import type { Network } from "../network/network.js";
+import type { Connection } from "../network/connection.js";
+import { PORT, type RedisDeployment } from "../redis/deployment.js";
+import type { World } from "../world/world.js";
+import type { Fault } from "./fault.js";
+
+/** What faults can befall. */
+export interface Victims {
+  readonly world: World;
+  readonly network: Network;
+  readonly deployment: RedisDeployment;
+  readonly replicas: readonly Replica[];
+  readonly publishers: readonly PublisherActor[];
+}
+
+/** Makes a fault happen, and end. */
+export function cause(fault: Fault, victims: Victims): void {
+  const { world, network, deployment, replicas, publishers } = victims;
+  switch (fault.kind) {
+    case "kill replica": {
+      const replica = replicas[fault.replica];
+      replica?.kill();
+      world.after(fault.backAfterMs, () => replica?.start());
+      return;
+    }
+    case "drain replica": {
+      const replica = replicas[fault.replica];
+      replica?.drain();
+      world.after(fault.backAfterMs, () => {
+        replica?.kill();
+        replica?.start();
+      });
+      return;
+    }
+    case "freeze replica":
+      freeze(replicas[fault.replica]?.process, fault.ms, world);
+      return;
+    case "kill publisher": {
+      const publisher = publishers[fault.publisher];
+      publisher?.process?.kill();
+      world.after(fault.backAfterMs, () => publisher?.start());
+      return;
+    }
+    case "freeze publisher":
+      freeze(publishers[fault.publisher]?.process, fault.ms, world);
+      return;
+    case "step clock":
+      replicas[fault.replica]?.process?.stepClock(fault.ms);
+      return;
+    case "step Redis's clock":
+      deployment.primary.clockAheadMs += fault.ms;
+      return;
+    case "drift":
+      replicas[fault.replica]?.process?.drift(fault.rate);
+      return;
+    case "restart Redis":
+      deployment.restart(fault.lostMs, fault.downMs, fault.loadingMs);
+      return;
+    case "fail over":
+      deployment.failOver(fault.lostMs, fault.splitMs, fault.isOldGone);
+      return;
+    case "freeze Redis": {
+      const { primary } = deployment;
+      primary.isFrozen = true;
+      world.after(fault.ms, () => {
+        primary.isFrozen = false;
+        for (const connection of network.connections) {
+          if (connection.redis === primary) connection.goOn();
+        }
+      });
+      return;
+    }
+    case "evict":
+      world.tell("redis", `evicts ${deployment.evict(fault.count).join(", ")}`);
+      return;
+    case "fill Redis": {
+      const { primary } = deployment;
+      primary.isFull = true;
+      world.after(fault.ms, () => {
+        primary.isFull = false;
+      });
+      return;
+    }
+    case "deny": {
+      const { denied } = deployment.primary;
+      denied.add(fault.command);
+      world.after(fault.ms, () => {
+        denied.delete(fault.command);
+      });
+      return;
+    }
+    case "flush scripts":
+      deployment.primary.forgetScripts();
+      return;
+    case "cut":
+      linkOf(network, fault.link)?.cut(fault.part, fault.isTold);
+      return;
+    case "hang": {
+      const link = linkOf(network, fault.link);
+      if (!link) return;
+      const pipes = [
+        ...(fault.direction === "from Redis" ? [] : [link.toRedis]),
+        ...(fault.direction === "to Redis" ? [] : [link.toProcess]),
+      ];
+      for (const pipe of pipes) pipe.hang();
+      world.after(fault.ms, () => {
+        for (const pipe of pipes) pipe.goOn();
+      });
+      return;
+    }
+    case "slow":
+      network.pace.usualMs = fault.usualMs;
+      world.after(fault.ms, () => {
+        network.pace.usualMs = 0.3;
+      });
+      return;
+    case "silence": {
+      const place = network.place(PORT);
+      place.isSilent = true;
+      world.after(fault.ms, () => {
+        place.isSilent = false;
+      });
+    }
+  }
+}
+
+function freeze(process: Replica["process"], ms: number, world: World): void {
+  if (!process?.isAlive) return;
+  process.freeze();
+  world.after(ms, () => {
+    process.thaw();
+  });
+}
+
+function linkOf(network: Network, number: number): Connection | undefined {
+  const all = [...network.connections];
+  return all[number % Math.max(1, all.length)];
+}

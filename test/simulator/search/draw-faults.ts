@@ -1,0 +1,120 @@
+import type { Random } from "../world/random.js";
+import type { Fault } from "./fault.js";
+import type { Happening } from "./happening.js";
+
+type FaultKind = Fault["kind"];
+
+interface Scope {
+  readonly replicas: number;
+  readonly publishers: number;
+}
+
+/** The longest that anything is so, in milliseconds: after the faults all of it is over. */
+const MAX_MS = 30_000;
+
+function briefly(random: Random, usualMs: number): number {
+  return Math.min(MAX_MS, random.longTailed(usualMs));
+}
+
+/** How each kind of fault is drawn. */
+const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>> = {
+  "kill replica": (random, { replicas }) => ({
+    kind: "kill replica",
+    replica: random.below(replicas),
+    backAfterMs: briefly(random, 500),
+  }),
+  "drain replica": (random, { replicas }) => ({
+    kind: "drain replica",
+    replica: random.below(replicas),
+    backAfterMs: briefly(random, 2_000),
+  }),
+  "freeze replica": (random, { replicas }) => ({
+    kind: "freeze replica",
+    replica: random.below(replicas),
+    ms: random.of([200, 3_000, 12_000, 25_000]) * random.between(0.5, 1.5),
+  }),
+  "kill publisher": (random, { publishers }) => ({
+    kind: "kill publisher",
+    publisher: random.below(publishers),
+    backAfterMs: briefly(random, 300),
+  }),
+  "freeze publisher": (random, { publishers }) => ({
+    kind: "freeze publisher",
+    publisher: random.below(publishers),
+    ms: briefly(random, 500),
+  }),
+  "step clock": (random, { replicas }) => ({
+    kind: "step clock",
+    replica: random.below(replicas),
+    ms: random.of([-3_600_000, -5_000, 5_000, 3_600_000]),
+  }),
+  "step Redis's clock": (random) => ({
+    kind: "step Redis's clock",
+    ms: random.of([-60_000, -3_000, -50, 3_000]),
+  }),
+  drift: (random, { replicas }) => ({
+    kind: "drift",
+    replica: random.below(replicas),
+    rate: random.between(0.98, 1.02),
+  }),
+  "restart Redis": (random) => ({
+    kind: "restart Redis",
+    lostMs: random.of([0, 0, 1_000, 4_000, Infinity]),
+    downMs: random.of([5, 300, 3_000, 12_000]),
+    loadingMs: random.of([0, 0, 500]),
+  }),
+  "fail over": (random) => ({
+    kind: "fail over",
+    lostMs: random.of([0, 0, 500, 3_000]),
+    splitMs: random.of([0, 0, 1_000]),
+    isOldGone: random.chance(0.4),
+  }),
+  "freeze Redis": (random) => ({
+    kind: "freeze Redis",
+    ms: random.of([300, 2_000, 7_000, 14_000]) * random.between(0.5, 1.5),
+  }),
+  evict: (random) => ({ kind: "evict", count: 1 + random.below(4) }),
+  "fill Redis": (random) => ({ kind: "fill Redis", ms: briefly(random, 1_500) }),
+  deny: (random) => ({
+    kind: "deny",
+    command: random.of(["PUBLISH", "XADD", "SUBSCRIBE", "SADD", "EVALSHA", "GETRANGE", "INFO"]),
+    ms: briefly(random, 1_000),
+  }),
+  "flush scripts": () => ({ kind: "flush scripts" }),
+  cut: (random) => ({
+    kind: "cut",
+    link: random.below(100),
+    part: random.fraction(),
+    isTold: random.chance(0.6),
+  }),
+  hang: (random) => ({
+    kind: "hang",
+    link: random.below(100),
+    direction: random.of(["to Redis", "from Redis", "both"]),
+    ms: random.of([400, 3_000, 9_000]) * random.between(0.5, 1.5),
+  }),
+  slow: (random) => ({
+    kind: "slow",
+    usualMs: random.of([5, 50, 300]),
+    ms: briefly(random, 1_500),
+  }),
+  silence: (random) => ({ kind: "silence", ms: briefly(random, 2_000) }),
+};
+
+const KINDS = Object.keys(DRAW) as readonly FaultKind[];
+
+/** A few kinds of faults, some often, so that each world is hard in its own way. */
+export function faultsOf(
+  random: Random,
+  scope: Scope & { readonly faultsEndAt: number },
+): Happening[] {
+  const kinds = Array.from({ length: random.below(5) }, () => random.of(KINDS));
+  return kinds.flatMap((kind) => {
+    const count = 1 + random.below(random.of([1, 2, 6]));
+    return Array.from({ length: count }, (): Happening => ({
+      at: random.between(200, scope.faultsEndAt),
+      kind: "fault",
+      fault: DRAW[kind](random, scope),
+    }));
+  });
+}

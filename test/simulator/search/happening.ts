@@ -1,0 +1,43 @@
+import type { ClientOptions } from "../actors/client.js";
+import type { Settings } from "../actors/replica.js";
+import { durationOf, type Fault } from "./fault.js";
+
+/** Something that happens in a world, told as what it is: so a plan can be printed, and made smaller. */
+export type Happening = { readonly at: number } & (
+  | {
+      readonly kind: "emit";
+      readonly publisher: number;
+      readonly session: string;
+      readonly name: "question_intent" | "question_capture" | "new_question";
+      /** Of somebody else's emission too: a repetition. */
+      readonly key: string | undefined;
+      readonly id: number;
+      /** How many events one call has. */
+      readonly timeoutMs: number;
+    }
+  | {
+      readonly kind: "join" | "leave" | "stop reading" | "read on" | "end at once";
+      readonly client: number;
+    }
+  | { readonly kind: "drop"; readonly client: number; readonly isTold: boolean }
+  | { readonly kind: "come back from"; readonly client: number; readonly offset: string }
+  | ({ readonly kind: "fault" } & { readonly fault: Fault })
+);
+
+/** All that is decided before a world begins. */
+export interface Plan {
+  readonly seed: number;
+  readonly settings: Settings;
+  readonly replicas: number;
+  readonly publishers: number;
+  readonly clients: readonly ClientOptions[];
+  readonly happenings: readonly Happening[];
+  /** From then on nothing goes wrong any more, in milliseconds; what has gone wrong may last until {@link calmAt}. */
+  readonly faultsEndAt: number;
+}
+
+/** When the last fault is over. */
+export function calmAt({ faultsEndAt, happenings }: Plan): number {
+  const ends = happenings.map((one) => (one.kind === "fault" ? one.at + durationOf(one.fault) : 0));
+  return Math.max(faultsEndAt, ...ends);
+}
