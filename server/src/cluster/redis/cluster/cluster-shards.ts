@@ -217,6 +217,12 @@ export class ClusterShards implements Shards {
           incarnation = now;
           if (isAnew) this.#noteAnew(this.#slotsOf(master));
         },
+        onForgotten: () => {
+          const what =
+            "a Redis of the cluster has forgotten what it had, as if it had been emptied (FLUSHALL)";
+          this.#options.log.warn({ redis: name }, what);
+          this.#noteAnew(this.#slotsOf(master));
+        },
       },
     });
     links.subscriber.onChange((isUp) => {

@@ -11,7 +11,7 @@
 -- ARGV[3]  message
 -- ARGV[4]  key like a session's set of teachers; not touched
 --
--- Returns  { how many heard it, seconds of Redis's clock, microseconds, the incarnation of a shard, or '' }
+-- Returns  { how many heard it, seconds of Redis's clock, microseconds, the incarnation of a shard, or '', whether the first key was there }
 local proof, channel, teachers, history = KEYS[1], ARGV[2], ARGV[4], KEYS[2]
 
 local function mayServe(may)
@@ -54,10 +54,10 @@ end
 if not (mayPublish(mayOrNote, PUBLISH, channel, { unpack(KEYS, 2) }) and mayServe(mayOrNote)) then
   return redis.error_reply('NOPERM this user lacks ' .. lacks .. ': see the README for the rules that it needs')
 end
-redis.call('SET', proof, ARGV[3], 'PX', ARGV[1])
+local before = redis.call('SET', proof, ARGV[3], 'PX', ARGV[1], 'GET')
 local listeners = redis.call(PUBLISH, channel, ARGV[3])
 local time = redis.call('TIME')
 -- As in `renew.lua`; of a whole Redis that is asked there.
 local info = PUBLISH == 'SPUBLISH' and redis.pcall('INFO', 'replication')
 local incarnation = type(info) == 'string' and string.match(info, 'master_replid:(%x+)') or ''
-return { listeners, time[1], time[2], incarnation }
+return { listeners, time[1], time[2], incarnation, before and 1 or 0 }

@@ -29,6 +29,8 @@ export interface Shard extends ShardSubscriptions {
   onLost(channel: string): void;
   /** Told with each proof which Redis has answered. */
   onIncarnation(incarnation: string): void;
+  /** It has been emptied. */
+  onForgotten(): void;
 }
 
 export interface LinksOptions {
@@ -240,10 +242,11 @@ export class RedisLinks {
     return true;
   }
 
-  #learn(sentAt: number, { time, incarnation }: ProofReply): void {
+  #learn(sentAt: number, { time, incarnation, hasForgotten }: ProofReply): void {
     this.clock.compare(sentAt, time);
     this.#counts.redisPingSeconds.observeSince(sentAt);
     if (incarnation !== "") this.#shard?.onIncarnation(incarnation);
+    if (hasForgotten) this.#shard?.onForgotten();
   }
 
   /**

@@ -35,12 +35,16 @@ export interface ProofReply {
   readonly time: readonly unknown[];
   /** Which Redis answered, where that was asked for. */
   readonly incarnation: string;
+  /** Whether Redis has forgotten, by the same incarnation, what the proof before had written: it was emptied. */
+  readonly hasForgotten: boolean;
 }
 
 /** What is published in order to see whether it can be, and is heard: once on each way. */
 export class Proof {
   readonly #has: ((channel: string) => boolean) | undefined;
   #room: RoomName;
+  /** Which Redis has written the key of this room. */
+  #writtenBy: string | undefined;
   #proofs = 0;
   /** Who waits to hear which proof. */
   readonly #expected = new Map<string, () => void>();
@@ -63,6 +67,7 @@ export class Proof {
   /** Goes on with another channel, which is where it should be. */
   move(): void {
     this.#room = this.#newRoom();
+    this.#writtenBy = undefined;
   }
 
   readonly listener: MessageListener = (message) => {
@@ -104,14 +109,13 @@ export class Proof {
       message,
       teachersKey("inthon-proof" as SessionId),
     ]);
-    const [listeners, seconds, micros, incarnation] = Array.isArray(reply)
+    const [listeners, seconds, micros, by, wasThere] = Array.isArray(reply)
       ? (reply as unknown[])
       : [];
-    return {
-      listeners,
-      time: [seconds, micros],
-      incarnation: typeof incarnation === "string" ? incarnation : "",
-    };
+    const incarnation = typeof by === "string" ? by : "";
+    const hasForgotten = this.#writtenBy === incarnation && wasThere === 0 && room === this.#room;
+    if (room === this.#room) this.#writtenBy = incarnation;
+    return { listeners, time: [seconds, micros], incarnation, hasForgotten };
   }
 
   /** No session can have such a name, so no room is called like it; a stock adapter ignores rooms that it does not hold. */
