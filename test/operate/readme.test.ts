@@ -275,6 +275,9 @@ void t.test("the README", async (t) => {
           "num-slaves\n1\nnum-other-sentinels\n2\n",
         ),
       );
+      await eventually(async () =>
+        (await ask(port, "SENTINEL", "REPLICAS", "classroom")).includes("master-link-status\nok\n"),
+      );
     }
     const { stdout } = await run("bash", ["-c", moved(block("failover").text)]);
     t.match(stdout, /^OK\n[^]*\bslave0:.*offset=\d+[^]*\nmaster_repl_offset:\d+[^]*\nOK\n/);

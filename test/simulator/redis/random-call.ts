@@ -14,6 +14,8 @@ const key: Draw = (random) => [random.of(KEYS)];
 const word: Draw = (random) => [random.of(WORDS)];
 const words: Draw = (random) => Array.from({ length: 1 + random.below(3) }, () => random.of(WORDS));
 const index: Draw = (random) => [String(random.below(12) - 6)];
+/** Never the same twice: the two clocks may be a millisecond apart, of which GT would tell. */
+const milliseconds: Draw = (random) => [String(100_000 + random.below(1_000_000))];
 const score: Draw = (random) => [
   random.of(["0", "1", "2.5", "-3", "1e3", "inf", "-inf", "9007199254740991", "x"]),
 ];
@@ -39,14 +41,14 @@ const trim: Draw = (random) =>
 
 const COMMANDS: readonly (readonly [name: string, ...parts: readonly Draw[]])[] = [
   ["GET", key],
-  ["SET", key, word, maybe(0.3, fixed("PX", "100000"))],
+  ["SET", key, word, maybe(0.3, fixed("PX", "100000")), maybe(0.3, fixed("GET"))],
   ["GETRANGE", key, index, index],
   ["APPEND", key, word],
   ["RENAME", key, key],
   ["EXISTS", key, maybe(0.3, key)],
   ["TYPE", key],
   ["DEL", key, maybe(0.2, key)],
-  ["PEXPIRE", key, fixed("200000"), maybe(0.4, fixed("GT"))],
+  ["PEXPIRE", key, milliseconds, maybe(0.4, fixed("GT"))],
   ["SADD", key, words],
   ["SREM", key, words],
   ["SCARD", key],

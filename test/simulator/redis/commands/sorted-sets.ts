@@ -45,7 +45,7 @@ function told(found: readonly Scored[], withScores: boolean): Reply {
 
 function between(length: number, from: number, to: number): readonly [number, number] {
   const at = (index: number) => (index < 0 ? index + length : index);
-  return [Math.max(0, at(from)), Math.min(length, at(to) + 1)];
+  return [Math.max(0, at(from)), Math.max(0, Math.min(length, at(to) + 1))];
 }
 
 function scores(database: Database, key: string, members: readonly string[]): Reply[] {

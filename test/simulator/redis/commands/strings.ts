@@ -7,6 +7,7 @@ export const STRINGS: Readonly<Record<string, Command>> = {
   SET: grows((args, { database, now }) => {
     const [key, text, ...options] = [need(args, 0), need(args, 1), ...args.slice(2)];
     let expiresAt: number | undefined;
+    let before: string | null | undefined;
     for (let i = 0; i < options.length; i++) {
       const option = need(options, i).toUpperCase();
       if (option === "PX" || option === "EX") {
@@ -15,12 +16,14 @@ export const STRINGS: Readonly<Record<string, Command>> = {
         expiresAt = Math.floor(now) + ms;
       } else if (option === "NX") {
         if (database.find(key)) return null;
+      } else if (option === "GET") {
+        before = database.get(key, "string")?.text ?? null;
       } else {
         throw new CommandError("ERR syntax error");
       }
     }
     database.set(key, { kind: "string", text }, expiresAt);
-    return OK;
+    return before === undefined ? OK : before;
   }),
   GETRANGE: reads((args, { database }) => {
     const text = database.get(need(args, 0), "string")?.text ?? "";
