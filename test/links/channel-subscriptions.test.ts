@@ -184,6 +184,7 @@ void t.test("channels of shards are asked for by their slots, so many at once", 
       acknowledged.push(...some);
     },
     onRefused: () => true,
+    isElsewhere: () => false,
   });
   await channels.begin(client);
   t.teardown(() => {
@@ -204,4 +205,63 @@ void t.test("channels of shards are asked for by their slots, so many at once", 
   t.notOk(channels.isSubscribed("room-7"));
   await turns(3);
   t.strictSame(commands.at(-1)?.channels, ["room-7"], "it is asked for anew");
+});
+
+void t.test("who has left a slot is not asked again to let go of what was in it", async (t) => {
+  const { client, commands } = scriptedClient();
+  const unsubscribe = () => Promise.reject(new Error("MOVED 1 127.0.0.1:1"));
+  let refusals = 0;
+  const channels = new ChannelSubscriptions(LOG, {
+    slotOf: () => 1,
+    onAcknowledged: ignore,
+    onRefused: () => {
+      refusals += 1;
+      return true;
+    },
+    isElsewhere: (error) => error instanceof Error && error.message.startsWith("MOVED"),
+  });
+  await channels.begin({ ...client, unsubscribe });
+  t.teardown(() => {
+    channels.close();
+  });
+  const wanted = channels.subscribe("room", ignore);
+  await turns(3);
+  commands[0]?.answer();
+  await wanted;
+  channels.unsubscribe("room");
+  await turns(3);
+  t.equal(refusals, 0);
+  t.equal(channels.size, 0, "and nothing is remembered of it");
+});
+
+void t.test("what Redis has let go of unheard is found by its count, between rounds", async (t) => {
+  const { client, commands } = scriptedClient();
+  let counted: number | undefined = 0;
+  let questions = 0;
+  const count = () => {
+    questions += 1;
+    return Promise.resolve(counted);
+  };
+  const channels = new ChannelSubscriptions(LOG);
+  await channels.begin({ ...client, count });
+  t.teardown(() => {
+    channels.close();
+  });
+  const wanted = channels.subscribe("room", ignore);
+  await turns(3);
+  const asked = channels.hasLostSome();
+  await turns(3);
+  t.equal(questions, 0, "not while a command is under way");
+  commands[0]?.answer();
+  await wanted;
+  t.equal(await asked, true);
+  counted = 1;
+  t.equal(await channels.hasLostSome(), false);
+  counted = undefined;
+  t.equal(await channels.hasLostSome(), false, "who does not count says nothing");
+  const begun = channels.begin({ ...client, count: () => Promise.reject(new Error("NOPERM")) });
+  await turns(3);
+  commands[1]?.answer();
+  await begun;
+  t.equal(await channels.hasLostSome(), false, "and neither does who may not");
 });

@@ -10,8 +10,8 @@ const SESSIONS = 100;
 const RENEWALS = 10;
 /** A renewal each half second, and a proof of each link. */
 const ENV = { LEASE_MS: "5000", REDIS_LINK_TIMEOUT_MS: "2500" };
-/** What each link to a master is tried by, once in a renewal: `proof.lua`, what it does, and a PING. */
-const PROOF = ["evalsha", "set", "spublish", "time", "ping"];
+/** What each link to a master is tried by, once in a renewal: `proof.lua`, what it does, a PING, and a count of its channels. */
+const PROOF = ["evalsha", "set", "spublish", "time", "ping", "client|info"];
 /** How the cluster is: asked of three nodes at most. */
 const TOPOLOGY = "cluster|";
 const MAX_WATCHED = 3;

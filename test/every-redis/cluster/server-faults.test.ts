@@ -1,5 +1,12 @@
+import { randomUUID } from "node:crypto";
 import t from "tap";
+import { connect, slotOf } from "@inthon/emitter";
+import { roomChannel } from "@inthon/emitter/protocol";
+import { join } from "../../helpers/clients/clients.js";
 import { eventually } from "../../helpers/eventually.js";
+import { startRedisCluster } from "../../helpers/processes/redis-cluster.js";
+import { startServer } from "../../helpers/processes/server-process.js";
+import { scrapeUntil } from "../../telemetry/helpers/scrape.js";
 import { openSchool } from "./helpers/school.js";
 
 // Each has all that it needs to itself, and waits most of the time.
@@ -76,3 +83,34 @@ void t.test("slots that nobody has: replicas say so, and keep their connections"
   await hear();
   t.strictSame(await end(), NOTHING);
 });
+
+void t.test(
+  "a slot that is let go of and taken back unheard: its room is heard again",
+  async (t) => {
+    const cluster = await startRedisCluster(t, { replicas: 0 });
+    const server = await startServer({ env: { REDIS_URL: cluster.url(), METRICS_PORT: "0" } });
+    t.teardown(() => server.stop());
+    const emitter = await connect(cluster.url());
+    t.teardown(() => emitter.close());
+    const session = randomUUID();
+    const slot = slotOf(roomChannel(`session_${session}_student`));
+    const { ask, redis } = await cluster.masterOf(slot);
+    const student = await join({ url: server.url, session, role: "student", kind: "websocket" });
+    t.teardown(() => student.close());
+    const tell = async (note: string) => {
+      await emitter.emit(session, "important", { note, capture_url: null });
+      await student.inbox.next(({ object }) => object["note"] === note);
+    };
+    await tell("before");
+
+    redis.kill("SIGSTOP");
+    const letGo = ["DELSLOTS", "ADDSLOTS"].map((verb) => ask("CLUSTER", verb, String(slot)));
+    // That it is gone is said in front of the answer that the subscriber now waits for.
+    await scrapeUntil(server, (one) => one.value("redis_up", { purpose: "subscriptions" }) === 0);
+    redis.resume();
+    await Promise.all(letGo);
+    await tell("after");
+    const told = server.output().split('Redis has let go of channels, which was not heard",');
+    t.ok(told.length <= 2, "said once at most");
+  },
+);

@@ -11,7 +11,7 @@ local function mayOrNote(command, ...)
   end
   local name = string.lower(command)
   local where, second = ...
-  if command == 'XINFO' then
+  if command == 'XINFO' or command == 'CLIENT' then
     name, where = name .. '|' .. string.lower(where), second
   end
   lacks = '+' .. name

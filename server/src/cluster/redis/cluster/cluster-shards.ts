@@ -209,6 +209,7 @@ export class ClusterShards implements Shards {
           if (to?.kind === "MOVED") this.#topology.moved(to.slot, to.address);
           return to !== undefined || isClusterPause(error);
         },
+        isElsewhere: (error) => redirectionOf(error, master)?.kind === "MOVED",
         onLost: (channel) => {
           this.#channels.onLost(links, channel);
         },

@@ -14,8 +14,12 @@
 -- Returns  { how many heard it, seconds of Redis's clock, microseconds, the incarnation of a shard, or '', whether the first key was there }
 local proof, channel, teachers, history = KEYS[1], ARGV[2], ARGV[4], KEYS[2]
 
+local function mayServeShard(may)
+  return may('SSUBSCRIBE', channel) and may('SUNSUBSCRIBE', channel) and may('CLIENT', 'INFO')
+end
+
 local function mayServe(may)
-  return (PUBLISH == 'PUBLISH' or may('SSUBSCRIBE', channel) and may('SUNSUBSCRIBE', channel))
+  return (PUBLISH == 'PUBLISH' or mayServeShard(may))
     and may('SUBSCRIBE', channel)
     and may('UNSUBSCRIBE', channel)
     and may('XRANGE', history, '-', '+')

@@ -9,6 +9,8 @@ export interface SubscribingClient {
   readonly isReady: boolean;
   subscribe(channels: string[], listener: MessageListener, bufferMode: true): Promise<void>;
   unsubscribe(channels: string[], listener: MessageListener, bufferMode: true): Promise<void>;
+  /** How many channels this connection has by Redis's own count, if it can tell. */
+  count?(): Promise<number | undefined>;
 }
 
 interface Want {
@@ -25,6 +27,8 @@ export interface ShardSubscriptions {
   onAcknowledged(channels: readonly string[]): void;
   /** Told of what is refused. Returns whether that is as it should be; it is tried again all the same, while it is wanted. */
   onRefused(error: unknown): boolean;
+  /** Whether it is refused as the slot is elsewhere: who leaves a slot has let go of all channels in it. */
+  isElsewhere(error: unknown): boolean;
 }
 
 /** Of one Redis. */
@@ -32,6 +36,7 @@ const ALONE: ShardSubscriptions = {
   slotOf: () => 0,
   onAcknowledged: () => undefined,
   onRefused: () => false,
+  isElsewhere: () => false,
 };
 
 const CHANNELS_PER_COMMAND = 1_000;
@@ -100,6 +105,22 @@ export class ChannelSubscriptions {
   /** Redis has let go of a channel by itself. */
   lost(channel: string): void {
     if (this.#state.delete(channel)) this.#change(channel);
+  }
+
+  /**
+   * Whether Redis has let go of channels without our having heard of it. Asked between two rounds, when no command is
+   * under way that would change their number.
+   */
+  hasLostSome(): Promise<boolean> {
+    const asked = this.#rounds.then(async () => {
+      const client = this.#client;
+      if (this.#isClosed || !client?.isReady) return false;
+      // Where that fails, the connection shows by its proofs whether it works.
+      const count = await client.count?.().catch(() => undefined);
+      return client === this.#client && count !== undefined && count < this.#state.size;
+    });
+    this.#rounds = asked.then(() => undefined);
+    return asked;
   }
 
   /** Resolves when everything that is wanted now has been asked of Redis, and answered or broken. */
@@ -197,8 +218,10 @@ export class ChannelSubscriptions {
     try {
       await client.unsubscribe(channels, this.#dispatch, true);
     } catch (error) {
-      this.#onFailure(client, channels, error);
-      return;
+      if (!this.#shard.isElsewhere(error)) {
+        this.#onFailure(client, channels, error);
+        return;
+      }
     }
     for (const channel of channels) this.#refused.delete(channel);
     if (client !== this.#client) return;

@@ -73,6 +73,7 @@ export class RedisLinks {
   /** Why Redis, which answers, does not let this replica publish. */
   #refusal: NotReady | undefined;
   #wasReadOnly = false;
+  #isCounting = false;
   /** How often the two links were found with two Redis. */
   #rejoins = 0;
 
@@ -178,6 +179,7 @@ export class RedisLinks {
         },
         subscribe: (...args) => client.sSubscribe(...args),
         unsubscribe: (...args) => client.sUnsubscribe(...args),
+        count: () => countOf(client),
       }),
       this.plainChannels.begin(client),
     ]);
@@ -209,6 +211,21 @@ export class RedisLinks {
     } finally {
       this.#proof.end(message);
     }
+    // Not waited for: commands for many channels may be before it.
+    if (this.#shard && !this.#isCounting) void this.#count();
+  }
+
+  /**
+   * That Redis has let go of a channel is a message without a question, and while any question waits for its answer, the
+   * client takes it for a part of that: nobody is told, and the client keeps the channel. A new connection has all again.
+   */
+  async #count(): Promise<void> {
+    const { client } = this.subscriber;
+    this.#isCounting = true;
+    const hasLostSome = await this.channels.hasLostSome();
+    this.#isCounting = false;
+    if (!hasLostSome || client !== this.subscriber.client) return;
+    this.subscriber.drop(new Error("Redis has let go of channels, which was not heard"));
   }
 
   /**
@@ -297,6 +314,13 @@ export class RedisLinks {
       if (isUp) outage.end();
     });
   }
+}
+
+/** By `ssub`, which Redis has since 7.0.3. */
+async function countOf(client: RedisClient): Promise<number | undefined> {
+  const info = await client.sendCommand(["CLIENT", "INFO"]);
+  const [, count] = (typeof info === "string" ? / ssub=(\d+)/.exec(info) : undefined) ?? [];
+  return count === undefined ? undefined : Number(count);
 }
 
 function ignoreReply(error: unknown): void {
