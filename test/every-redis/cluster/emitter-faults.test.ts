@@ -1,11 +1,19 @@
 import t from "tap";
 import { startRedisCluster } from "../../helpers/processes/redis-cluster.js";
-import { inOrder, lostIn, noneTwice, publishAllOver } from "../helpers/cluster-load.js";
+import {
+  inOrder,
+  lostIn,
+  noneTwice,
+  publishAllOver,
+  sessionsInFirst,
+} from "../helpers/cluster-load.js";
 
 // Each has a cluster to itself, and waits most of the time.
 t.jobs = 2;
 
 const LONG_HISTORY = { historyLimit: 100_000 };
+/** Slots that go to and fro. */
+const MOVED = 100;
 /** Noticed soon, where it hangs. */
 const SOON = { ...LONG_HISTORY, linkTimeoutMs: 2_000 };
 
@@ -25,6 +33,34 @@ void t.test(
     inOrder(t, rooms);
   },
 );
+
+for (const [isKeyed, whose] of [
+  [false, "nobody gave"],
+  [true, "their caller gave"],
+] as const) {
+  void t.test(
+    `rooms go to and fro while events under keys that ${whose} follow each other: in order`,
+    async (t) => {
+      const cluster = await startRedisCluster(t, { replicas: 0 });
+      const sessions = sessionsInFirst(MOVED, 20);
+      const how = { sessions, pauseMs: 2, isKeyed };
+      const load = await publishAllOver(t, cluster.url(), LONG_HISTORY, how);
+      await load.more(200);
+      const [one, other] = [await cluster.masterOf(0), await cluster.masterOf(16_383)];
+      for (let i = 0; i < 2; i++) {
+        // One after the other: each is on its way for a moment, in which calls are under way as well.
+        for (let moved = 0; moved < MOVED; moved++) await cluster.moveSlots(1, one, other);
+        await load.more(200);
+        await cluster.moveSlots(MOVED, other, one);
+        await load.more(200);
+      }
+      const rooms = await load.end(cluster);
+      t.equal(lostIn(t, rooms), 0);
+      noneTwice(t, rooms);
+      inOrder(t, rooms);
+    },
+  );
+}
 
 void t.test("a node is added, gets slots, gives them back and is removed", async (t) => {
   const cluster = await startRedisCluster(t, { replicas: 0 });

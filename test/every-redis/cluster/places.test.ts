@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import t from "tap";
+import { createClient } from "redis";
 import {
   DEFAULT_HISTORY_LIMITS,
   Emitter,
@@ -8,6 +9,8 @@ import {
   UndoneError,
   type RoomRedis,
 } from "@inthon/emitter";
+import { historyKey, roomName, type SessionId } from "@inthon/emitter/protocol";
+import { startRedis } from "../../helpers/processes/redis-server.js";
 
 /** Arguments of `publish.lua` before its events, and of each of these. */
 const HEAD = 6;
@@ -110,6 +113,62 @@ void t.test(
     );
     await t.rejects(last, { code: "unavailable", message: /no master/ });
     await emitter.close();
+  },
+);
+
+void t.test(
+  "what follows a call that was refused does not overtake it in the same place",
+  async (t) => {
+    const server = await startRedis();
+    t.teardown(() => server.stop());
+    const client = createClient({ url: server.url });
+    await client.connect();
+    t.teardown(() => {
+      client.destroy();
+    });
+    let refused = -1;
+    let calls = 0;
+    const through =
+      (verb: "eval" | "evalSha") =>
+      async (script: string, options: Parameters<typeof client.eval>[1]): Promise<unknown> => {
+        if (calls++ !== refused) return client[verb](script, options);
+        // Told when those behind it are done, as by a slot that was to move, and stays.
+        await turn();
+        await client.ping();
+        throw new UndoneError("on its way");
+      };
+    const redis: RoomRedis = {
+      commands: { eval: through("eval"), evalSha: through("evalSha") },
+      clock: new RedisClock(),
+      replicas: undefined,
+    };
+    const redises = { verb: "SPUBLISH", waitsForReplicas: false, of: () => () => redis } as const;
+    const nothing = () => Promise.resolve();
+    const emitter = new Emitter(new RedisPublisher(redises, DEFAULT_HISTORY_LIMITS, nothing));
+    t.teardown(() => emitter.close());
+    const say = (note: string) =>
+      emitter.emit("lecture-1", "important", { note, capture_url: null });
+    await say("zeroth");
+    await say("guessed");
+    refused = calls;
+    const notes = ["first", "second", "third"];
+    const saying: Promise<unknown>[] = [];
+    for (const note of notes) {
+      saying.push(say(note));
+      // Each goes out by itself.
+      await turn();
+    }
+    await Promise.all(saying);
+    t.ok(calls > refused + notes.length, "one was refused while others were under way");
+    const entries = await client.xRange(
+      historyKey(roomName("lecture-1" as SessionId, "student")),
+      "-",
+      "+",
+    );
+    const kept = (entries ?? []).map(
+      ({ message }) => (JSON.parse(message["event"] ?? "{}") as { note: string }).note,
+    );
+    t.strictSame(kept, ["zeroth", "guessed", ...notes]);
   },
 );
 

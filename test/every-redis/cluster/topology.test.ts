@@ -17,12 +17,20 @@ function openTopology(t: Test, url: string) {
   if ("problem" in target || target.kind !== "cluster") throw new Error("a cluster's URL");
   const topology = new ClusterTopology(target);
   const moved = new Map<number, string | undefined>();
+  /** All that have ever had a slot. */
+  const owners = new Set<string | undefined>();
   topology.onChange((change) => {
-    for (const slot of change.moved) moved.set(slot, topology.masterOf(slot)?.name);
+    for (const slot of change.moved) {
+      const name = topology.masterOf(slot)?.name;
+      moved.set(slot, name);
+      owners.add(name);
+    }
   });
+  const errors: string[] = [];
+  topology.onError(({ message }) => errors.push(message));
   topology.open();
   t.teardown(() => topology.close());
-  return { topology, moved };
+  return { topology, moved, owners, errors };
 }
 
 /** Whether it says the same as the cluster, of every slot. */
@@ -153,5 +161,57 @@ void t.test(
     await cluster.removeNode(from);
     await eventually(() => agrees(topology, cluster));
     t.equal(topology.trouble, undefined);
+  },
+);
+
+void t.test("a node of another cluster is left, however late its epoch", async (t) => {
+  const own = await startRedisCluster(t, { masters: 2, replicas: 0 });
+  const other = await startRedisCluster(t, { masters: 3, replicas: 0 });
+  const epochOf = async ({ nodes }: RedisCluster) =>
+    Number(/current_epoch:(\d+)/.exec(String(await nodes[0]?.ask("CLUSTER", "INFO")))?.[1]);
+  t.ok((await epochOf(other)) > (await epochOf(own)));
+  const stranger = other.url().replace(/^.*,/, "");
+  const { topology, owners, errors } = openTopology(t, `${own.url()},${stranger}`);
+  const refusals = () => errors.filter((error) => error.includes("another cluster's")).length;
+  await eventually(() => agrees(topology, own));
+  await eventually(() => Promise.resolve(refusals() > 0));
+  // All connections break, again and again: another one is asked each time.
+  const before = refusals();
+  await eventually(async () => {
+    if (topology.trouble) return false;
+    for (const { ask } of own.nodes) await ask("CLIENT", "KILL", "TYPE", "normal");
+    return refusals() > before;
+  });
+  await eventually(() => Promise.resolve(topology.trouble === undefined));
+  await eventually(() => agrees(topology, own));
+  t.notOk(owners.has(stranger), "nobody has ever been led there");
+  const names = own.nodes.map(({ redis }) => `127.0.0.1:${String(redis.port)}`);
+  t.strictSame([...owners].sort(), names.sort());
+
+  const turned = openTopology(t, `redis+cluster://${stranger},${names.join(",")}`);
+  await eventually(() => agrees(turned.topology, other));
+  t.notOk(
+    names.some((name) => turned.owners.has(name)),
+    "the first address says which is meant",
+  );
+});
+
+void t.test(
+  "a cluster whose nodes are all replaced, one after the other, is followed",
+  async (t) => {
+    const cluster = await startRedisCluster(t, { masters: 2, replicas: 0 });
+    const { topology, errors } = openTopology(t, cluster.url());
+    await eventually(() => agrees(topology, cluster));
+    for (let i = 0; i < 2; i++) {
+      const [from] = cluster.nodes;
+      if (!from) throw new Error("a node");
+      const to = await cluster.addNode();
+      await cluster.moveSlots(16_384, from, to);
+      await eventually(() => agrees(topology, cluster));
+      await cluster.removeNode(from);
+      await eventually(() => agrees(topology, cluster));
+    }
+    t.equal(topology.trouble, undefined);
+    t.notOk(errors.some((error) => error.includes("another cluster's")));
   },
 );

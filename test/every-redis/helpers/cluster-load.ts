@@ -2,7 +2,13 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Test } from "tap";
 import { connect, slotOf } from "@inthon/emitter";
-import { historyKey, parseSessionId, roomName, type RoomName } from "@inthon/emitter/protocol";
+import {
+  historyKey,
+  parseSessionId,
+  roomChannel,
+  roomName,
+  type RoomName,
+} from "@inthon/emitter/protocol";
 import { eventually } from "../../helpers/eventually.js";
 import type { RedisCluster } from "../../helpers/processes/redis-cluster.js";
 
@@ -29,15 +35,39 @@ export async function historyAt(cluster: RedisCluster, room: RoomName) {
   });
 }
 
-/** Publishes into rooms all over the cluster, each event once, without waiting for those before. */
+/** Sessions whose students' rooms are in the first slots of the cluster. */
+export function sessionsInFirst(slots: number, count: number): readonly string[] {
+  const sessions: string[] = [];
+  while (sessions.length < count) {
+    const session = randomUUID();
+    if (slotOf(roomChannel(studentRoom(session))) < slots) sessions.push(session);
+  }
+  return sessions;
+}
+
+/** Which rooms, and how. */
+interface Load {
+  readonly sessions?: readonly string[];
+  /** Between two events of a room, in milliseconds. */
+  readonly pauseMs?: number;
+  /** Whether each event has a key that its caller gave. */
+  readonly isKeyed?: boolean;
+}
+
+/** Publishes into rooms, by default all over the cluster, each event once, without waiting for those before. */
 export async function publishAllOver(
   t: Test,
   target: Parameters<typeof connect>[0],
   options: Parameters<typeof connect>[1] = {},
+  load: Load = {},
 ) {
   const emitter = await connect(target, options);
   t.teardown(() => emitter.close());
-  const sessions = Array.from({ length: SESSIONS }, () => randomUUID());
+  const {
+    sessions = Array.from({ length: SESSIONS }, () => randomUUID()),
+    pauseMs = PAUSE_MS,
+    isKeyed = false,
+  } = load;
   const sent = new Map<string, string[]>(sessions.map((session) => [session, []]));
   let confirmed = 0;
   let isOver = false;
@@ -45,8 +75,9 @@ export async function publishAllOver(
     const underWay = new Set<Promise<void>>();
     for (let i = 0; !isOver; i++) {
       const note = String(i);
+      const emitOptions = isKeyed ? { ...PATIENCE, idempotencyKey: `key-${note}` } : PATIENCE;
       const call = emitter
-        .emit(session, "important", { note, capture_url: null }, PATIENCE)
+        .emit(session, "important", { note, capture_url: null }, emitOptions)
         .then(() => {
           underWay.delete(call);
           sent.get(session)?.push(note);
@@ -54,7 +85,7 @@ export async function publishAllOver(
         });
       underWay.add(call);
       if (underWay.size >= MAX_UNDER_WAY) await Promise.all(underWay);
-      await delay(PAUSE_MS);
+      await delay(pauseMs);
     }
     await Promise.all(underWay);
   });

@@ -7,7 +7,9 @@
 -- the publisher thinks, nothing is changed, and it sends the same events to `publish.lua`.
 --
 -- Where no made-up key came to the history behind the place in front of the guess, the call is not late (see `late.lua`).
--- Else its keys are looked for among those that came since the place that the publisher has been answered last.
+-- Else its keys are looked for among those that came since the place that the publisher has been answered last. Where the
+-- guess is further ahead of that place than the newest made-up key, a call in front of this one was not carried out, and
+-- must not be overtaken.
 --
 -- A guess holds in one incarnation of Redis, so that is asked for each time. That Redis knows this script says nothing: a
 -- primary that was demoted, set back to what another one has, and promoted again still knows it.
@@ -49,8 +51,13 @@ if kindOfLog ~= 'string' and kindOfLog ~= 'none' then
   return 0
 end
 
-if newestKeyedPlace(KEYS[2], KEYS[3]) >= numberOf(ARGV[1])
+local keyed, guessedPlace = newestKeyedPlace(KEYS[2], KEYS[3]), numberOf(ARGV[1])
+if keyed >= guessedPlace
   and mayBeLate(KEYS[2], KEYS[3], ARGV[4], tonumber(ARGV[6])) then
+  return 0
+end
+-- It counts on others that were under way in front of it, all of them under made-up keys: one was refused.
+if keyed < guessedPlace - 1 and tonumber(ARGV[6]) < guessedPlace - 1 then
   return 0
 end
 

@@ -2,6 +2,7 @@ import { hostAndPort, type ClusterTarget, type RedisAddress } from "../redis-url
 import { connectionTo, DirectRoute, type RedisRoute } from "../route.js";
 import type { TlsSource } from "../tls.js";
 import type { ClusterView } from "./cluster-view.js";
+import { Kinship } from "./kinship.js";
 import { slotOf, SLOTS } from "./slots.js";
 import { Watcher } from "./watcher.js";
 
@@ -40,7 +41,8 @@ interface Correction {
  * Which master has which slot, as the nodes of a cluster say.
  *
  * A few of them are asked, again and again; one that does not answer is left for another. Of two claims to a slot, that of the
- * later configuration is believed, as the nodes do among themselves: so a node that was cut off leads nobody back.
+ * later configuration is believed, as the nodes do among themselves: so a node that was cut off leads nobody back. That holds
+ * within one cluster: a node of another one is left, whatever it says.
  */
 export class ClusterTopology {
   readonly name: string;
@@ -53,6 +55,7 @@ export class ClusterTopology {
   /** Whom to ask: those that the nodes name, then those that the URL names. */
   #pool: readonly RedisAddress[];
   #nextInPool = 0;
+  readonly #kinship: Kinship;
   /** What has been decided from. */
   #views: readonly ClusterView[] = [];
   #owners: (ClusterMaster | undefined)[] = [];
@@ -65,6 +68,7 @@ export class ClusterTopology {
     this.#target = target;
     this.#tls = tls;
     this.#pool = target.nodes;
+    this.#kinship = new Kinship(target.nodes);
     this.name = `the cluster of ${target.nodes.map(hostAndPort).join(", ")}`;
     this.#watchers = Array.from(
       { length: MAX_WATCHERS },
@@ -182,16 +186,20 @@ export class ClusterTopology {
 
   /** Told of each news of a watcher. */
   #decide(): void {
-    let views = this.#watchers.flatMap(({ view }) => (view ? [view] : []));
+    const { own, strangers } = this.#kinship.sort(this.#watchers.slice(0, this.#opened));
+    for (const watcher of strangers) watcher.leave(new Error("this node is another cluster's"));
+    let views = own;
     if (views.length === 0) return;
     const isSame =
       views.length === this.#views.length && views.every((view, i) => view === this.#views[i]);
     if (isSame && this.#corrections.size === 0) return;
     this.#views = views;
     const newest = views.reduce((best, view) => (isNewer(view, best) ? view : best));
+    this.#kinship.learn(newest);
     for (const watcher of this.#watchers) {
       // It has been taken out of the cluster, and goes on as it was.
-      if (!watcher.view || newest.ids.has(watcher.view.myself)) continue;
+      if (!watcher.view || !own.includes(watcher.view)) continue;
+      if (newest.ids.has(watcher.view.myself)) continue;
       watcher.leave(new Error("the others do not know this node"));
     }
     views = views.filter(({ myself }) => newest.ids.has(myself));
