@@ -56,6 +56,27 @@ void t.test(
   },
 );
 
+void t.test("what a connection never answers keeps nobody on the next one", async (t) => {
+  const [first, second] = [scriptedClient(), scriptedClient()];
+  const channels = new ChannelSubscriptions(LOG);
+  t.teardown(() => {
+    channels.close();
+  });
+  await channels.begin(first.client);
+  const wanted = channels.subscribe("room", ignore);
+  await turns(3);
+  t.equal(first.commands.length, 1);
+  const begun = channels.begin(second.client);
+  await turns(3);
+  t.strictSame(
+    second.commands.map(({ channels }) => channels),
+    [["room"]],
+  );
+  second.commands[0]?.answer();
+  await Promise.all([begun, wanted]);
+  t.ok(channels.isSubscribed("room"));
+});
+
 void t.test(
   "a channel's commands follow each other, and only what is wanted now is asked",
   async (t) => {

@@ -66,8 +66,10 @@ export class ChannelSubscriptions {
   #retry: NodeJS.Timeout | undefined;
   #isDue = false;
   #isClosed = false;
-  /** The rounds so far. */
+  /** The rounds so far, on this connection. */
   #rounds: Promise<void> = Promise.resolve();
+  /** How many have begun. */
+  #begun = 0;
 
   constructor(log: Logger, shard: ShardSubscriptions = ALONE) {
     this.#log = log;
@@ -79,6 +81,8 @@ export class ChannelSubscriptions {
     this.#client = client;
     this.#state.clear();
     this.#stale = new Set([...this.#wanted.keys(), ...this.#refused]);
+    // What was asked on the connection before may never be answered: the client can lose count of its questions.
+    this.#rounds = Promise.resolve();
     return this.settle();
   }
 
@@ -108,19 +112,18 @@ export class ChannelSubscriptions {
   }
 
   /**
-   * Whether Redis has let go of channels without our having heard of it. Asked between two rounds, when no command is
-   * under way that would change their number.
+   * Whether Redis has let go of channels without our having heard of it. Asked between two rounds: what it says means
+   * nothing where a round has begun meanwhile, which waits for nobody.
    */
-  hasLostSome(): Promise<boolean> {
-    const asked = this.#rounds.then(async () => {
-      const client = this.#client;
-      if (this.#isClosed || !client?.isReady) return false;
-      // Where that fails, the connection shows by its proofs whether it works.
-      const count = await client.count?.().catch(() => undefined);
-      return client === this.#client && count !== undefined && count < this.#state.size;
-    });
-    this.#rounds = asked.then(() => undefined);
-    return asked;
+  async hasLostSome(): Promise<boolean> {
+    await this.#rounds;
+    const client = this.#client;
+    if (this.#isClosed || !client?.isReady) return false;
+    const begun = this.#begun;
+    // Where that fails, the connection shows by its proofs whether it works.
+    const count = await client.count?.().catch(() => undefined);
+    if (count === undefined || client !== this.#client || begun !== this.#begun) return false;
+    return count < this.#state.size;
   }
 
   /** Resolves when everything that is wanted now has been asked of Redis, and answered or broken. */
@@ -157,6 +160,7 @@ export class ChannelSubscriptions {
     // Without a connection it waits: the next one begins with a round.
     const client = this.#client;
     if (this.#isClosed || !client?.isReady) return;
+    this.#begun++;
     const stale = this.#stale;
     this.#stale = new Set();
     const [coming, going]: [string[], string[]] = [[], []];
@@ -177,7 +181,11 @@ export class ChannelSubscriptions {
     const length = Math.min(commands.length, COMMANDS_AT_ONCE);
     const left = commands.values();
     const work = async () => {
-      for (const send of left) await send();
+      for (const send of left) {
+        // The next connection has begun with all that is wanted.
+        if (client !== this.#client) return;
+        await send();
+      }
     };
     await Promise.all(Array.from({ length }, work));
   }

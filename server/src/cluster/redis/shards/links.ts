@@ -73,7 +73,8 @@ export class RedisLinks {
   /** Why Redis, which answers, does not let this replica publish. */
   #refusal: NotReady | undefined;
   #wasReadOnly = false;
-  #isCounting = false;
+  /** The subscriber's connection whose channels are being counted. */
+  #counted: RedisClient | undefined;
   /** How often the two links were found with two Redis. */
   #rejoins = 0;
 
@@ -212,7 +213,7 @@ export class RedisLinks {
       this.#proof.end(message);
     }
     // Not waited for: commands for many channels may be before it.
-    if (this.#shard && !this.#isCounting) void this.#count();
+    if (this.#shard && this.#counted !== this.subscriber.client) void this.#count();
   }
 
   /**
@@ -221,9 +222,9 @@ export class RedisLinks {
    */
   async #count(): Promise<void> {
     const { client } = this.subscriber;
-    this.#isCounting = true;
+    this.#counted = client;
     const hasLostSome = await this.channels.hasLostSome();
-    this.#isCounting = false;
+    if (this.#counted === client) this.#counted = undefined;
     if (!hasLostSome || client !== this.subscriber.client) return;
     this.subscriber.drop(new Error("Redis has let go of channels, which was not heard"));
   }
