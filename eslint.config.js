@@ -10,6 +10,7 @@ export default defineConfig(
     "**/node_modules/",
     "server/public/",
     "test/output/",
+    ".cache/",
     "*.mjs",
     "student.ts",
     "publish.ts",

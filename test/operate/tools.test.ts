@@ -1,7 +1,9 @@
+import { chmod } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { test } from "tap";
 import { reasonOf } from "../helpers/tools/apt.js";
 import { toolsNeededBy } from "../helpers/tools/needed-tools.js";
+import { ensureRedis, MissingRedisError, redisFile } from "../helpers/tools/redis-programs.js";
 import { ensureTool, findTool, installTools } from "../helpers/tools/tools.js";
 import { setEnv } from "../helpers/set-env.js";
 
@@ -20,6 +22,29 @@ test("a missing program that cannot be installed is named in one line, and not t
   t.same(printed, [message]);
   t.same(JSON.parse(process.env["INTHON_MISSING_TOOLS"] ?? ""), { kubectl: "is not installed" });
   await t.rejects(ensureTool("kubectl"), { message });
+});
+
+test("a Redis of another kind is taken from where it is, or is missing by its name, in one line", async (t) => {
+  setEnv(t, "REDIS8_SERVER", process.execPath);
+  const lines = /^redis8 is not what REDIS8_SERVER names \([^\n]+\): put its [^\n]+$/;
+  await t.rejects(ensureRedis("redis8"), { name: MissingRedisError.name, message: lines });
+  const dir = t.testdir({ valkey: '#!/bin/sh\necho "Valkey server v=8.9.9"\n' });
+  await chmod(`${dir}/valkey`, 0o755);
+  setEnv(t, "VALKEY8_SERVER", `${dir}/valkey`);
+  t.equal(await ensureRedis("valkey8"), `${dir}/valkey`);
+  setEnv(t, "INTHON_REDIS_PROGRAM", "valkey8");
+  t.equal(await redisFile(), `${dir}/valkey`, "which a whole run may be about");
+  setEnv(t, "INTHON_REDIS_PROGRAM", "valkey9");
+  await t.rejects(redisFile(), { message: "INTHON_REDIS_PROGRAM: one of redis7, redis8, valkey8" });
+  setEnv(t, "PATH", "/nonexistent");
+  setEnv(t, "REDIS8_SERVER", "");
+  // Unless an earlier run has brought it.
+  const found = await ensureRedis("redis8").catch((error: unknown) => error);
+  if (found instanceof Error) {
+    t.match(found, { message: /^redis8 cannot be brought from Debian's archive [^\n]+: put its / });
+  } else {
+    t.match(found, /\.cache\/redis8\/run$/);
+  }
 });
 
 test("why apt could not install something is its last reason, and no consequence of one", (t) => {

@@ -6,7 +6,7 @@ import type { Test } from "tap";
 import { eventually } from "../../helpers/eventually.js";
 import { freePort } from "../../helpers/processes/ports.js";
 import { Launched } from "../../helpers/processes/server-process.js";
-import { ensureTool } from "../../helpers/tools/tools.js";
+import { redisFile, type RedisProgram } from "../../helpers/tools/redis-programs.js";
 
 /** What they call the primary. */
 export const PRIMARY_NAME = "classroom";
@@ -19,17 +19,26 @@ export interface Sentinel {
   readonly ask: (...args: string[]) => Promise<unknown>;
 }
 
-/**
- * Starts Sentinels that watch a primary, and resolves when each of them knows the others and the replicas.
- *
- * @param lines - more lines of each one's configuration
- */
+export interface SentinelOptions {
+  readonly count?: number;
+  /** How many replicas of the primary they are to know. */
+  readonly replicas?: number;
+  /** More lines of each one's configuration. */
+  readonly lines?: readonly string[];
+  /** Their own, if `lines` sets one. */
+  readonly password?: string;
+  /** By default the one that this run of tests is about. */
+  readonly program?: RedisProgram | undefined;
+}
+
+/** Starts Sentinels that watch a primary, and resolves when each of them knows the others and the replicas. */
 export async function startSentinels(
   t: Test,
   primaryPort: number,
-  { count = 3, replicas = 1, lines = [] as readonly string[], password = "" } = {},
+  options: SentinelOptions = {},
 ): Promise<readonly Sentinel[]> {
-  const file = await ensureTool("redis-server");
+  const { count = 3, replicas = 1, lines = [], password = "", program } = options;
+  const file = await redisFile(program);
   const dir = await mkdtemp(join(tmpdir(), "inthon-sentinels-"));
   t.teardown(() => rm(dir, { recursive: true, force: true }));
   const sentinels: Sentinel[] = [];

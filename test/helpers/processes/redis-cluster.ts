@@ -2,6 +2,7 @@ import { createClient, type RedisClientOptions } from "redis";
 import { eventually } from "../eventually.js";
 import { onPort } from "./ports.js";
 import { startRedis, type RedisServer } from "./redis-server.js";
+import type { RedisProgram } from "../tools/redis-programs.js";
 
 const SLOTS = 16_384;
 const NODE_TIMEOUT_MS = 1_500;
@@ -22,6 +23,8 @@ export interface RedisClusterOptions {
   readonly masters?: number;
   /** Of each master. */
   readonly replicas?: number;
+  /** By default the one that this run of tests is about. */
+  readonly program?: RedisProgram | undefined;
   /** More arguments of every node; those of the node by its number. */
   readonly args?: (node: number) => readonly string[];
   /** How the helper itself asks the node at a port; it must be allowed everything. */
@@ -205,11 +208,12 @@ export class RedisCluster {
 
   /** @internal */
   async startNode(): Promise<ClusterNode> {
-    const { args, admin } = this.#options;
+    const { args, admin, program } = this.#options;
     const number = this.#started++;
     // By default the bus is at 10,000 more than the port, which may be one that connections go out from.
     const redis = await onPort(undefined, (bus) =>
       startRedis({
+        program,
         args: [
           ...["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS)],
           ...["--cluster-port", String(bus)],

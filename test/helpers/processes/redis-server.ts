@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { eventually } from "../eventually.js";
 import { onPort } from "./ports.js";
 import { type Exit, Launched } from "./server-process.js";
-import { ensureTool } from "../tools/tools.js";
+import { redisFile, type RedisProgram } from "../tools/redis-programs.js";
 
 export interface RedisOptions {
+  /** By default the one that this run of tests is about. */
+  readonly program?: RedisProgram | undefined;
   /** By default any free port. */
   readonly port?: number | undefined;
   /** Keeps the data across a restart. Without it a restart is a loss of memory. */
@@ -23,7 +25,7 @@ export interface RedisOptions {
 
 /** Starts a Redis server on 127.0.0.1, and resolves when it answers. */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
-  const file = await ensureTool("redis-server");
+  const file = await redisFile(options.program);
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "inthon-redis-")));
   const ownDir = options.dir === undefined ? dir : undefined;
   try {
