@@ -83,6 +83,21 @@ export class Deployment {
     return this.#ofSlot(slotOf(key));
   }
 
+  /** Asks every node that takes writes. */
+  async everywhere(...words: readonly string[]): Promise<readonly unknown[]> {
+    return Promise.all(this.primaries.map((client) => client.sendCommand([...words])));
+  }
+
+  /** All keys like that, wherever they are. */
+  async keys(pattern: string): Promise<readonly string[]> {
+    return (await this.everywhere("KEYS", pattern)).flatMap((keys) => keys as string[]);
+  }
+
+  /** Deletes keys, wherever they are. */
+  async del(...keys: readonly string[]): Promise<void> {
+    await Promise.all(keys.map((key) => this.at(key).del(key)));
+  }
+
   /** What anybody was denied anywhere, as each node's `ACL LOG` has it. */
   async denied(): Promise<readonly unknown[]> {
     const asked = [
@@ -97,7 +112,7 @@ export class Deployment {
     return logs.flatMap((log) => log as readonly unknown[]);
   }
 
-  /** Forgets all that was told to it, and keeps its incarnation: for the next test. */
+  /** Forgets all that was told to it, and keeps its incarnation. */
   async empty(): Promise<void> {
     await Promise.all(this.primaries.map((client) => client.flushAll()));
   }

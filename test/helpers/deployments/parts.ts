@@ -22,6 +22,8 @@ export interface DeploymentOptions {
   readonly program?: RedisProgram | undefined;
   /** Keeps the data across a restart. Without it a restart is a loss of memory. */
   readonly appendOnly?: boolean;
+  /** Where the data of one on its own lies; by default a temporary directory. */
+  readonly dir?: string;
   /** More arguments of every node. */
   readonly args?: readonly string[];
   /** Of a cluster's masters; one by default. */
@@ -131,12 +133,13 @@ export class PartStarter {
 
   /** @returns it, and the port that clients go to */
   async #startNode(more: readonly string[] = []) {
-    const { appendOnly = false, args = [], program } = this.#options;
+    const { appendOnly = false, args = [], program, dir } = this.#options;
     const tlsPort = await freePort();
     const isNew = await this.#isNew();
     const redis = await startRedis({
       appendOnly,
       program,
+      ...(dir !== undefined && { dir }),
       args: [
         ...["--repl-diskless-sync-delay", "0", ...args],
         ...(this.#security?.ofNode(tlsPort, { isNew }) ?? []),

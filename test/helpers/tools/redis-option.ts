@@ -74,8 +74,8 @@ function partsOf(choice: Choice): { kind: RedisKind; program: RedisProgram } {
     : { kind: "standalone", program: choice };
 }
 
-const SAYS_WHERE_IT_RUNS = /\b(?:ENVIRONMENTS|startDeployment)\b/;
-const STARTS_REDIS = /\b(?:startRedis|startCluster)\b|\.\/helpers\//;
+const LEAVES_IT_TO_THE_RUN = /\b(?:startDeployment|startOnRedis)\b|returning-redis/;
+const STARTS_REDIS = /\b(?:startRedis|startCluster)\b/;
 
 /**
  * On its own, every test that has a Redis can have this one. In another deployment, and where only certain users may do anything,
@@ -90,7 +90,9 @@ function filesFor(kind: RedisKind, isSecured: boolean, root: string): readonly s
     const source = readFileSync(join(root, file), "utf8");
     if (/\bENVIRONMENTS\b/.test(source)) return true;
     if (isSecured) return false;
-    if (SAYS_WHERE_IT_RUNS.test(source)) return true;
-    return kind === "standalone" && STARTS_REDIS.test(source);
+    if (LEAVES_IT_TO_THE_RUN.test(source) && !source.includes('kind: "standalone"')) return true;
+    return (
+      kind === "standalone" && (LEAVES_IT_TO_THE_RUN.test(source) || STARTS_REDIS.test(source))
+    );
   });
 }
