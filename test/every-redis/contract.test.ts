@@ -163,7 +163,8 @@ async function whoComesBackResumes(
   t.strictSame(heard, ["connected", "missed", "live"]);
 }
 
-async function strangersAreRefused(t: Test, { kind, emitterUrl, tls = {} }: Deployment) {
+async function strangersAreRefused(t: Test, redis: Deployment) {
+  const { kind, emitterUrl, tls = {} } = redis;
   const SOON = { connectTimeoutMs: 500 };
   const { ca } = tls;
   await t.rejects(connect(emitterUrl.replace("change-me", "wrong"), { tls, ...SOON }), {
@@ -174,4 +175,8 @@ async function strangersAreRefused(t: Test, { kind, emitterUrl, tls = {} }: Depl
   await t.rejects(connect(emitterUrl, { ...(ca && { tls: { ca } }), ...SOON }), {
     code: "unavailable",
   });
+  if (kind !== "cluster") return;
+  await redis.everywhere(..."ACL SETUSER nobody on >change-me ~* &* +@all -cluster".split(" "));
+  const refused = connect(emitterUrl.replace("emitter:", "nobody:"), { tls });
+  await t.rejects(refused, { code: "rejected", message: /NOPERM/ });
 }

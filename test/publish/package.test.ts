@@ -1,21 +1,6 @@
-import { randomUUID } from "node:crypto";
 import t from "tap";
-import { EVENT_NAMES, ROLES } from "@inthon/emitter/protocol";
-import { join, type Client } from "../helpers/clients/clients.js";
-import { startCluster } from "../helpers/processes/cluster.js";
-import { ROWS, SESSION_ENDED } from "../helpers/samples/contract.js";
+import { EVENT_NAMES } from "@inthon/emitter/protocol";
 import { EmptyProject, expectedPackageFiles } from "./helpers/package.js";
-
-const PUBLISH_SCRIPT = `
-import { connect } from "@inthon/emitter";
-const [redisUrl, sessionId, events] = process.argv.slice(2);
-const emitter = await connect(redisUrl);
-for (const { event, ...payload } of JSON.parse(events)) {
-  const { offsets, duplicate } = await emitter.emit(sessionId, event, payload);
-  console.log(JSON.stringify({ event, roles: Object.keys(offsets), duplicate }));
-}
-await emitter.close();
-`;
 
 /** Imports what it is told to, and names on stderr every module that was loaded for it, but for typebox's 400. */
 const LOAD_SCRIPT = `
@@ -102,56 +87,13 @@ const WRONG_CLIENTS: Readonly<Record<string, string>> = {
   "a client that sends a wrong message": `socket.emit("message", { type: "pong" });`,
 };
 
+// That it publishes, on every kind of Redis: test/every-redis/contract.test.ts.
 void t.test("the packed emitter, installed in an empty project", async (t) => {
-  const [project, cluster] = await Promise.all([EmptyProject.create(), startCluster()]);
-  t.teardown(() => Promise.all([project.remove(), cluster.stop()]));
+  const project = await EmptyProject.create();
+  t.teardown(() => project.remove());
 
   await t.test("holds what it needs, and nothing besides", async (t) => {
     t.strictSame(await project.packageFiles(), await expectedPackageFiles());
-  });
-
-  await t.test("emits every event, from a process of its own, to every replica", async (t) => {
-    const session = randomUUID();
-    // Teachers first, so that the server's own teacher_presence is told before anything is published.
-    const clients: Client[] = [];
-    for (const role of ROLES) {
-      const joining = cluster.replicas.flatMap(({ url }) =>
-        (["websocket", "plain"] as const).map((kind) => join({ url, session, role, kind })),
-      );
-      clients.push(...(await Promise.all(joining)));
-    }
-    t.teardown(() => Promise.all(clients.map((client) => client.close())));
-
-    const rows = [...ROWS, SESSION_ENDED];
-    const events = JSON.stringify(rows.map(({ publish }) => publish));
-    await project.write("publish.js", PUBLISH_SCRIPT);
-    const { code, stdout, stderr } = await project.run("publish.js", [
-      cluster.redisUrl,
-      session,
-      events,
-    ]);
-    t.strictSame({ code, stderr }, { code: 0, stderr: "" });
-    const told = stdout.trim().split("\n");
-    t.strictSame(
-      told.map((line) => JSON.parse(line) as unknown),
-      rows.map(({ publish, audience }) => ({
-        event: publish.event,
-        roles: audience,
-        duplicate: false,
-      })),
-    );
-    t.strictSame(new Set(rows.map(({ publish }) => publish.event)), new Set(EVENT_NAMES));
-
-    for (const { kind, role, inbox } of clients) {
-      await inbox.next(({ event }) => event === "session_ended");
-      const expected = rows.filter(({ audience }) => audience.includes(role));
-      const published = expected.map(({ json }) => json);
-      const received = inbox.items
-        .map(({ json }) => json)
-        .filter((json) => !json.startsWith('{"event":"connected"'))
-        .filter((json) => !json.includes('"teacher_presence"') || published.includes(json));
-      t.strictSame(received, published, `${kind} ${role}`);
-    }
   });
 
   await t.test("types what may be published and what a client receives", async (t) => {

@@ -11,6 +11,9 @@ type Choice = (typeof CHOICES)[number];
 /** Where the tests are of what is promised on every Redis. */
 const FOLDERS = ["contract", "delivery", "presence", "resume"];
 
+/** So many processes need longer where they have few processors. What is said behind it counts. */
+const PATIENT = ["--timeout=300"];
+
 /** One run of the tests. */
 export interface RedisRun {
   /** Undefined for the ordinary one. */
@@ -50,7 +53,7 @@ export async function takeRedis(
     await ensureRedis(program, print);
     runs.push({
       name: isSecured ? `${choice}, secured` : choice,
-      args: hasFiles ? rest : [...rest, ...filesFor(kind, isSecured, root)],
+      args: [...PATIENT, ...rest, ...(hasFiles ? [] : filesFor(kind, isSecured, root))],
       env: {
         [REDIS_KIND]: kind,
         [REDIS_PROGRAM]: program,
