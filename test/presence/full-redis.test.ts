@@ -4,11 +4,12 @@ import t, { type Test } from "tap";
 import { WebSocket } from "ws";
 import type { Role } from "@inthon/emitter/protocol";
 import { join, type Received } from "../helpers/clients/clients.js";
+import { jobsOfRun } from "../helpers/deployments/kinds.js";
 import { eventually } from "../helpers/eventually.js";
 import { startOnRedis } from "../helpers/deployments/on-redis.js";
 
 // Each has all that it needs to itself, and waits most of the time.
-t.jobs = 2;
+t.jobs = jobsOfRun(2);
 
 const LEASE_MS = 2_000;
 

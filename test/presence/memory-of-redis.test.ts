@@ -4,11 +4,12 @@ import { connect } from "@inthon/emitter";
 import { announcedKey, roomName, type Role, type SessionId } from "@inthon/emitter/protocol";
 import { join, type Client, type Received } from "../helpers/clients/clients.js";
 import { commandCounts, commandsBetween } from "../helpers/command-stats.js";
+import { jobsOfRun } from "../helpers/deployments/kinds.js";
 import { eventually } from "../helpers/eventually.js";
 import { startOnRedis, type OnRedisOptions } from "../helpers/deployments/on-redis.js";
 
 // Each has all that it needs to itself, and waits most of the time.
-t.jobs = 4;
+t.jobs = jobsOfRun(4);
 
 const LEASE_MS = 3_000;
 const ENV = { LEASE_MS: String(LEASE_MS) };

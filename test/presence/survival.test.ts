@@ -5,10 +5,11 @@ import { connect } from "@inthon/emitter";
 import type { Role } from "@inthon/emitter/protocol";
 import { join, type Client, type ClientKind, type Received } from "../helpers/clients/clients.js";
 import { startOnRedis } from "../helpers/deployments/on-redis.js";
+import { jobsOfRun } from "../helpers/deployments/kinds.js";
 import { eventually } from "../helpers/eventually.js";
 
 // Each has all that it needs to itself, and waits most of the time.
-t.jobs = 3;
+t.jobs = jobsOfRun(3);
 
 const KINDS = ["websocket", "plain", "event-stream"] as const;
 const LEASE_MS = 3_000;

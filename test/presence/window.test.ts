@@ -2,12 +2,13 @@ import { randomUUID } from "node:crypto";
 import t, { type Test } from "tap";
 import type { Role } from "@inthon/emitter/protocol";
 import { join, type Client, type Received } from "../helpers/clients/clients.js";
+import { jobsOfRun } from "../helpers/deployments/kinds.js";
 import { eventually } from "../helpers/eventually.js";
 import { startOnRedis } from "../helpers/deployments/on-redis.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
 // Each has all that it needs to itself, and waits most of the time.
-t.jobs = 3;
+t.jobs = jobsOfRun(3);
 
 const WINDOW_MS = 3_000;
 const ENV = { PRESENCE_WINDOW_MS: String(WINDOW_MS), LEASE_MS: "2000" };

@@ -20,3 +20,8 @@ export function kindOfRun(): RedisKind | undefined {
 export function isRunSecured(): boolean {
   return (process.env[REDIS_SECURED] ?? "") !== "";
 }
+
+/** How many tests of a file may run side by side, each with a Redis of its own: one where that is many processes. */
+export function jobsOfRun(alone: number): number {
+  return (kindOfRun() ?? "standalone") === "standalone" ? alone : 1;
+}
