@@ -36,7 +36,7 @@ async function startOnRedis(): Promise<Environment> {
 }
 
 async function startOnRedisCluster(): Promise<Environment> {
-  const ends: (() => Promise<unknown> | undefined)[] = [];
+  const ends: (() => unknown)[] = [];
   const stop = async () => {
     for (const end of ends.reverse()) await end();
   };

@@ -2,11 +2,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "redis";
-import type { Test } from "tap";
-import { eventually } from "../../helpers/eventually.js";
-import { freePort } from "../../helpers/processes/ports.js";
-import { Launched } from "../../helpers/processes/server-process.js";
-import { redisFile, type RedisProgram } from "../../helpers/tools/redis-programs.js";
+import type { Owner } from "./ends.js";
+import { eventually } from "../eventually.js";
+import { freePort } from "../processes/ports.js";
+import { Launched } from "../processes/server-process.js";
+import { redisFile, type RedisProgram } from "../tools/redis-programs.js";
 
 /** What they call the primary. */
 export const PRIMARY_NAME = "classroom";
@@ -33,7 +33,7 @@ export interface SentinelOptions {
 
 /** Starts Sentinels that watch a primary, and resolves when each of them knows the others and the replicas. */
 export async function startSentinels(
-  t: Test,
+  t: Owner,
   primaryPort: number,
   options: SentinelOptions = {},
 ): Promise<readonly Sentinel[]> {
