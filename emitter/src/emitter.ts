@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { EmitterError } from "./errors.js";
 import { KeyMaker, keyOfLater } from "./idempotency-keys.js";
 import { checkOptions } from "./options.js";
-import { parseEvent, parseEvents } from "./parse-event.js";
+import { parseEvent, parseEvents } from "./validate/parse-event.js";
 import {
   parseSessionId,
   type ClassroomEvent,
