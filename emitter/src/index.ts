@@ -4,7 +4,13 @@
  * @packageDocumentation
  */
 export { connect, type ConnectOptions } from "./connect.js";
-export { Emitter, MAX_BATCH_EVENTS, type EmitArguments, type EmitOptions } from "./emitter.js";
+export {
+  Emitter,
+  IDEMPOTENCY_KEY_PATTERN,
+  MAX_BATCH_EVENTS,
+  type EmitArguments,
+  type EmitOptions,
+} from "./emitter.js";
 export {
   EmitterError,
   parseRedisState,
