@@ -9,6 +9,7 @@ export default defineConfig(
     "**/.tap/",
     "**/node_modules/",
     "server/public/",
+    "server/docs/",
     "test/output/",
     ".cache/",
     "*.mjs",

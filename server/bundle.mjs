@@ -12,7 +12,7 @@ const dist = fileURLToPath(new URL("dist", import.meta.url));
 const places = {
   name: "places",
   setup({ onLoad }) {
-    onLoad({ filter: /[\\/](server|emitter)[\\/]dist[\\/].*\.js$/ }, async ({ path }) => {
+    onLoad({ filter: /[\\/]server[\\/]dist[\\/].*\.js$/ }, async ({ path }) => {
       const place = JSON.stringify(relative(dist, path).replaceAll("\\", "/"));
       const text = await readFile(path, "utf8");
       return {

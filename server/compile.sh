@@ -5,8 +5,9 @@ set -e
 cd "$(dirname "$0")/.."
 compiled=server/dist/.compiled
 if [ -f server/dist/main.js ] && [ -f emitter/dist/index.js ] && [ -f "$compiled" ]; then
-  # Folders too: one is newer where a file of it has gone.
-  changed=$(find package-lock.json tsconfig.json emitter/src emitter/*.json server/src server/*.json server/*.mjs -newer "$compiled")
+  # Folders too: one is newer where a file of it has gone. Not what is made on the way.
+  changed=$(find package-lock.json tsconfig.json emitter/src emitter/build emitter/*.json server/src server/*.json server/*.mjs \
+    -newer "$compiled" ! -path emitter/src/redis/lua ! -path emitter/src/redis/lua/texts.ts)
   if [ -z "$changed" ]; then exit 0; fi
 fi
 
@@ -14,6 +15,7 @@ fi
 echo 'compiling, once: this takes a while' >&2
 mkdir -p server/dist
 touch server/dist/.compiling
+node emitter/build/inline-lua.mjs
 tsc -b server
 node server/bundle.mjs
 mv server/dist/.compiling "$compiled"

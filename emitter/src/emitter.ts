@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { EmitterError } from "./errors.js";
 import { KeyMaker, keyOfLater } from "./idempotency-keys.js";
 import { checkOptions } from "./options.js";
-import { parseEvent, parseEvents } from "./parse-event.js";
+import { parseEvent, parseEvents } from "./validate/parse-event.js";
 import {
   parseSessionId,
   type ClassroomEvent,
@@ -47,7 +47,8 @@ export type EmitArguments<Name extends EventName> =
 /** The most events that one call, or one HTTP request, may publish. */
 export const MAX_BATCH_EVENTS = 1_000;
 const DEFAULT_TIMEOUT_MS = 5_000;
-const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
+/** What an idempotency key looks like. */
+export const IDEMPOTENCY_KEY_PATTERN = /^[\x21-\x7e]{1,200}$/;
 /** Concurrent calls that may wait for a publisher that does not answer; later ones are refused at once. */
 const MAX_PENDING_EVENTS = 100_000;
 
@@ -170,7 +171,7 @@ export class Emitter {
     events: readonly ClassroomEvent[],
     { idempotencyKey: givenKey, traceparent: givenTraceparent }: EmitOptions,
   ): Publication[] {
-    if (givenKey !== undefined && !IDEMPOTENCY_KEY.test(givenKey)) {
+    if (givenKey !== undefined && !IDEMPOTENCY_KEY_PATTERN.test(givenKey)) {
       throw new EmitterError(
         "invalid_option",
         "an idempotency key is 1 to 200 visible ASCII characters",

@@ -56,8 +56,17 @@ export function refusalIn(error: unknown): EmitterError | undefined {
   return cause instanceof EmitterError ? cause : undefined;
 }
 
-/** Why an event was not published. */
+/** Of this package, whichever copy of it: a program may have it twice, by `import` and by `require`. */
+const MARK = Symbol.for("@inthon/emitter/EmitterError");
+
+/** Why an event was not published. `instanceof` knows those of another copy of this package too. */
 export class EmitterError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // A subclass has no mark of its own.
+    if (this !== EmitterError) return super[Symbol.hasInstance](value);
+    return typeof value === "object" && value !== null && MARK in value;
+  }
+
   override readonly name = "EmitterError";
   readonly code: EmitterErrorCode;
   /** Whether the same call may succeed later. It is safe to repeat it with {@link EmitterError.idempotencyKey}. */
@@ -73,6 +82,7 @@ export class EmitterError extends Error {
     details: { cause?: unknown; faults?: readonly Fault[]; idempotencyKey?: string } = {},
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    Object.defineProperty(this, MARK, { value: true });
     this.code = code;
     this.retryable = RETRYABLE.has(code);
     this.faults = details.faults ?? [];

@@ -4,7 +4,13 @@
  * @packageDocumentation
  */
 export { connect, type ConnectOptions } from "./connect.js";
-export { Emitter, MAX_BATCH_EVENTS, type EmitArguments, type EmitOptions } from "./emitter.js";
+export {
+  Emitter,
+  IDEMPOTENCY_KEY_PATTERN,
+  MAX_BATCH_EVENTS,
+  type EmitArguments,
+  type EmitOptions,
+} from "./emitter.js";
 export {
   EmitterError,
   parseRedisState,
@@ -14,7 +20,7 @@ export {
   type RedisState,
 } from "./errors.js";
 export type { Key } from "./http/key.js";
-export { isEvent, MAX_EVENT_BYTES, parseEvent, parseEvents } from "./parse-event.js";
+export { isEvent, MAX_EVENT_BYTES, parseEvent, parseEvents } from "./validate/parse-event.js";
 export { MAX_IDEMPOTENCY_KEYS } from "./idempotency-keys.js";
 export { isReadOnly, isReply, type RedisClient } from "./redis/connection/client.js";
 export { publishCommands } from "./redis/connection/own-redis.js";
@@ -48,12 +54,8 @@ export { isDenial, missingRight, toEmitterError, UndoneError } from "./redis/red
 export { Replicas, WAITED_KEY, type ReplicasOptions } from "./redis/replicas.js";
 export { RedisClock } from "./redis/redis-clock.js";
 export { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
-export {
-  FLEETING_TTL_MS,
-  MAY_PUBLISH_LUA,
-  STANDING_LUA,
-  type HistoryLimits,
-  type RedisCommands,
-} from "./redis/publish-script.js";
+/** Parts of scripts, for the server's own: the one that tries whether it could publish, and the one that reads histories. */
+export { MAY_PUBLISH_LUA, STANDING_LUA } from "./redis/lua/texts.js";
+export { FLEETING_TTL_MS, type HistoryLimits, type RedisCommands } from "./redis/publish-script.js";
 export { parseTraceparent, type TraceParent } from "./traceparent.js";
 export type { Publication, Publisher, PublishResult } from "./publisher.js";

@@ -12,6 +12,7 @@ import { whom } from "./classroom/whom.js";
 import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config/config.js";
 import { forgetHandshake } from "./edge/engine-io/handshake.js";
+import { serveDocuments } from "./edge/docs/routes.js";
 import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
 import { lanes } from "./edge/delivery-lanes.js";
@@ -206,6 +207,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     isDraining,
   });
   refuseWhenClosing(http, closing.signal);
+  if (config.hasDocs) {
+    // In front of all routes, to hear of them.
+    serveDocuments(http, {
+      takesKeys: config.publishKeys !== undefined,
+      takesTokens: verifier !== undefined,
+    });
+  }
   const check = () => {
     cluster.check();
     keys?.check();

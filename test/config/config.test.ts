@@ -59,6 +59,7 @@ const BAD_VALUES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   PUBLISH_KEYS: [`${SECRET},${SECRET} with spaces`, " , ", "k".repeat(257), "15-chars-of-it.", ""],
   ALLOWED_ORIGINS: ["example.com", `https://user:${SECRET}@example.com`, ",", ""],
   TRUST_PROXY: ["yes", "0", "33", "10.0.0.0/99", "-1", "proxy.example", ",", ""],
+  DOCS: ["yes", "ON"],
   MAX_UNREAD_BYTES: ["-1", "1073741825", "1.5"],
   HISTORY_MAX_BYTES: ["-1", "1073741825", "1.5"],
   HISTORY_PAGE_BYTES: ["-1", "67108865", "1.5"],
@@ -253,6 +254,7 @@ void t.test("good values are taken as they are", (t) => {
       "https://a.example , https://b.example:8443",
       { allowedOrigins: ["https://a.example", "https://b.example:8443"] },
     ],
+    ["DOCS", "off", { hasDocs: false }],
     ["TRUST_PROXY", "true", { trustProxy: true }],
     ["TRUST_PROXY", "false", { trustProxy: false }],
     ["TRUST_PROXY", "2", { trustProxy: 2 }],
@@ -278,7 +280,8 @@ void t.test("who may come in is said in one way, and in production it is said", 
     messageOf(() => loadConfig(production), "NODE_ENV"),
     /set JWT_SECRET.*AUTH=off/,
   );
-  t.match(loadConfig({ ...production, AUTH: "off" }), { auth: { kind: "off" } });
+  t.match(loadConfig({ ...production, AUTH: "off" }), { auth: { kind: "off" }, hasDocs: false });
+  t.match(loadConfig({ ...production, AUTH: "off", DOCS: "on" }), { hasDocs: true });
   t.match(loadConfig({ ...production, JWT_SECRET }), { auth: { kind: "secret" } });
   t.match(loadConfig({ ...production, JWKS_URL }), { auth: { kind: "jwks" } });
   t.match(loadConfig({ NODE_ENV: "test" }), { auth: { kind: "off" } });

@@ -4,6 +4,7 @@ import { runAvalanche } from "./away/avalanche.js";
 import { runJitter } from "./away/jitter.js";
 import { runRolling } from "./away/rolling.js";
 import { runBoot } from "./boot.js";
+import { runFailover } from "./failover/main.js";
 import { runHostile } from "./hostile/main.js";
 import { runHungLinks } from "./hung-links.js";
 import { runComeBack } from "./readers/come-back.js";
@@ -19,6 +20,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   avalanche: runAvalanche,
   boot: runBoot,
   "come-back": runComeBack,
+  failover: runFailover,
   hostile: runHostile,
   "hung-links": runHungLinks,
   jitter: runJitter,

@@ -12,7 +12,7 @@ import { adminOf, makeUsers, urlAs } from "../helpers/processes/redis-users.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
 import { scrape } from "../telemetry/helpers/scrape.js";
-import { isFollowing, startPrimary, startReplica } from "./helpers/replicas.js";
+import { isFollowing, startPrimary, startReplica } from "../helpers/topologies/replicas.js";
 
 // Each has all that it needs to itself, and waits most of the time.
 t.jobs = 2;

@@ -9,8 +9,13 @@ import { startServer } from "../helpers/processes/server-process.js";
 import { scrapeUntil } from "../telemetry/helpers/scrape.js";
 import { isServed } from "../links/helpers/hung-links.js";
 import { judge, lostOf, openClass, PUBLISHERS } from "./helpers/class.js";
-import { startPrimary, startReplica } from "./helpers/replicas.js";
-import { PRIMARY_NAME, startSentinels, urlOf, type Sentinel } from "./helpers/sentinels.js";
+import { startPrimary, startReplica } from "../helpers/topologies/replicas.js";
+import {
+  PRIMARY_NAME,
+  startSentinels,
+  urlOf,
+  type Sentinel,
+} from "../helpers/topologies/sentinels.js";
 
 // Each has all that it needs to itself, and waits most of the time.
 t.jobs = 2;

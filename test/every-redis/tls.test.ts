@@ -12,7 +12,7 @@ import { run } from "../helpers/processes/run.js";
 import { START_COMMAND, startServer } from "../helpers/processes/server-process.js";
 import { isServed } from "../links/helpers/hung-links.js";
 import { Authority, type Certificate } from "./helpers/certificates.js";
-import { PRIMARY_NAME, startSentinels } from "./helpers/sentinels.js";
+import { PRIMARY_NAME, startSentinels } from "../helpers/topologies/sentinels.js";
 
 const MAIN = START_COMMAND.at(-1) ?? "";
 const SOON = { connectTimeoutMs: 300 };

@@ -1,7 +1,7 @@
 import { PrometheusRule } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
 import { ConfigMap } from "kubernetes-models/v1";
 import t from "tap";
-import { startSentinels, urlOf } from "../every-redis/helpers/sentinels.js";
+import { startSentinels, urlOf } from "../helpers/topologies/sentinels.js";
 import { freePort } from "../helpers/processes/ports.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 import { startServer } from "../helpers/processes/server-process.js";

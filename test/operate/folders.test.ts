@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import t from "tap";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const SOURCES = ["emitter/src", "server/src", "server/public", "test"];
+const SOURCES = ["emitter/src", "server/src", "server/public", "server/docs", "test"];
 /** What tests write. */
 const OUTPUT = "test/output";
 const MAX_FILES = 12;

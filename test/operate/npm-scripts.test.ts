@@ -80,7 +80,10 @@ async function startProject(t: Test): Promise<{ dir: string; compile: () => Prom
     emitter: {
       "package.json": "{}",
       "tsconfig.json": JSON.stringify({ ...tsconfig, compilerOptions }),
-      src: { "index.ts": "export const one = 1;" },
+      build: {
+        "inline-lua.mjs": await readFile(join(root, "emitter/build/inline-lua.mjs"), "utf8"),
+      },
+      src: { "index.ts": "export const one = 1;", redis: { lua: { "a-script.lua": "return 1" } } },
     },
     server: {
       "package.json": "{}",
@@ -125,6 +128,12 @@ test("a start compiles what has changed since, and otherwise nothing", async (t)
   await writeFile(emitter, "export const one = 11;");
   t.equal(await compile(), true, "a changed file");
   t.match(await readFile(join(dir, "emitter/dist/index.js"), "utf8"), "11");
+
+  await writeFile(join(dir, "emitter/src/redis/lua/a-script.lua"), "return 'two'");
+  t.equal(await compile(), true, "a changed script");
+  const scripts = await readFile(join(dir, "emitter/dist/redis/lua/texts.js"), "utf8");
+  t.match(scripts, `A_SCRIPT_LUA = "return 'two'"`);
+  t.equal(await compile(), false, "and no more than that");
 
   await writeFile(main, "export { three } from './other.js';");
   t.equal(await compile(), true);

@@ -1,126 +1,76 @@
-import { Type, type Static, type TProperties, type TSchema } from "typebox";
 import type { Role } from "./ids.js";
 
-/** One event of the contract: whom it goes to, and its payload's fields in the contract's order. */
-interface EventDefinition<Payload extends TProperties> {
-  readonly audience: readonly Role[];
-  readonly payload: Payload;
-}
-
-function event<const Payload extends TProperties>(
-  definition: EventDefinition<Payload>,
-): EventDefinition<Payload> {
-  return definition;
-}
-
-/** JSON escapes a lone surrogate and MessagePack cannot hold one, so it would not survive byte for byte. */
-function isWellFormed(value: string): boolean {
-  return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(value);
-}
-
-// `description` doubles as the end of the sentence "must be ..." in error messages.
-const text = (description: string, minLength: number): ReturnType<typeof Type.String> =>
-  Type.Refine(Type.String({ description, minLength }), isWellFormed, () => description);
-
-const Text = text("a string of one character or more, in well-formed Unicode", 1);
-const Note = text("a string in well-formed Unicode", 0);
-const Count = Type.Integer({
-  minimum: 0,
-  maximum: Number.MAX_SAFE_INTEGER,
-  description: "an integer from 0 to 9007199254740991",
-});
-const FeedbackType = Type.Union([Type.Literal("OK"), Type.Literal("HARD")], {
-  description: '"OK" or "HARD"',
-});
-const Online = Type.Boolean({ description: "true or false" });
-
-const CAPTURE_URL =
-  "a relative URL, or an absolute one with http: or https:, or null where there is no capture";
-
 /**
- * Whether a page may follow it: it leads to `http:` or `https:`, as browsers read it. They drop tabs and line ends anywhere, and
- * control characters and blanks at the ends, and so does whoever trims it: a URL needs none of them.
+ * What a field holds, and its type (PROTOCOL.md, section 5). What values of it are right, `@inthon/emitter/validate` says: browsers
+ * need the names and the types alone.
  */
-function isCaptureUrl(value: string): boolean {
-  if (!isWellFormed(value) || /\p{Cc}/u.test(value) || value.trim() !== value) return false;
-  if (!URL.canParse(value, SOME_PAGE)) return false;
-  const { protocol } = new URL(value, SOME_PAGE);
-  return protocol === "https:" || protocol === "http:";
+export interface FieldTypes {
+  /** A string of one character or more. */
+  text: string;
+  /** A string. */
+  note: string;
+  /** An integer, 0 or more. */
+  count: number;
+  feedback_type: "OK" | "HARD";
+  /** A relative URL, or an absolute one with `http:` or `https:`; `null` where there is no capture. */
+  capture_url: string | null;
+  online: boolean;
+  /** An ISO 8601 date-time with a zone. May be left out: then it is the time of publishing. */
+  timestamp: string;
 }
 
-/** Where a relative URL is tried. */
-const SOME_PAGE = "https://relative.invalid/";
+/** The name of a {@link FieldTypes field type}. */
+export type FieldType = keyof FieldTypes;
 
-const CaptureUrl = Type.Union(
-  [Type.Refine(Type.String({ minLength: 1 }), isCaptureUrl, () => CAPTURE_URL), Type.Null()],
-  { description: CAPTURE_URL },
-);
-
-// ISO 8601 in its extended format, with a zone, as RFC 3339 and JavaScript's Date both read it; seconds may be left out.
-const TIMESTAMP =
-  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)$/;
-
-function isOnCalendar(value: string): boolean {
-  const [year = 0, month = 0, day = 0] = value.slice(0, 10).split("-").map(Number);
-  const date = new Date(0);
-  // setUTCFullYear, because Date.UTC takes the years 0 to 99 for 1900 to 1999.
-  date.setUTCFullYear(year, month - 1, day);
-  return date.getUTCMonth() === month - 1;
+/** One event of the contract: whom it goes to, and its payload's fields in the contract's order. */
+interface EventDefinition {
+  readonly audience: readonly Role[];
+  readonly payload: Readonly<Record<string, FieldType>>;
 }
-
-const TIMESTAMP_TEXT = 'an ISO 8601 date-time with a zone, such as "2025-11-15T12:34:56.789Z"';
-/** May be left out: then it is the time of publishing. */
-const Timestamp = Type.Optional(
-  Type.Refine(
-    Type.String({ pattern: TIMESTAMP, description: TIMESTAMP_TEXT }),
-    isOnCalendar,
-    () => TIMESTAMP_TEXT,
-  ),
-);
 
 /**
  * The event table (PROTOCOL.md, section 5). Types, validation, field order and audiences all derive from it.
  */
 export const EVENTS = {
-  feedback: event({
+  feedback: {
     audience: ["teacher"],
-    payload: { feedback_type: FeedbackType, created_at: Timestamp },
-  }),
-  question_intent: event({
+    payload: { feedback_type: "feedback_type", created_at: "timestamp" },
+  },
+  question_intent: {
     audience: ["teacher"],
-    payload: { question_id: Count, created_at: Timestamp },
-  }),
-  question_capture: event({
+    payload: { question_id: "count", created_at: "timestamp" },
+  },
+  question_capture: {
     audience: ["student"],
-    payload: { question_id: Count, capture_url: CaptureUrl, created_at: Timestamp },
-  }),
-  important: event({
+    payload: { question_id: "count", capture_url: "capture_url", created_at: "timestamp" },
+  },
+  important: {
     audience: ["student"],
-    payload: { note: Note, capture_url: CaptureUrl, created_at: Timestamp },
-  }),
-  teacher_presence: event({
+    payload: { note: "note", capture_url: "capture_url", created_at: "timestamp" },
+  },
+  teacher_presence: {
     audience: ["student"],
-    payload: { is_online: Online, changed_at: Timestamp },
-  }),
-  new_question: event({
+    payload: { is_online: "online", changed_at: "timestamp" },
+  },
+  new_question: {
     audience: ["teacher", "student"],
     payload: {
-      question_id: Count,
-      cleaned_text: Text,
-      capture_url: CaptureUrl,
-      created_at: Timestamp,
+      question_id: "count",
+      cleaned_text: "text",
+      capture_url: "capture_url",
+      created_at: "timestamp",
     },
-  }),
-  question_like_update: event({
+  },
+  question_like_update: {
     audience: ["teacher", "student"],
-    payload: { question_id: Count, like_count: Count },
-  }),
-  hard_alert: event({
+    payload: { question_id: "count", like_count: "count" },
+  },
+  hard_alert: {
     audience: ["teacher", "student"],
-    payload: { capture_url: CaptureUrl, created_at: Timestamp },
-  }),
-  session_ended: event({ audience: ["teacher", "student"], payload: {} }),
-} as const;
+    payload: { capture_url: "capture_url", created_at: "timestamp" },
+  },
+  session_ended: { audience: ["teacher", "student"], payload: {} },
+} as const satisfies Readonly<Record<string, EventDefinition>>;
 
 /** The fields that are the time of publishing where the publisher leaves them out. */
 export const TIMESTAMP_FIELDS: ReadonlySet<string> = new Set(["created_at", "changed_at"]);
@@ -131,10 +81,25 @@ export type EventName = keyof typeof EVENTS;
 /** The names of all events, in the contract's order. */
 export const EVENT_NAMES = Object.keys(EVENTS) as readonly EventName[];
 
-type Fields<Properties extends TProperties> = Static<ReturnType<typeof Type.Object<Properties>>>;
 type Flat<T> = { [K in keyof T]: T[K] };
 
-type Payload<Name extends EventName> = Flat<Fields<(typeof EVENTS)[Name]["payload"]>>;
+type Fields<Name extends EventName> = (typeof EVENTS)[Name]["payload"];
+
+/** The payload complete, in the contract's order. */
+type Complete<Name extends EventName> = {
+  -readonly [Field in keyof Fields<Name>]: Fields<Name>[Field] extends FieldType
+    ? FieldTypes[Fields<Name>[Field]]
+    : never;
+};
+
+/** The fields that a publisher may leave out. */
+type Times<Name extends EventName> = {
+  [Field in keyof Fields<Name>]: Fields<Name>[Field] extends "timestamp" ? Field : never;
+}[keyof Fields<Name>];
+
+type Payload<Name extends EventName> = Flat<
+  Omit<Complete<Name>, Times<Name>> & Partial<Pick<Complete<Name>, Times<Name>>>
+>;
 
 /** What a publisher gives for each event; `created_at` and `changed_at` may be left out. */
 export type EventPayloads = {
@@ -144,7 +109,7 @@ export type EventPayloads = {
 
 /** What a client receives for each event: the payload complete, with the `event` field first. */
 export type ClassroomEvents = {
-  [Name in EventName]: Flat<{ event: Name } & Required<Payload<Name>>>;
+  [Name in EventName]: Flat<{ event: Name } & Complete<Name>>;
 };
 
 /** Any event, as one union tagged by `event`. */
@@ -191,12 +156,4 @@ export interface ClientToServerEvents {
 /** Whether `value` names an event that may be published. */
 export function isEventName(value: unknown): value is EventName {
   return typeof value === "string" && Object.hasOwn(EVENTS, value);
-}
-
-/** The JSON schema of an event as a publisher may write it. */
-export function eventSchema(name: EventName): TSchema {
-  return Type.Object(
-    { event: Type.Literal(name), ...(EVENTS[name].payload as TProperties) },
-    { additionalProperties: false, title: name },
-  );
 }

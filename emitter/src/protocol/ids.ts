@@ -25,13 +25,16 @@ export interface Position {
   readonly n: number;
 }
 
-const SESSION_ID = /^[A-Za-z0-9_-]{1,64}$/;
-// 16 digits hold every safe integer; longer ones are made up.
-const OFFSET = /^(\d{1,16})-(\d{1,16})$/;
+/** What a session id looks like. */
+export const SESSION_ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
+/** What an offset looks like: 16 digits hold every safe integer; longer ones are made up. */
+export const OFFSET_PATTERN = /^(\d{1,16})-(\d{1,16})$/;
 
 /** The session id in `value`, or `undefined` where it is not one. */
 export function parseSessionId(value: unknown): SessionId | undefined {
-  return typeof value === "string" && SESSION_ID.test(value) ? (value as SessionId) : undefined;
+  return typeof value === "string" && SESSION_ID_PATTERN.test(value)
+    ? (value as SessionId)
+    : undefined;
 }
 
 /** The role in `value`, or `undefined` where it is not one. */
@@ -41,7 +44,7 @@ export function parseRole(value: unknown): Role | undefined {
 
 /** The position that `value` names, or `undefined` where it is not an offset. */
 export function parseOffset(value: unknown): Position | undefined {
-  const match = typeof value === "string" ? OFFSET.exec(value) : null;
+  const match = typeof value === "string" ? OFFSET_PATTERN.exec(value) : null;
   if (!match) return undefined;
   const epoch = Number(match[1]);
   const n = Number(match[2]);

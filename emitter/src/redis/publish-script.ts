@@ -1,6 +1,15 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { MAX_IDEMPOTENCY_KEYS, MAX_LOG_BYTES } from "../idempotency-keys.js";
+import {
+  LATE_LUA,
+  MAY_PUBLISH_LUA,
+  OFFSETS_LUA,
+  PUBLISH_GUESSED_LUA,
+  PUBLISH_LUA,
+  SEEN_LUA,
+  STANDING_LUA,
+  WEIGH_LUA,
+} from "./lua/texts.js";
 import { UndoneError } from "./redis-errors.js";
 
 /** What is used of a client of the `redis` package; a client, a Sentinel client and a pool all have it. */
@@ -46,22 +55,6 @@ export const FLEETING_TTL_MS = 50_000;
 export function lightBytes({ historyLimit, historyMaxBytes }: HistoryLimits): number {
   return Math.floor(historyMaxBytes / historyLimit / 3);
 }
-
-/** In src, also when this runs from dist: the compiler does not copy it. */
-function lua(name: string): string {
-  return readFileSync(new URL(`../../src/redis/lua/${name}.lua`, import.meta.url), "utf8");
-}
-
-/** `standing.lua`, for the server's script that reads histories. */
-export const STANDING_LUA = lua("standing");
-const OFFSETS_LUA = lua("offsets");
-const SEEN_LUA = lua("seen");
-const LATE_LUA = lua("late");
-const WEIGH_LUA = lua("weigh");
-/** `may-publish.lua`, for the server's script that tries whether it could publish. */
-export const MAY_PUBLISH_LUA = lua("may-publish");
-const PUBLISH_LUA = lua("publish");
-const PUBLISH_GUESSED_LUA = lua("publish-guessed");
 
 interface Script {
   readonly text: string;

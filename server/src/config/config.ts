@@ -46,6 +46,8 @@ export interface Config {
   /** Origins whose pages may connect, and patterns of them; `undefined` lets any. */
   readonly allowedOrigins: readonly string[] | undefined;
   readonly trustProxy: TrustProxy;
+  /** Whether the documents of the interfaces are served. */
+  readonly hasDocs: boolean;
   readonly limits: Limits;
   /** What an operator has said that does nothing. */
   readonly warnings: readonly string[];
@@ -101,6 +103,11 @@ const READERS = {
   PUBLISH_KEYS: readPublishKeys,
   ALLOWED_ORIGINS: readOrigins,
   TRUST_PROXY: readTrustProxy,
+  DOCS: (text) => {
+    if (text === undefined) return undefined;
+    if (text !== "on" && text !== "off") throw new Error("must be on or off");
+    return text === "on";
+  },
   ...AUTH_READERS,
   ...CANARY_READERS,
   ...LIMIT_READERS,
@@ -205,6 +212,7 @@ function readConfig(environment: Environment): Config {
     publishKeys: read("PUBLISH_KEYS"),
     allowedOrigins: read("ALLOWED_ORIGINS"),
     trustProxy: read("TRUST_PROXY"),
+    hasDocs: read("DOCS") ?? read("NODE_ENV") !== "production",
     limits: toLimits(read),
     warnings: [
       ...findMisspelt(environment, ENVIRONMENT_VARIABLES),

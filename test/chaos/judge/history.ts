@@ -41,13 +41,21 @@ export async function withRedis<T>(
   }
 }
 
-/** Does it again where another fault breaks the connection that it is done by. */
-export async function patiently<T>(work: () => Promise<T>): Promise<T> {
+/**
+ * Does it again where another fault breaks the connection that it is done by.
+ *
+ * @param mayPass - whether what Redis itself says against it may be over soon
+ */
+export async function patiently<T>(
+  work: () => Promise<T>,
+  mayPass: (error: ErrorReply) => boolean = () => false,
+): Promise<T> {
   for (const giveUpAt = Date.now() + GIVE_UP_MS; ;) {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof ErrorReply || Date.now() > giveUpAt) throw error;
+      if (error instanceof ErrorReply && !mayPass(error)) throw error;
+      if (Date.now() > giveUpAt) throw error;
       await delay(50);
     }
   }
@@ -81,13 +89,38 @@ export async function readHistories(
   const [[seconds, microseconds], histories] = reply as unknown as [[string, string], Entry[][]];
   const now = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
   for (const [i, entries] of histories.entries()) {
-    const read = entries.flatMap(([id, [, json = ""]]): [Position, string][] => {
-      const position = parseOffset(id);
-      return position ? [[position, idOf(JSON.parse(json) as Record<string, unknown>)]] : [];
-    });
-    rooms[i]?.read(read, { at: now, ...reading });
+    rooms[i]?.read(placesIn(entries), { at: now, ...reading });
   }
   return now;
+}
+
+/**
+ * The same where Redis is several nodes, each history by itself: whoever is gone by now is known as soon as all that has been
+ * promoted can be read, though others reach it, too.
+ *
+ * @param ownerOf - who has a key
+ */
+export async function readEachHistory(
+  ownerOf: (key: string) => Promise<(...args: string[]) => Promise<unknown>>,
+  { rooms }: Truth,
+  reading: { readonly kind: "look" } | { readonly kind: "rollback"; readonly at: number },
+): Promise<void> {
+  for (const room of rooms) {
+    const key = historyKey(nameOf(room));
+    // Its slot may be on its way.
+    const entries = await patiently(
+      async () => (await ownerOf(key))("XRANGE", key, "-", "+"),
+      () => true,
+    );
+    room.read(placesIn(entries as Entry[]), reading);
+  }
+}
+
+function placesIn(entries: readonly Entry[]): [Position, string][] {
+  return entries.flatMap(([id, [, json = ""]]): [Position, string][] => {
+    const position = parseOffset(id);
+    return position ? [[position, idOf(JSON.parse(json) as Record<string, unknown>)]] : [];
+  });
 }
 
 function nameOf({ session, role }: RoomTruth): RoomName {

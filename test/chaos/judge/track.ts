@@ -3,7 +3,7 @@ import type { FindingKind } from "./findings.js";
 import type { Order } from "./order.js";
 import { Passage } from "./passage.js";
 import type { RoomTruth } from "./room-truth.js";
-import type { Loss, Truth } from "./truth.js";
+import { AWAY, type Loss, type Truth } from "./truth.js";
 
 /** What of its life is told with a finding: before it, and after it. */
 const STORY = { before: 20, after: 4 };
@@ -46,6 +46,10 @@ export class Track {
   deliveries = 0;
   recovered = 0;
   notRecovered = 0;
+  /** Connections that ended. */
+  drops = 0;
+  /** How often it heard that no teacher is there. */
+  heardAway = 0;
 
   constructor(name: string, room: RoomTruth, truth: Truth) {
     this.name = name;
@@ -78,6 +82,7 @@ export class Track {
 
   disconnected(why: string): void {
     this.#isConnected = false;
+    this.drops++;
     this.note(`disconnected (${why}) at ${this.offset ?? "no position"}`);
   }
 
@@ -86,14 +91,23 @@ export class Track {
     this.#find("broken", 1, `sent away for good: ${why}`);
   }
 
-  /** @param isRecovered - what the client was given to understand */
-  connected(offset: unknown, isRecovered: boolean, replica: string): void {
+  /**
+   * @param isRecovered - what the client was given to understand
+   * @param isTeacherOnline - as it was told, where it is a student
+   */
+  connected(
+    offset: unknown,
+    isRecovered: boolean,
+    replica: string,
+    isTeacherOnline?: unknown,
+  ): void {
     const before = this.#position;
     const start = parseOffset(offset);
     this.connections++;
     this.#isConnected = true;
     const how = isRecovered ? ", recovered" : before ? ", not recovered" : "";
     this.note(`connected to ${replica} at ${String(offset)}${how}`);
+    if (this.room.role === "student" && isTeacherOnline === false) this.#hearAway("connected");
     if (!start) {
       this.#find("broken", 1, `connected at ${String(offset)}, which is not an offset`);
       return;
@@ -116,6 +130,7 @@ export class Track {
 
   event(offset: unknown, id: string): void {
     this.deliveries++;
+    if (id.startsWith(AWAY)) this.#hearAway(`${id} at ${String(offset)}`);
     const position = parseOffset(offset);
     if (!position || !this.#position || !this.#isConnected) {
       const why = this.#isConnected ? "without an offset" : "before it was told connected";
@@ -168,6 +183,11 @@ export class Track {
     if (wasLost || (before.n === 0 && this.#truth.losses.some((loss) => loss.at <= at))) return;
     const what = `moved from ${formatOffset(before)} to ${formatOffset(start)}, though history reaches back`;
     this.#add("wrongly not recovered", 1, what, this.#storyAt(step));
+  }
+
+  #hearAway(by: string): void {
+    this.heardAway++;
+    this.note(`heard that no teacher is there: ${by}`);
   }
 
   #moveTo(position: Position): void {

@@ -41,6 +41,9 @@ export class Truth {
   }
 }
 
+/** How the name of the server's own word begins that no teacher is there. */
+export const AWAY = "teacher_presence false";
+
 /** What names an event among all that are published here; the server's own have no number. */
 export function idOf(object: Readonly<Record<string, unknown>>): string {
   const { event, question_id: question, note, capture_url: url } = object;

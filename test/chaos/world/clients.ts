@@ -71,7 +71,8 @@ function startSocketIo(options: ChaosClientOptions, line: Line): () => void {
     if (!socket.active) track.dismissed(error.message);
   });
   socket.onAny((event: string, object: Record<string, unknown>, offset?: string) => {
-    if (event === "connected") track.connected(offset, socket.recovered, line.target);
+    if (event === "connected")
+      track.connected(offset, socket.recovered, line.target, object["teacher_online"]);
     else track.event(offset, idOf(object));
   });
   return () => {
@@ -93,8 +94,9 @@ function startPlain({ session, role, track }: ChaosClientOptions, line: Line): (
     socket.on("message", (data) => {
       const object = JSON.parse((data as Buffer).toString()) as Record<string, unknown>;
       const offset = object["offset"];
+      const isRecovered = asked !== undefined && offset === asked;
       if (object["event"] !== "connected") track.event(offset, idOf(object));
-      else track.connected(offset, asked !== undefined && offset === asked, line.target);
+      else track.connected(offset, isRecovered, line.target, object["teacher_online"]);
     });
     socket.on("error", () => undefined);
     socket.once("close", (code) => {
@@ -135,8 +137,10 @@ function startStream({ session, role, track }: ChaosClientOptions, line: Line): 
     });
     if (stream.status === NO_CONTENT) track.dismissed("204");
     stream.events.each(({ event, id, data }) => {
-      if (event !== "connected") track.event(id, idOf(JSON.parse(data) as Record<string, unknown>));
-      else track.connected(id, asked !== undefined && id === asked, line.target);
+      const object = JSON.parse(data) as Record<string, unknown>;
+      const isRecovered = asked !== undefined && id === asked;
+      if (event !== "connected") track.event(id, idOf(object));
+      else track.connected(id, isRecovered, line.target, object["teacher_online"]);
     });
     await stream.ended;
     if (!isClosed && stream.status === OK) track.disconnected("the stream has ended");

@@ -21,8 +21,10 @@ const RETRY_MS = { min: 50, spread: 200 };
 export interface PublisherOptions {
   /** Where each emitter reaches Redis. */
   readonly redisUrls: readonly string[];
-  /** Where the one whose messages are swallowed does. */
-  readonly swallowingUrl: string;
+  /** Where the one whose messages are swallowed does, if there is to be one. */
+  readonly swallowingUrl?: string;
+  /** As the setting of emitters; by default none. */
+  readonly waitReplicas?: number;
   readonly historyLimit: number;
   readonly sessions: readonly string[];
   /** Events in a second. */
@@ -33,7 +35,11 @@ export interface PublisherOptions {
   readonly swallowed: number;
   /** Chooses the replica for the next HTTP request. */
   readonly choose: () => Target;
+  /** Told of each call that is accepted. */
+  readonly onAccepted?: (session: string) => void;
 }
+
+type Swallowing = Awaited<ReturnType<typeof connectSwallowing>>;
 
 /** Services that publish, half of them through Redis and half over HTTP, each under idempotency keys of its own. */
 export class Publishers {
@@ -45,7 +51,7 @@ export class Publishers {
   swallowed = 0;
   readonly #options: PublisherOptions;
   readonly #emitters: readonly Emitter[];
-  readonly #swallowing: Awaited<ReturnType<typeof connectSwallowing>>;
+  readonly #swallowing: Swallowing | undefined;
   readonly #poster = new Poster();
   readonly #pending = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
@@ -56,7 +62,7 @@ export class Publishers {
   private constructor(
     options: PublisherOptions,
     emitters: readonly Emitter[],
-    swallowing: Awaited<ReturnType<typeof connectSwallowing>>,
+    swallowing: Swallowing | undefined,
   ) {
     this.#options = options;
     this.#emitters = emitters;
@@ -65,9 +71,12 @@ export class Publishers {
   }
 
   static async start(options: PublisherOptions): Promise<Publishers> {
-    const { redisUrls, swallowingUrl, historyLimit } = options;
-    const emitters = redisUrls.map((url) => connect(url, { historyLimit }));
-    const swallowing = await connectSwallowing(swallowingUrl, historyLimit);
+    const { redisUrls, swallowingUrl, historyLimit, waitReplicas = 0 } = options;
+    const emitters = redisUrls.map((url) => connect(url, { historyLimit, waitReplicas }));
+    const swallowing =
+      swallowingUrl === undefined
+        ? undefined
+        : await connectSwallowing(swallowingUrl, historyLimit);
     return new Publishers(options, await Promise.all(emitters), swallowing);
   }
 
@@ -109,7 +118,7 @@ export class Publishers {
 
   async close(): Promise<void> {
     this.#stopping.abort();
-    const emitters = [...this.#emitters, this.#swallowing];
+    const emitters = [...this.#emitters, ...(this.#swallowing ? [this.#swallowing] : [])];
     this.#poster.close();
     await Promise.all(emitters.map((emitter) => emitter.close()));
   }
@@ -126,7 +135,7 @@ export class Publishers {
         const events = this.#makeEvents(Math.min(Math.floor(due), random.between(1, MAX_BATCH)));
         due -= events.length;
         const emitter = this.#chooseEmitter();
-        if (emitter === this.#swallowing.emitter) this.swallowed += events.length;
+        if (emitter && emitter === this.#swallowing?.emitter) this.swallowed += events.length;
         const patienceMs = random.next() < FEW ? PATIENCE_MS.few : PATIENCE_MS.most;
         const call = this.#publish(random.pick(sessions), events, emitter, patienceMs);
         const settled = call.then(() => {
@@ -141,7 +150,7 @@ export class Publishers {
   /** One of those on Redis, or nobody: then it is HTTP. */
   #chooseEmitter(): Emitter | undefined {
     const { random, swallowed } = this.#options;
-    if (random.next() < swallowed) return this.#swallowing.emitter;
+    if (random.next() < swallowed) return this.#swallowing?.emitter;
     return random.next() < 0.5 ? random.pick(this.#emitters) : undefined;
   }
 
@@ -174,6 +183,7 @@ export class Publishers {
         return undefined;
       }
       this.accepted += events.length;
+      this.#options.onAccepted?.(session);
       for (const [i, id] of ids.entries()) this.#note(session, id, results[i]);
       return results;
     } catch (error) {

@@ -4,7 +4,7 @@ import type { ClassroomEventInput } from "@inthon/emitter/protocol";
 import type { Deployment } from "../../helpers/deployments/deployment.js";
 import type { Outcome } from "../../helpers/processes/run.js";
 import type { EmptyProject } from "../../publish/helpers/package.js";
-import { PRIMARY_NAME } from "./sentinels.js";
+import { PRIMARY_NAME } from "../../helpers/topologies/sentinels.js";
 
 /** Publishes the same events by each way of connecting, and says of each which roles it went to. */
 const SCRIPT = `

@@ -1,6 +1,7 @@
 import type { createClient } from "redis";
 import { slotOf, type RedisTls } from "@inthon/emitter";
 import type { RedisServer } from "../processes/redis-server.js";
+import { Ends } from "../topologies/ends.js";
 import { isRunSecured, kindOfRun, type RedisKind } from "./kinds.js";
 import { clientAt, PartStarter, type Ask, type DeploymentOptions, type Parts } from "./parts.js";
 import { Security } from "./security.js";
@@ -8,15 +9,7 @@ import { Security } from "./security.js";
 /** Starts Redis as it may be deployed, and resolves when all of it works. */
 export async function startDeployment(options: DeploymentOptions = {}): Promise<Deployment> {
   const kind = options.kind ?? kindOfRun() ?? "standalone";
-  const ends: (() => Promise<unknown> | undefined)[] = [];
-  const owner = {
-    teardown: (end: () => Promise<unknown> | undefined) => {
-      ends.push(end);
-    },
-  };
-  const stop = async () => {
-    for (const end of ends.splice(0).reverse()) await end();
-  };
+  const owner = new Ends();
   try {
     const isSecured = options.isSecured ?? isRunSecured();
     const security = isSecured ? await Security.create() : undefined;
@@ -25,11 +18,10 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
     const deployment = await Deployment.of({ kind, security, ...parts });
     owner.teardown(() => {
       deployment.leave();
-      return undefined;
     });
-    return Object.assign(deployment, { stop });
+    return Object.assign(deployment, { stop: () => owner.end() });
   } catch (error) {
-    await stop();
+    await owner.end();
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { startCluster, type Cluster, type ClusterOptions } from "../processes/cluster.js";
-import type { Owner } from "../processes/redis-cluster.js";
+import type { Owner } from "../topologies/ends.js";
 import { startDeployment, type Deployment } from "./deployment.js";
 import type { DeploymentOptions } from "./parts.js";
 

@@ -1,12 +1,13 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { createClient } from "redis";
-import { PRIMARY_NAME, startSentinels, urlOf } from "../../every-redis/helpers/sentinels.js";
+import { PRIMARY_NAME, startSentinels, urlOf } from "../topologies/sentinels.js";
 import { eventually } from "../eventually.js";
 import { freePort } from "../processes/ports.js";
-import { startRedisCluster, type Owner, type RedisCluster } from "../processes/redis-cluster.js";
+import { startRedisCluster, type RedisCluster } from "../processes/redis-cluster.js";
 import { startRedis, type RedisServer } from "../processes/redis-server.js";
 import { redisFile, type RedisProgram } from "../tools/redis-programs.js";
+import type { Owner } from "../topologies/ends.js";
 import type { RedisKind } from "./kinds.js";
 import type { Security } from "./security.js";
 

@@ -1,5 +1,6 @@
 import { createClient, type RedisClientOptions } from "redis";
 import { eventually } from "../eventually.js";
+import type { Owner } from "../topologies/ends.js";
 import { onPort } from "./ports.js";
 import { startRedis, type RedisServer } from "./redis-server.js";
 import type { RedisProgram } from "../tools/redis-programs.js";
@@ -13,11 +14,6 @@ const ELECTION_MS = 45_000;
 /** Slots that are on their way at a time. */
 const MOVED_TOGETHER = 50;
 const KEYS_AT_A_TIME = 100;
-
-/** What ends with whom it was started for: a test. */
-export interface Owner {
-  teardown(end: () => Promise<unknown> | undefined): void;
-}
 
 export interface RedisClusterOptions {
   readonly masters?: number;
@@ -102,6 +98,11 @@ export class RedisCluster {
     const node = this.nodes.find(({ id }) => id === found?.id);
     if (!node) throw new Error(`nobody has slot ${String(slot)}`);
     return node;
+  }
+
+  /** Those that it has, in their order. */
+  async slotsOf({ id }: ClusterNode): Promise<readonly number[]> {
+    return slotsOf(await this.#askOne("CLUSTER", "SLOTS"), id);
   }
 
   async replicasOf(master: ClusterNode): Promise<readonly ClusterNode[]> {
@@ -231,7 +232,6 @@ export class RedisCluster {
     await client.connect();
     this.#t.teardown(() => {
       client.destroy();
-      return undefined;
     });
     const ask = (...words: string[]) => client.sendCommand<unknown>(words);
     const node = { redis, ask, id: (await ask("CLUSTER", "MYID")) as string };

@@ -1,11 +1,11 @@
 import { createClient } from "redis";
-import type { Test } from "tap";
+import type { Owner } from "../topologies/ends.js";
 import { readBlocks } from "../../operate/helpers/readme.js";
 
 const README = new URL("../../../README.md", import.meta.url);
 
 /** A connection that may do everything, closed with the test. */
-export async function adminOf(t: Test, { url }: { readonly url: string }) {
+export async function adminOf(t: Owner, { url }: { readonly url: string }) {
   const client = createClient({ url });
   // Some of those that it leads to are killed.
   client.on("error", () => undefined);

@@ -69,7 +69,7 @@ async function onExistingClient(): Promise<Target> {
 
 /** On three masters, which go and come together. */
 async function onCluster(): Promise<Target> {
-  const endings: (() => Promise<unknown> | undefined)[] = [];
+  const endings: (() => unknown)[] = [];
   const cluster = await startRedisCluster(
     { teardown: (end) => void endings.unshift(end) },
     { replicas: 0, args: () => ["--appendonly", "yes"] },

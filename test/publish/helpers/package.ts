@@ -1,7 +1,9 @@
 import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 import { run, type Outcome, type RunOptions } from "../../helpers/processes/run.js";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -46,7 +48,7 @@ export class EmptyProject {
 
   /** Runs a script of the project in a process of its own. */
   async run(file: string, args: readonly string[] = [], cwd = this.dir): Promise<Outcome> {
-    return run(process.execPath, [join(cwd, file), ...args], { cwd });
+    return run(process.execPath, [resolve(cwd, file), ...args], { cwd });
   }
 
   /** All files of the installed package, sorted. */
@@ -57,6 +59,32 @@ export class EmptyProject {
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1))
       .sort();
+  }
+
+  /** Bundles a script of the project, as a service does, into a folder where there is nothing else. */
+  async bundle(file: string): Promise<string> {
+    const outfile = join(this.#temporary, "bundled", "bundle.cjs");
+    const entryPoints = [join(this.dir, file)];
+    await build({ entryPoints, outfile, bundle: true, platform: "node", logLevel: "silent" });
+    return outfile;
+  }
+
+  /** What a page loads that has this code: its bytes, and the files that went into them. */
+  async bundleForBrowsers(code: string): Promise<{ bytes: number; from: readonly string[] }> {
+    const { metafile, outputFiles } = await build({
+      stdin: { contents: code, resolveDir: this.dir, loader: "ts" },
+      bundle: true,
+      minify: true,
+      platform: "browser",
+      format: "esm",
+      write: false,
+      metafile: true,
+      logLevel: "silent",
+    });
+    const [output] = Object.values(metafile.outputs);
+    const from = Object.entries(output?.inputs ?? {}).filter(([, one]) => one.bytesInOutput > 0);
+    const bytes = gzipSync(outputFiles[0]?.contents ?? "").length;
+    return { bytes, from: from.map(([file]) => file.replace(/^.*node_modules\//, "")) };
   }
 
   /** A copy of the project in which only the named packages are installed. */
@@ -80,7 +108,7 @@ export class EmptyProject {
       target: "ES2022",
       module: "NodeNext",
       strict: true,
-      // Checking typebox's declarations takes 20 s. Types that do not resolve make wrong lines compile.
+      // Types that do not resolve make wrong lines compile.
       skipLibCheck: true,
       noEmit: true,
       types: ["node"],
@@ -118,14 +146,19 @@ async function succeed(file: string, args: readonly string[], options: RunOption
   if (code !== 0) throw new Error(`${file} ${args.join(" ")}: ${String(code)}\n${stdout}${stderr}`);
 }
 
+/** What is compiled into one file for `require`. */
+const ENTRIES = ["index", "protocol/index", "validate/index"];
+
 /** What the tarball must hold, by the sources that there are. */
 export async function expectedPackageFiles(): Promise<readonly string[]> {
-  const sources = await readdir(join(EMITTER, "src"), { recursive: true });
-  const built = sources
-    .filter((name) => name.endsWith(".ts"))
-    .flatMap((name) => [".js", ".d.ts"].map((end) => `dist/${name.slice(0, -3)}${end}`));
-  const top = await readdir(EMITTER);
-  const texts = top.filter((name) => /^(README(\.md)?|LICENSE)$/.test(name));
-  const scripts = sources.filter((name) => name.endsWith(".lua")).map((name) => `src/${name}`);
-  return ["package.json", ...scripts, ...texts, ...built].sort();
+  const files = await readdir(join(EMITTER, "src"), { recursive: true });
+  const sources = files.filter((name) => name.endsWith(".ts")).map((name) => name.slice(0, -3));
+  const built = sources.flatMap((name) => [
+    `dist/${name}.js`,
+    `dist/${name}.d.ts`,
+    `dist/cjs/${name}.d.ts`,
+  ]);
+  const required = ENTRIES.map((name) => `dist/cjs/${name}.js`);
+  const texts = ["package.json", "dist/cjs/package.json", "README.md", "LICENSE"];
+  return [...texts, ...built, ...required].sort();
 }

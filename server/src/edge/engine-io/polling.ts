@@ -9,6 +9,8 @@ import { prepareQuery } from "../request-query.js";
 import type { Turnstile } from "../gate/turnstile.js";
 import { HttpProblem, NOTHING_HERE } from "../http/problems.js";
 import { wantsEventStream } from "../http/requests.js";
+import { NO_OPERATION } from "../docs/operation.js";
+import { OPEN_STREAM } from "../docs/operations.js";
 import type { StreamDoor } from "../event-stream/door.js";
 
 /** Of what has been decided for every answer: what holds for Engine.IO's as well. */
@@ -56,8 +58,14 @@ export function pollingRoutes(
     scope.addContentTypeParser("*", (_request, _payload, parsed) => {
       parsed(null);
     });
-    for (const url of ["/ws/session/:session_id/:role", DEFAULT_PATH]) {
-      scope.all<{ Querystring: { EIO?: string } }>(url, (request, reply) => {
+    const routes = [
+      ["/ws/session/:session_id/:role", OPEN_STREAM],
+      // Socket.IO's alone: it is among the events.
+      [DEFAULT_PATH, NO_OPERATION],
+    ] as const;
+    for (const [url, operation] of routes) {
+      const options = { config: { operation } };
+      scope.all<{ Querystring: { EIO?: string } }>(url, options, (request, reply) => {
         const address = parseAddress(request.url);
         if (!address) throw new HttpProblem(404, "not_found", NOTHING_HERE);
         if (request.query.EIO === undefined) {

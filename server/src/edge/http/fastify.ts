@@ -8,7 +8,7 @@ import type { ClientAddresses } from "../gate/client-addresses.js";
 import type { Doorkeeper } from "../gate/doorkeeper.js";
 import { checkOrigin, matchOrigins, originNotAllowed, type OriginCheck } from "../gate/origins.js";
 import type { Pace } from "../intake/pace.js";
-import { HttpProblem, PROBLEM_CONTENT_TYPE, type ProblemCode } from "./problems.js";
+import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problems.js";
 import { noteRefusal, pathOf, protocolOf } from "./refused.js";
 import { closeOnClientError, createLimitedServer, type ServerLimits } from "./server.js";
 
@@ -114,10 +114,6 @@ function notFound(): HttpProblem {
   return new HttpProblem(404, "not_found", "there is nothing here: see the README for the paths");
 }
 
-const FASTIFY_PROBLEMS: Readonly<Record<number, [ProblemCode, string]>> = {
-  415: ["unsupported_media_type", "send JSON, with Content-Type: application/json"],
-};
-
 type ErrorHandler = Parameters<FastifyInstance["setErrorHandler"]>[0];
 
 function problemSender({ refusals, addresses }: HttpOptions): ErrorHandler {
@@ -141,10 +137,12 @@ function problemSender({ refusals, addresses }: HttpOptions): ErrorHandler {
 function toProblem(error: FastifyError | HttpProblem): HttpProblem {
   if (error instanceof HttpProblem) return error;
   const status = error.statusCode ?? 500;
-  const known = FASTIFY_PROBLEMS[status];
-  if (known) return new HttpProblem(status, ...known);
+  if (status === 415) {
+    const detail = "send JSON, with Content-Type: application/json";
+    return new HttpProblem(415, "unsupported_media_type", detail);
+  }
   if (status >= 400 && status < 500) {
-    return new HttpProblem(status, "invalid_request", "the request is malformed: check its JSON");
+    return new HttpProblem(400, "invalid_request", "the request is malformed: check its JSON");
   }
   return new HttpProblem(500, "internal_error", "something went wrong here: try again later");
 }

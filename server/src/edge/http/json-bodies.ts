@@ -5,7 +5,7 @@ import { JsonShape, MAX_DEPTH, MAX_VALUES } from "./json-shape.js";
 import { HttpProblem } from "./problems.js";
 
 /** The longest request body, in bytes: sixteen of the longest events. */
-const MAX_BODY_BYTES = 1024 * 1024;
+export const MAX_BODY_BYTES = 1024 * 1024;
 /** Has the routes of a scope read bodies of JSON; those of others read none. */
 export function readJsonBodies(scope: FastifyInstance, bodies: Bodies): void {
   const parse = scope.getDefaultJsonParser("error", "error");

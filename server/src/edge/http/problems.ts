@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Fault } from "@inthon/emitter";
 import type { RefusalDetail } from "../../telemetry/refusals.js";
-import type { NotReadyCode } from "../../cluster/not-ready.js";
+import type { ProblemCode, StatusOf } from "./problem-codes.js";
 
 /** An error as HTTP clients get it (RFC 9457). */
 export interface Problem {
@@ -18,31 +18,6 @@ export interface Problem {
   readonly idempotency_key?: string;
 }
 
-export type ProblemCode =
-  | "not_found"
-  | "invalid_session_id"
-  | "invalid_request"
-  | "invalid_event"
-  | "invalid_idempotency_key"
-  | "unauthorized"
-  | "token_expired"
-  | "forbidden"
-  | "origin_not_allowed"
-  | "payload_too_large"
-  | "too_many_messages"
-  | "method_not_allowed"
-  | "unsupported_media_type"
-  | "upgrade_required"
-  | "request_timeout"
-  | "overloaded"
-  | "too_many_connections"
-  | "too_many_new_connections"
-  | NotReadyCode
-  | "redis_not_replicated"
-  | "redis_refuses_part"
-  | "draining"
-  | "internal_error";
-
 export const PROBLEM_CONTENT_TYPE = "application/problem+json; charset=utf-8";
 
 /** What is wrong now may be right a moment later; without it a 404 may be kept on its way (RFC 9111, section 4.2.2). */
@@ -52,6 +27,24 @@ const NOT_KEPT = { "cache-control": "no-store" };
 export const NOTHING_HERE =
   "connect to /ws/session/<session_id>/<role>/, where the role is teacher or student and the session id is 1 to 64 characters of A-Z a-z 0-9 _ -";
 
+interface ProblemOptions {
+  readonly errors?: readonly Fault[];
+  readonly idempotencyKey?: string | undefined;
+  readonly headers?: Record<string, string>;
+  readonly cause?: unknown;
+  readonly known?: RefusalDetail;
+}
+
+/** A code has its statuses, and no others. */
+type ProblemArguments = {
+  [Code in ProblemCode]: [
+    status: StatusOf<Code>,
+    code: Code,
+    detail: string,
+    options?: ProblemOptions,
+  ];
+}[ProblemCode];
+
 /** Thrown by routes; the error handler sends it. */
 export class HttpProblem extends Error {
   override readonly name = "HttpProblem";
@@ -60,18 +53,7 @@ export class HttpProblem extends Error {
   /** What the log is told besides, and the client is not. */
   readonly known: RefusalDetail;
 
-  constructor(
-    status: number,
-    code: ProblemCode,
-    detail: string,
-    options: {
-      errors?: readonly Fault[];
-      idempotencyKey?: string | undefined;
-      headers?: Record<string, string>;
-      cause?: unknown;
-      known?: RefusalDetail;
-    } = {},
-  ) {
+  constructor(...[status, code, detail, options = {}]: ProblemArguments) {
     // Nobody reads its stack, and taking that would be a good part of what refusing somebody costs.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;

@@ -8,7 +8,8 @@ import type { Protocol } from "../../telemetry/labels.js";
 import type { RefusalCode, RefusalDetail, Refusals } from "../../telemetry/refusals.js";
 import { prepareQuery } from "../request-query.js";
 import { wantsEventStream } from "./requests.js";
-import type { HttpProblem, ProblemCode } from "./problems.js";
+import type { ProblemCode } from "./problem-codes.js";
+import type { HttpProblem } from "./problems.js";
 
 /** More than any address of ours has; a token that got into a path is not told whole. */
 const MAX_PATH_LENGTH = 96;

@@ -1,3 +1,6 @@
+import type { Static } from "typebox";
+import { IS_READY, LIVES } from "../../docs/operations.js";
+import type { Alive, Ready } from "../../docs/schemas.js";
 import type { Http } from "../fastify.js";
 import { NotReady } from "../../../cluster/not-ready.js";
 import { HttpProblem } from "../problems.js";
@@ -16,19 +19,26 @@ export interface Health {
  * and takes new clients, which it does no longer for long when it goes.
  */
 export function healthRoutes(http: Http, { nodeId, check, isDraining }: Health): void {
-  http.get("/healthz", () => ({ status: "ok", node: nodeId }));
+  http.get("/healthz", { config: { operation: LIVES } }, (): Static<typeof Alive> => ({
+    status: "ok",
+    node: nodeId,
+  }));
   // It is asked all the time; what is wrong has been logged once, where it was found.
-  http.get("/readyz", { logLevel: "silent" }, () => {
-    if (isDraining()) throw draining();
-    try {
-      check();
-    } catch (cause) {
-      if (!(cause instanceof NotReady)) throw cause;
-      const headers = { "retry-after": "1" };
-      throw new HttpProblem(503, cause.code, cause.message, { headers, cause });
-    }
-    return { status: "ready", node: nodeId };
-  });
+  http.get(
+    "/readyz",
+    { logLevel: "silent", config: { operation: IS_READY } },
+    (): Static<typeof Ready> => {
+      if (isDraining()) throw draining();
+      try {
+        check();
+      } catch (cause) {
+        if (!(cause instanceof NotReady)) throw cause;
+        const headers = { "retry-after": "1" };
+        throw new HttpProblem(503, cause.code, cause.message, { headers, cause });
+      }
+      return { status: "ready", node: nodeId };
+    },
+  );
 }
 
 function draining(): HttpProblem {

@@ -1,13 +1,5 @@
-import {
-  formatOffset,
-  parseOffset,
-  parseRole,
-  roomName,
-  type Offset,
-  type Position,
-  type Role,
-  type SessionId,
-} from "@inthon/emitter/protocol";
+import { formatOffset, roomName, type Position } from "@inthon/emitter/protocol";
+import type { Static } from "typebox";
 import type { Distribution } from "../../../telemetry/distribution.js";
 import {
   isReadable,
@@ -17,14 +9,15 @@ import {
 } from "../../../cluster/ports.js";
 import { isInHistory } from "../../../cluster/standing.js";
 import type { Authorize } from "../../gate/http-access.js";
+import { READ_HISTORY } from "../../docs/operations.js";
+import type { HistoryHead } from "../../docs/schemas.js";
 import type { Http } from "../fastify.js";
 import { HttpProblem } from "../problems.js";
+import { readHistoryQuery, type HistoryQuery } from "./history-query.js";
 import type { Readings } from "./readings.js";
 import { sessionIdOf, type SessionParams } from "./session-id.js";
 import { unavailable } from "./unavailable.js";
 
-const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 1_000;
 /** A page is put together from so many bytes at once. */
 const PIECE_BYTES = 128 * 1024;
 /** As Fastify says it. */
@@ -33,21 +26,8 @@ const COMMA = Buffer.from(",");
 /** Before every event of every epoch. */
 const THE_BEGINNING: Position = { epoch: 0, n: 0 };
 
-interface HistoryQuery {
-  role?: string;
-  after?: string;
-  limit?: string;
-}
-
-/** What `GET /sessions/:session_id/events` answers, but for its `events`: `{ offset, event }` for each. */
-interface HistoryAnswer {
-  session_id: SessionId;
-  role: Role;
-  /** Where the history stands: pass it as `after` to read on from here. */
-  head: Offset;
-  /** Whether every event after `after` is in the answer, up to its limit; else the history does not reach back to it. */
-  complete: boolean;
-}
+/** What is answered, but for its `events`: `{ offset, event }` for each. */
+type HistoryAnswer = Static<typeof HistoryHead>;
 
 /** What has been read, as it is answered: each piece was encoded when it came, as all of them at once would hold everybody else up. */
 interface Reading {
@@ -74,10 +54,10 @@ export function historyRoutes(
 ): void {
   http.get<{ Params: SessionParams; Querystring: HistoryQuery }>(
     "/sessions/:session_id/events",
-    { onRequest: options.authorize },
+    { onRequest: options.authorize, config: { operation: READ_HISTORY } },
     async (request, reply) => {
       const sessionId = sessionIdOf(request);
-      const { role, after, limit } = readQuery(request.query);
+      const { role, after, limit } = readHistoryQuery(request.query);
       const room = roomName(sessionId, role);
       try {
         const most = { events: limit, bytes: options.pageBytes };
@@ -89,7 +69,7 @@ export function historyRoutes(
           };
           return readAfter(look, after, most);
         });
-        const answer = {
+        const answer: HistoryAnswer = {
           session_id: sessionId,
           role,
           head: formatOffset(head),
@@ -164,27 +144,4 @@ function less({ events, bytes }: PageLimit, page: HistoryPage): PageLimit {
 
 function bytesOf({ events }: HistoryPage): number {
   return events.reduce((sum, entry) => sum + (isReadable(entry) ? entry.bytes : 0), 0);
-}
-
-function readQuery(query: HistoryQuery): {
-  role: Role;
-  after: Position | undefined;
-  limit: number;
-} {
-  const role = parseRole(query.role);
-  if (!role) throw invalid("/role", 'must be "teacher" or "student"');
-  const after = query.after === undefined ? undefined : parseOffset(query.after);
-  if (query.after !== undefined && !after) {
-    throw invalid("/after", "must be an offset, such as 1700000000000-42");
-  }
-  const limit = query.limit === undefined ? DEFAULT_LIMIT : Number(query.limit);
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
-    throw invalid("/limit", `must be a whole number from 1 to ${String(MAX_LIMIT)}`);
-  }
-  return { role, after, limit };
-}
-
-function invalid(path: string, message: string): HttpProblem {
-  const detail = `the query's ${path.slice(1)} ${message}`;
-  return new HttpProblem(400, "invalid_request", detail, { errors: [{ path, message }] });
 }

@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
+import { NO_OPERATION } from "../../docs/operation.js";
 import type { Http } from "../fastify.js";
 
 const PUBLIC = fileURLToPath(new URL("../../../../public", import.meta.url));
@@ -11,7 +12,9 @@ const SOCKET_IO = dirname(createRequire(import.meta.url).resolve("socket.io/pack
 export function pageRoutes(http: Http): void {
   void http.register(fastifyStatic, { root: PUBLIC });
   // Asked for by browsers that show a file alone, which names no icon: a picture of a capture, an answer of the API.
-  http.get("/favicon.ico", (_request, reply) => reply.sendFile("favicon.svg"));
+  http.get("/favicon.ico", { config: { operation: NO_OPERATION } }, (_request, reply) =>
+    reply.sendFile("favicon.svg"),
+  );
   void http.register(fastifyStatic, {
     root: join(SOCKET_IO, "client-dist"),
     prefix: "/socket.io/",

@@ -139,15 +139,13 @@ export class Readings {
   }
 
   #refuse(raw: FastifyRequest["raw"], status: 429 | 503, where: string): HttpProblem {
-    const code = status === 429 ? "too_many_messages" : "overloaded";
     const detail = `as many histories are read ${where} as may be at the same time: try again in a second`;
-    // The other one is noted where problems are sent.
-    if (code === "too_many_messages") {
-      this.#refusals.note(code, () => {
-        const address = this.#addresses.of(raw);
-        return { ...sessionIn(raw.url), protocol: "http", address, why: detail };
-      });
-    }
-    return new HttpProblem(status, code, detail, { headers: RETRY_AFTER });
+    // This one is noted where problems are sent.
+    if (status === 503) return new HttpProblem(503, "overloaded", detail, { headers: RETRY_AFTER });
+    this.#refusals.note("too_many_messages", () => {
+      const address = this.#addresses.of(raw);
+      return { ...sessionIn(raw.url), protocol: "http", address, why: detail };
+    });
+    return new HttpProblem(429, "too_many_messages", detail, { headers: RETRY_AFTER });
   }
 }

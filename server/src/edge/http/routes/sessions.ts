@@ -12,9 +12,12 @@ import type { Counts } from "../../../telemetry/counts.js";
 import type { PublishOutcome } from "../../../telemetry/labels.js";
 import type { Logger } from "../../../telemetry/log.js";
 import type { FastifyRequest } from "fastify";
+import type { Static } from "typebox";
 import type { ClientAddresses } from "../../gate/client-addresses.js";
 import type { HttpAccess } from "../../gate/http-access.js";
 import { originNotAllowed, type OriginCheck } from "../../gate/origins.js";
+import { PUBLISH, READ_SESSION } from "../../docs/operations.js";
+import type { Published, SessionState } from "../../docs/schemas.js";
 import type { Bodies } from "../../intake/bodies.js";
 import type { Http } from "../fastify.js";
 import { readJsonBodies } from "../json-bodies.js";
@@ -48,7 +51,10 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
     scope.post<{ Params: SessionParams }>(
       "/sessions/:session_id/events",
       // Before the body is read: a stranger costs nothing.
-      { onRequest: [options.access.toPublish, refusePages(options.mayPublish)] },
+      {
+        onRequest: [options.access.toPublish, refusePages(options.mayPublish)],
+        config: { operation: PUBLISH },
+      },
       async (request, reply) => {
         const sessionId = sessionIdOf(request);
         const { isSingle, events } = readEvents(sessionId, request, options);
@@ -61,8 +67,8 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
 
   http.get<{ Params: SessionParams }>(
     "/sessions/:session_id",
-    { onRequest: options.access.toReadSession },
-    async (request) => {
+    { onRequest: options.access.toReadSession, config: { operation: READ_SESSION } },
+    async (request): Promise<Static<typeof SessionState>> => {
       const sessionId = sessionIdOf(request);
       try {
         const { teacherOnline, connections } = await options.describe(sessionId);
@@ -117,7 +123,7 @@ async function publish(
   sessionId: SessionId,
   events: readonly ClassroomEvent[],
   request: FastifyRequest,
-) {
+): Promise<Static<typeof Published>[]> {
   const { emitter, counts } = options;
   const { "idempotency-key": key, traceparent } = request.headers;
   const tell = (outcome: PublishOutcome) => {

@@ -2,11 +2,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient, type RedisClientOptions } from "redis";
-import { eventually } from "../../helpers/eventually.js";
-import { freePort } from "../../helpers/processes/ports.js";
-import type { Owner } from "../../helpers/processes/redis-cluster.js";
-import { Launched } from "../../helpers/processes/server-process.js";
-import { redisFile, type RedisProgram } from "../../helpers/tools/redis-programs.js";
+import type { Owner } from "./ends.js";
+import { eventually } from "../eventually.js";
+import { freePort } from "../processes/ports.js";
+import { Launched } from "../processes/server-process.js";
+import { redisFile, type RedisProgram } from "../tools/redis-programs.js";
 
 /** What they call the primary. */
 export const PRIMARY_NAME = "classroom";
@@ -74,7 +74,6 @@ export async function startSentinels(
     await client.connect();
     t.teardown(() => {
       client.destroy();
-      return undefined;
     });
     const askAnything = (...words: string[]) => client.sendCommand<unknown>(words);
     const ask = (...words: string[]) => askAnything("SENTINEL", ...words);

@@ -1,16 +1,15 @@
-import type { TProperties } from "typebox";
 import { Compile } from "typebox/compile";
 import { Check } from "typebox/value";
 import {
   EVENT_NAMES,
   EVENTS,
   TIMESTAMP_FIELDS,
-  eventSchema,
   isEventName,
   type ClassroomEvent,
   type EventName,
-} from "./protocol/index.js";
-import { EmitterError, type Fault } from "./errors.js";
+} from "../protocol/index.js";
+import { EmitterError, type Fault } from "../errors.js";
+import { FIELD_SCHEMAS, schemaOf } from "./schemas.js";
 
 /**
  * The longest event that is accepted, in bytes of its JSON. It is multiplied by every student of a session, so it
@@ -28,7 +27,7 @@ const fieldCounts = Object.fromEntries(
   EVENT_NAMES.map((name) => [name, 1 + Object.keys(EVENTS[name].payload).length]),
 ) as Readonly<Record<EventName, number>>;
 
-const validators = new Map(EVENT_NAMES.map((name) => [name, Compile(eventSchema(name))]));
+const validators = new Map(EVENT_NAMES.map((name) => [name, Compile(schemaOf(name))]));
 
 /**
  * The event of the contract that `value` is: checked, in the contract's field order, its time filled in.
@@ -49,7 +48,7 @@ export function parseEvent(value: unknown, pathPrefix = ""): ClassroomEvent {
   }
   if (validators.get(name)?.Check(input) !== true) throw invalid(toFaults(name, input, pathPrefix));
   const event = inContractOrder(name, input);
-  if (mayBeTooLong(event) && Buffer.byteLength(JSON.stringify(event)) > MAX_EVENT_BYTES) {
+  if (mayBeTooLong(event) && jsonBytes(event) > MAX_EVENT_BYTES) {
     throw new EmitterError(
       "event_too_large",
       `${name} is longer than ${String(MAX_EVENT_BYTES)} bytes of JSON: shorten it`,
@@ -103,7 +102,7 @@ export function isEvent(value: unknown): value is ClassroomEvent {
   for (const field of Object.keys(value)) if (fields[field] !== undefined) missing--;
   if (missing !== 0) return false;
   const event = value as ClassroomEvent;
-  return !mayBeTooLong(event) || Buffer.byteLength(JSON.stringify(event)) <= MAX_EVENT_BYTES;
+  return !mayBeTooLong(event) || jsonBytes(event) <= MAX_EVENT_BYTES;
 }
 
 /** JSON writes a character in six bytes at most. Cheaper than making the JSON of every event only to measure it. */
@@ -112,6 +111,11 @@ function mayBeTooLong(event: ClassroomEvent): boolean {
   for (const value of Object.values(event))
     if (typeof value === "string") characters += value.length;
   return characters * 6 > MAX_EVENT_BYTES - MAX_OVERHEAD_BYTES;
+}
+
+/** Without Node's own means: browsers check events too. */
+function jsonBytes(event: ClassroomEvent): number {
+  return new TextEncoder().encode(JSON.stringify(event)).length;
 }
 
 function inContractOrder(name: EventName, input: Readonly<Record<string, unknown>>) {
@@ -141,7 +145,7 @@ function* faultyFields(
   name: EventName,
   input: Readonly<Record<string, unknown>>,
 ): Generator<[field: string, message: string]> {
-  const fields: TProperties = EVENTS[name].payload;
+  const fields = FIELD_SCHEMAS[name];
   for (const field of Object.keys(input)) {
     if (field !== "event" && !Object.hasOwn(fields, field)) {
       yield [field, `is not a field of ${name}: leave it out`];

@@ -1,0 +1,156 @@
+import { randomUUID } from "node:crypto";
+import { createRequire } from "node:module";
+import { compileErrors, validate } from "@readme/openapi-parser";
+import { Ajv } from "ajv";
+import { fastify } from "fastify";
+import t from "tap";
+import { connect } from "@inthon/emitter";
+import { EVENT_NAMES, ROLES } from "@inthon/emitter/protocol";
+import { serveDocuments } from "../../server/dist/edge/docs/routes.js";
+import { PROBLEMS } from "../../server/dist/edge/http/problem-codes.js";
+import type { Http } from "../../server/dist/edge/http/fastify.js";
+import { join, type Client, type ClientKind } from "../helpers/clients/clients.js";
+import { post } from "../helpers/processes/environments.js";
+import { startServer } from "../helpers/processes/server-process.js";
+import { ROWS, SESSION_ENDED } from "../helpers/samples/contract.js";
+import { fetchDocument, partCheck, partOf, type Document } from "./helpers/documents.js";
+
+const SCHEMA = "@asyncapi/specs/schemas/3.0.0-without-$id.json";
+
+const server = await startServer();
+t.teardown(() => server.stop());
+const { url } = server;
+const openApi = await fetchDocument(url, "openapi");
+const asyncApi = await fetchDocument(url, "asyncapi");
+
+void t.test("the OpenAPI document passes its parser", async (t) => {
+  const found = await validate(structuredClone(openApi) as never);
+  t.ok(found.valid, found.valid ? "" : compileErrors(found));
+  const broken = { ...openApi, paths: { "/x": { get: { responses: { 200: {} } } } } };
+  t.notOk((await validate(broken as never)).valid, "which finds faults");
+});
+
+void t.test("the AsyncAPI document is one, and its references lead somewhere", (t) => {
+  const schema = createRequire(import.meta.url)(SCHEMA) as object;
+  const ajv = new Ajv({ strict: false, validateFormats: false });
+  const isOne = ajv.compile(schema);
+  t.ok(isOne(asyncApi), ajv.errorsText(isOne.errors));
+  t.notOk(isOne({ ...asyncApi, operations: { x: { action: "tell" } } }), "which finds faults");
+  const lost: string[] = [];
+  JSON.stringify(asyncApi, (name, value: unknown) => {
+    if (name !== "$ref" || typeof value !== "string") return value;
+    const path = value.replace(/^#\//, "").split("/");
+    if (partOf(asyncApi, ...path) === undefined) lost.push(value);
+    return value;
+  });
+  t.strictSame(lost, []);
+  t.end();
+});
+
+void t.test("every problem is in the OpenAPI document, with its statuses", (t) => {
+  t.same(openApi["x-problems"], PROBLEMS);
+  const codes = partOf(openApi, "components", "schemas", "Problem", "properties", "code", "enum");
+  t.same(codes, Object.keys(PROBLEMS));
+  t.end();
+});
+
+void t.test("the examples are real: they are what is taken, and what is answered", async (t) => {
+  const check = partCheck(openApi, "2020-12");
+  const told = partCheck(asyncApi, "draft-07");
+  const operations = Object.entries(openApi["paths"] as Document).flatMap(([path, methods]) =>
+    Object.keys(methods as Document).map((method) => ["paths", path, method]),
+  );
+  let count = 0;
+  for (const operation of operations) {
+    const responses = Object.entries(partOf(openApi, ...operation, "responses") as Document);
+    const places = [
+      [...operation, "requestBody"],
+      ...responses.map(([status]) => [...operation, "responses", status]),
+    ];
+    for (const place of places) {
+      const contents = (partOf(openApi, ...place, "content") ?? {}) as Document;
+      for (const [type, content] of Object.entries(contents)) {
+        const { examples = {} } = content as { examples?: Record<string, { value: unknown }> };
+        for (const { value } of Object.values(examples)) {
+          t.equal(check(value, ...place, "content", type, "schema"), undefined, place.join(" "));
+          count++;
+          if (!place.includes("requestBody")) continue;
+          t.equal((await post(url, randomUUID(), value)).status, 202, JSON.stringify(value));
+        }
+      }
+    }
+  }
+  const messages = partOf(asyncApi, "components", "messages") as Document;
+  for (const [name, message] of Object.entries(messages)) {
+    const { examples } = message as { examples: { payload: unknown }[] };
+    const [example] = examples;
+    t.equal(told(example?.payload, "components", "messages", name, "payload"), undefined, name);
+    count++;
+  }
+  t.ok(count > 30, "there are some");
+});
+
+const DIALECTS: Readonly<Record<ClientKind, string>> = {
+  websocket: "socketIo",
+  polling: "socketIo",
+  upgrade: "socketIo",
+  plain: "webSocket",
+  "event-stream": "eventStream",
+};
+
+void t.test("what clients are told is in the AsyncAPI document, by every protocol", async (t) => {
+  const check = partCheck(asyncApi, "draft-07");
+  const emitter = await connect(url);
+  t.teardown(() => emitter.close());
+  const session = randomUUID();
+  const kinds = ["websocket", "polling", "plain", "event-stream"] as const;
+  const clients: Client[] = [];
+  for (const role of ROLES) {
+    for (const kind of kinds) clients.push(await join({ url, session, role, kind }));
+    clients.push(await join({ url, session, role, kind: "plain", wantsOffsets: true }));
+  }
+  for (const client of clients) if (client.kind !== "event-stream") client.ping();
+  for (const client of clients) {
+    if (client.kind !== "event-stream") await client.inbox.next(({ event }) => event === "pong");
+  }
+  for (const { publish } of [...ROWS, SESSION_ENDED]) {
+    const { event, ...payload } = publish;
+    await emitter.emit(session, event, payload as never);
+  }
+  await Promise.all(clients.map(({ closed }) => closed));
+
+  const seen = new Set<string>();
+  for (const { role, kind, inbox } of clients) {
+    const dialect = DIALECTS[kind];
+    for (const { event, json, object, offset } of inbox.items) {
+      const channel = `${role}.${dialect}`;
+      const place = ["channels", channel, "messages", event];
+      if (!t.ok(partOf(asyncApi, ...place), place.join(" "))) continue;
+      const message = ["components", "messages", `${dialect}.${event}`];
+      const payload: unknown =
+        dialect === "socketIo"
+          ? [object, ...(offset === undefined ? [] : [offset])]
+          : JSON.parse(json);
+      t.equal(check(payload, ...message, "payload"), undefined, `${channel} ${event}`);
+      if (dialect === "eventStream") {
+        t.equal(check({ event, id: offset }, ...message, "headers"), undefined, event);
+      }
+      seen.add(`${channel} ${event}`);
+    }
+  }
+  const documented = Object.entries(asyncApi["channels"] as Document)
+    .filter(([name]) => name !== "socketIoDefault")
+    .flatMap(([name, channel]) =>
+      Object.keys((channel as { messages: Document }).messages).map((event) => `${name} ${event}`),
+    )
+    .filter((name) => !name.endsWith(" ping"));
+  t.same([...seen].sort(), documented.sort(), "and nothing else is in it");
+  t.ok(documented.length > (5 * EVENT_NAMES.length) / 2, "there is something");
+});
+
+void t.test("a route that says nothing of itself stops the start", (t) => {
+  const http = fastify() as unknown as Http;
+  serveDocuments(http, { takesKeys: false, takesTokens: false });
+  t.throws(() => http.get("/new", () => "new"), /GET \/new says nothing of itself/);
+  t.end();
+});

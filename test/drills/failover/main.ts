@@ -1,0 +1,35 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseFailover } from "./options.js";
+import { formatTable, LEGEND } from "./report.js";
+import { failover } from "./run.js";
+
+/**
+ * `npm run drill -- failover`: what each kind of Redis does to publishers and clients when a primary dies or hands over, when
+ * slots move, and when nodes come and go, as a table.
+ *
+ * @returns whether no promise was broken
+ * @throws OptionError
+ */
+export async function runFailover(
+  args: readonly string[],
+  print: (line: string) => void,
+): Promise<boolean> {
+  const options = parseFailover(args);
+  const { seed, clients, rate, waitReplicas, json } = options;
+  const say = json ? () => undefined : print;
+  say(
+    `Failovers: 3 replicas, ${clients} students, ${rate} events/s, ${waitReplicas} replicas of Redis waited for. ` +
+      `To repeat it: --seed ${seed}`,
+  );
+  const report = await failover(options, { onTime: say });
+  if (json) print(JSON.stringify({ options, isClean: report.isClean, rows: report.rows }));
+  say(`\n${formatTable(report.rows)}\n\n${LEGEND.join("\n")}`);
+  if (!report.isClean) {
+    const file = join(mkdtempSync(join(tmpdir(), "inthon-drill-log-")), "replicas.log");
+    writeFileSync(file, report.logs.join("\n"));
+    say(`\nWhat the replicas logged is in ${file}`);
+  }
+  return report.isClean;
+}
