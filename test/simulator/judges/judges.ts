@@ -18,6 +18,12 @@ export interface Cast {
   readonly clients: readonly ClientActor[];
 }
 
+/** What is not as it must be. */
+export interface Wrong {
+  readonly rule: string;
+  readonly what: string;
+}
+
 /** In which every replica has found out what Redis has lost, in milliseconds. */
 const LOSS_KNOWN_MS = 30_000;
 
@@ -108,42 +114,53 @@ export class Judges implements RedisObserver, ClientObserver {
 
   /** After the faults, and the time that all may take to be right again. */
   atEnd(): void {
-    const { clients, deployment } = this.#everybody;
-    for (const client of clients) {
-      const { stay } = client;
-      if (!client.isConnected) {
-        this.#violate("progress", `${client.name} is not connected`);
-        continue;
-      }
-      const stream = deployment.primary.database.get(historyKey(stay.room as RoomName), "stream");
-      const newest = stream?.stream.entries.at(-1);
-      if (newest && !stay.hasHad(idText(newest)))
-        this.#violate(
-          "progress",
-          `${client.name} stands at ${stay.position ?? "?"} in ${stay.room}, whose newest event is ${idText(newest)}`,
-        );
-      if (client.options.role !== "student") continue;
-      const isOnline = clients.some(
-        ({ options, isConnected }) =>
-          options.role === "teacher" && options.session === client.options.session && isConnected,
-      );
-      if (stay.belief !== isOnline)
-        this.#violate(
-          "presence is true",
-          `${client.name} believes that a teacher is ${stay.belief === true ? "there" : "away"}`,
-        );
-    }
-    for (const probe of this.#probes) {
-      if (probe.outcome !== "resolved")
-        this.#violate(
-          "progress",
-          `emit ${String(probe.id)} is ${probe.outcome}: ${probe.error ?? ""}`,
-        );
-    }
-    this.#lookForResolved(deployment);
+    for (const { rule, what } of this.whatIsWrong()) this.#violate(rule, what);
   }
 
-  #lookForResolved({ primary, lostAt }: RedisDeployment): void {
+  /** What is not as it must be in the end. */
+  whatIsWrong(): readonly Wrong[] {
+    const { clients, deployment } = this.#everybody;
+    return [
+      ...clients.flatMap((client) => [...this.#wrongWith(client)]),
+      ...[...this.#probes]
+        .filter(({ outcome }) => outcome !== "resolved")
+        .map(({ id, outcome, error }) => ({
+          rule: "progress",
+          what: `emit ${String(id)} is ${outcome}: ${error ?? ""}`,
+        })),
+      ...this.#lacking(deployment),
+    ];
+  }
+
+  *#wrongWith(client: ClientActor): Iterable<Wrong> {
+    const { clients, deployment } = this.#everybody;
+    const { stay, name, options } = client;
+    if (!client.isConnected) {
+      yield { rule: "progress", what: `${name} is not connected` };
+      return;
+    }
+    const stream = deployment.primary.database.get(historyKey(stay.room as RoomName), "stream");
+    const newest = stream?.stream.entries.at(-1);
+    if (newest && !stay.hasHad(idText(newest))) {
+      const place = stay.position ?? "?";
+      yield {
+        rule: "progress",
+        what: `${name} stands at ${place} in ${stay.room}, whose newest event is ${idText(newest)}`,
+      };
+    }
+    if (options.role !== "student") return;
+    const isOnline = clients.some(
+      (other) =>
+        other.options.role === "teacher" &&
+        other.options.session === options.session &&
+        other.isConnected,
+    );
+    if (stay.belief === isOnline) return;
+    const belief = stay.belief === true ? "there" : "away";
+    yield { rule: "presence is true", what: `${name} believes that a teacher is ${belief}` };
+  }
+
+  *#lacking({ primary, lostAt }: RedisDeployment): Iterable<Wrong> {
     for (const emission of this.#emissions) {
       if (emission.outcome !== "resolved") continue;
       for (const [role, offset] of Object.entries(emission.offsets)) {
@@ -156,16 +173,16 @@ export class Judges implements RedisObserver, ClientObserver {
         const isThere = stream?.entries.some((entry) => idText(entry) === offset) === true;
         // What is older than the limit of events may be gone.
         if (isThere || (oldest && n < oldest.seq)) continue;
-        this.#violate(
-          "what is resolved is in history",
-          `emit ${String(emission.id)}, ${room} ${offset}`,
-        );
+        yield {
+          rule: "what is resolved is in history",
+          what: `emit ${String(emission.id)}, ${room} ${offset}`,
+        };
       }
     }
   }
 
   everybodyLeaves(): void {
-    for (const client of this.#everybody.clients) client.leave();
+    for (const client of this.#everybody.clients) client.leaveForGood();
   }
 
   /** Nobody is there any more. */

@@ -98,7 +98,7 @@ export class PublishedEvents {
     all.push(published);
     this.#byPlace.set(`${room} ${offset}`, published);
     this.count++;
-    this.#world.tell(redis.name, `publishes ${room} ${offset} ${json}`);
+    this.#world.tell(redis.name, `publishes ${room} ${offset} ${json.slice(0, 200)}`);
   }
 
   #refuseDouble(
