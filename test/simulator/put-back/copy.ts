@@ -1,7 +1,9 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { transform } from "esbuild";
 import type { Edit, MendedFault } from "./faults.js";
 
@@ -11,6 +13,7 @@ const PARTS = [
   "package.json",
   "tsconfig.json",
   "emitter/package.json",
+  "emitter/build",
   "emitter/src",
   "emitter/dist",
   "server/package.json",
@@ -18,6 +21,10 @@ const PARTS = [
   "server/dist",
   "test/simulator",
 ];
+
+/** What is made of the emitter's scripts before it is compiled, and how. */
+const SCRIPTS = { folder: "emitter/src/redis/lua/", texts: "emitter/src/redis/lua/texts.ts" };
+const MAKE_TEXTS = "emitter/build/inline-lua.mjs";
 
 /** A copy of the product, as it is compiled, into which faults are put back: the source itself is never touched. */
 export class ProductCopy {
@@ -60,7 +67,7 @@ export class ProductCopy {
 
   /** Makes it whole again. */
   async mend({ edits }: MendedFault): Promise<void> {
-    for (const { file } of edits) {
+    for (const file of edits.flatMap((edit) => touched(edit.file))) {
       for (const each of [file, compiled(file)]) {
         if (each) await cp(join(this.#original, each), join(this.path, each));
       }
@@ -73,11 +80,22 @@ export class ProductCopy {
 
   async #write(file: string, text: string): Promise<void> {
     await writeFile(join(this.path, file), text);
+    if (touched(file).includes(SCRIPTS.texts)) {
+      await promisify(execFile)(process.execPath, [join(this.path, MAKE_TEXTS)]);
+      const { texts } = SCRIPTS;
+      await this.#write(texts, await readFile(join(this.path, texts), "utf8"));
+    }
     const output = compiled(file);
     if (!output) return;
     const { code } = await transform(text, { loader: "ts", format: "esm", target: "es2022" });
     await writeFile(join(this.path, output), code);
   }
+}
+
+/** A file that was edited, and what is made of it. */
+function touched(file: string): readonly string[] {
+  const isScript = file.startsWith(SCRIPTS.folder) && file.endsWith(".lua");
+  return isScript ? [file, SCRIPTS.texts] : [file];
 }
 
 /** Where a file of TypeScript is compiled to. */
