@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { putFaultsBack, type Finding } from "./put-back/put-back.js";
+import type { Plan } from "./search/happening.js";
 import { planOf } from "./search/plan.js";
 import { runPlan } from "./search/run-plan.js";
 import { shrink } from "./search/shrink.js";
@@ -37,8 +38,10 @@ async function playOne(seed: number): Promise<void> {
 
 async function explain(seed: number): Promise<void> {
   const plan = planOf(seed);
-  const { violations } = await runPlan(plan);
-  const small = await shrink(plan, violations[0]?.rule ?? "", Date.now() + SHRINK_MS);
+  const ruleOf = async (tried: Plan) => (await runPlan(tried)).violations[0]?.rule;
+  const rule = await ruleOf(plan);
+  const doesBreak = async (smaller: Plan) => (await ruleOf(smaller)) === rule;
+  const small = await shrink(plan, doesBreak, Date.now() + SHRINK_MS);
   print(storyOf(small, await runPlan(small)));
   process.exitCode = 1;
 }

@@ -1,21 +1,30 @@
 import { historyKey, teachersKey, type RoomName, type SessionId } from "@inthon/emitter/protocol";
 import type { Asked, ClientActor, ClientObserver } from "../actors/client.js";
-import type { Emission, PublisherActor } from "../actors/publisher.js";
-import type { Replica } from "../actors/replica.js";
-import type { Network } from "../network/network.js";
+import type { Emission } from "../actors/publisher.js";
+import type { Connection } from "../network/connection.js";
 import type { RedisDeployment } from "../redis/deployment.js";
 import type { RedisObserver, RedisServer } from "../redis/redis-server.js";
 import { idText } from "../redis/stream.js";
 import type { World } from "../world/world.js";
 import { PublishedEvents } from "./published.js";
 
-/** Who is judged. */
+type Client = Pick<ClientActor, "name" | "options" | "stay" | "isConnected" | "leaveForGood">;
+type Redis = Pick<RedisDeployment, "lostAt" | "evictedAt"> & {
+  readonly primary: Pick<RedisServer, "database">;
+};
+
+/** Who is judged, as far as judges look at them. */
 export interface Cast {
-  readonly network: Network;
-  readonly deployment: RedisDeployment;
-  readonly replicas: readonly Replica[];
-  readonly publishers: readonly PublisherActor[];
-  readonly clients: readonly ClientActor[];
+  readonly connections: Iterable<
+    Pick<Connection, "isHeld" | "channels"> & { readonly process: { readonly name: string } }
+  >;
+  readonly deployment: Redis;
+  readonly replicas: readonly {
+    readonly name: string;
+    readonly classroom: { readonly size: { readonly rooms: number } } | undefined;
+    readonly process: { readonly activeTimers: number } | undefined;
+  }[];
+  readonly clients: readonly Client[];
 }
 
 /** What is not as it must be. */
@@ -88,7 +97,7 @@ export class Judges implements RedisObserver, ClientObserver {
     }
   }
 
-  onConnected(client: ClientActor, asked: Asked | undefined, from: string): void {
+  onConnected(client: Pick<Client, "name" | "stay">, asked: Asked | undefined, from: string): void {
     if (!asked) return;
     const { deployment } = this.#everybody;
     const isCalm = this.#world.now - deployment.lostAt > LOSS_KNOWN_MS;
@@ -132,7 +141,7 @@ export class Judges implements RedisObserver, ClientObserver {
     ];
   }
 
-  *#wrongWith(client: ClientActor): Iterable<Wrong> {
+  *#wrongWith(client: Client): Iterable<Wrong> {
     const { clients, deployment } = this.#everybody;
     const { stay, name, options } = client;
     if (!client.isConnected) {
@@ -160,7 +169,7 @@ export class Judges implements RedisObserver, ClientObserver {
     yield { rule: "presence is true", what: `${name} believes that a teacher is ${belief}` };
   }
 
-  *#lacking({ primary, lostAt }: RedisDeployment): Iterable<Wrong> {
+  *#lacking({ primary, lostAt }: Redis): Iterable<Wrong> {
     for (const emission of this.#emissions) {
       if (emission.outcome !== "resolved") continue;
       for (const [role, offset] of Object.entries(emission.offsets)) {
@@ -192,7 +201,7 @@ export class Judges implements RedisObserver, ClientObserver {
 
   /** What is held still though nobody is there. */
   leftBehind(): readonly string[] {
-    const { replicas, clients, deployment, network } = this.#everybody;
+    const { replicas, clients, deployment, connections } = this.#everybody;
     const left: string[] = [];
     for (const { name, classroom } of replicas) {
       const rooms = classroom?.size.rooms ?? 0;
@@ -203,7 +212,7 @@ export class Judges implements RedisObserver, ClientObserver {
       const teachers = deployment.primary.database.get(key, "set")?.members ?? [];
       for (const teacher of teachers) left.push(`${teacher} teaches ${session}`);
     }
-    for (const connection of network.connections) {
+    for (const connection of connections) {
       if (!connection.isHeld) continue;
       for (const channel of connection.channels) {
         if (channel.includes("session_"))

@@ -80,7 +80,7 @@ export class ProductCopy {
 
   async #write(file: string, text: string): Promise<void> {
     await writeFile(join(this.path, file), text);
-    if (touched(file).includes(SCRIPTS.texts)) {
+    if (touched(file).length > 1) {
       await promisify(execFile)(process.execPath, [join(this.path, MAKE_TEXTS)]);
       const { texts } = SCRIPTS;
       await this.#write(texts, await readFile(join(this.path, texts), "utf8"));

@@ -103,7 +103,11 @@ export const MENDED_FAULTS: readonly MendedFault[] = [
         from: "{ signal: this.#wake.signal }).catch(\n        () => undefined,\n      );",
         to: "{ signal: this.#wake.signal });",
       },
-      { file: LEASE, from: "      await next;\n", to: "      await next.catch(() => undefined);\n" },
+      {
+        file: LEASE,
+        from: "      await next;\n",
+        to: "      await next.catch(() => undefined);\n",
+      },
     ],
   },
   {
@@ -120,6 +124,16 @@ export const MENDED_FAULTS: readonly MendedFault[] = [
     name: "idempotency key not looked for before the append",
     edits: [
       { file: PUBLISH, from: "  local seen = find(kind, name)\n", to: "  local seen = nil\n" },
+    ],
+  },
+  {
+    name: "epochs evicted alone",
+    edits: [
+      {
+        file: PUBLISH,
+        from: "if isThere and not epoch then\n",
+        to: "if false then\n",
+      },
     ],
   },
   {

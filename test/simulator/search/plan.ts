@@ -47,9 +47,11 @@ export function planOf(seed: number): Plan {
   const happenings = [
     ...lives(random, clients, temper),
     ...emissions(random, publishers, temper),
-    ...faultsOf(random, { replicas, publishers }, temper.when).map(
-      ({ at, fault }): Happening => ({ at, kind: "fault", fault }),
-    ),
+    ...faultsOf(random, { replicas, publishers }, temper.when).map(({ at, fault }): Happening => ({
+      at,
+      kind: "fault",
+      fault,
+    })),
   ];
   return {
     seed,

@@ -99,7 +99,7 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage {
         judges,
       ),
   );
-  judges.look({ network, deployment, replicas, publishers, clients });
+  judges.look({ connections: network.connections, deployment, replicas, clients });
   for (const replica of replicas) replica.start();
   for (const publisher of publishers) publisher.start();
   const emit = (publisher: number, emission: Emission, timeoutMs: number) => {
