@@ -18,4 +18,5 @@ touch server/dist/.compiling
 node emitter/build/inline-lua.mjs
 tsc -b server
 node server/bundle.mjs
+node server/rehearse.mjs
 mv server/dist/.compiling "$compiled"

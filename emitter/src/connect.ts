@@ -5,11 +5,13 @@ import { attemptWithin } from "./http/attempt.js";
 import { checkKey, untilAborted, type Key } from "./http/key.js";
 import { checkOptions } from "./options.js";
 import { ClientRedises, isClusterClient } from "./redis/connection/cluster/client-redises.js";
-import { connectRedis, refuseDatabase } from "./redis/connection/connect-redis.js";
+import { connectRedis } from "./redis/connection/connect-redis.js";
 import { parseRedisUrl, type RedisTarget } from "./redis/connection/redis-url.js";
 import { oneRedis } from "./redis/connection/room-redis.js";
 import { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
 import type { RedisCommands } from "./redis/publish-script.js";
+import { checkGiven } from "./redis/given/given-client.js";
+import type { IoredisClient } from "./redis/given/ioredis.js";
 import { DEFAULT_HISTORY_LIMITS, RedisPublisher } from "./redis/redis-publisher.js";
 
 /** How to connect. */
@@ -68,13 +70,13 @@ const NOT_WITH_A_CLIENT =
 /**
  * Connects to what carries the events: Redis, or a server's HTTP API.
  *
- * @param target - `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://`, `http://` or `https://` URL, or an existing
- *   client, pool, Sentinel or cluster client of the `redis` package (which stays yours: `close` leaves it open, and that it
- *   does not hang is yours to see to)
+ * @param target - `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://`, `http://` or `https://` URL, or a
+ *   connected client, pool, Sentinel or cluster client of the `redis` package, or a client of ioredis (which stays yours: `close`
+ *   leaves it open, and that it does not hang is yours to see to)
  * @throws EmitterError `invalid_option` for a bad target or option, `unavailable` where nothing answers in time
  */
 export async function connect(
-  target: string | URL | RedisCommands,
+  target: string | URL | RedisCommands | IoredisClient,
   options: ConnectOptions = {},
 ): Promise<Emitter> {
   checkOptions("connect", options, CONNECT_OPTIONS);
@@ -94,17 +96,22 @@ export async function connect(
       1_000,
   };
   const waitReplicas = wholeNumber("waitReplicas", options.waitReplicas, 0, 0);
+  const connectTimeoutMs = wholeNumber(
+    "connectTimeoutMs",
+    options.connectTimeoutMs,
+    DEFAULT_CONNECT_TIMEOUT_MS,
+  );
   checkKey(options.key);
   if (typeof target !== "string" && !(target instanceof URL)) {
     refuseKey(options);
     refuseTls(options);
     if (waitReplicas > 0) throw new EmitterError("invalid_option", NOT_WITH_A_CLIENT);
     const keepOpen = () => Promise.resolve();
-    if (isClusterClient(target)) {
-      return new Emitter(new RedisPublisher(new ClientRedises(target), limits, keepOpen));
-    }
-    await refuseDatabase(target, options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS);
-    return new Emitter(new RedisPublisher(oneRedis({ commands: target }), limits, keepOpen));
+    const { commands, mayRepeat } = await checkGiven(target, connectTimeoutMs);
+    const redises = isClusterClient(commands)
+      ? new ClientRedises(commands)
+      : oneRedis({ commands, mayRepeat });
+    return new Emitter(new RedisPublisher(redises, limits, keepOpen));
   }
   const text = String(target);
   if (/^https?:/i.test(text)) {
@@ -116,11 +123,6 @@ export async function connect(
   }
   const redis = parseRedis(text);
   refuseKey(options);
-  const connectTimeoutMs = wholeNumber(
-    "connectTimeoutMs",
-    options.connectTimeoutMs,
-    DEFAULT_CONNECT_TIMEOUT_MS,
-  );
   const tls = await checkTls(redis, options, connectTimeoutMs);
   const { onError } = options;
   const { redises, close } = await connectRedis(redis, tls, {
@@ -190,7 +192,7 @@ function refuseKey({ key }: ConnectOptions): void {
 }
 
 /** A path is where the server is, behind a proxy; the rest has no meaning, and `fetch` takes no password in a URL. */
-function refuseParts({ username, password, search, hash }: URL): void {
+function refuseParts({ username, password, search, hash, pathname }: URL): void {
   if (username !== "" || password !== "") {
     throw new EmitterError(
       "invalid_option",
@@ -199,6 +201,10 @@ function refuseParts({ username, password, search, hash }: URL): void {
   }
   if (search !== "" || hash !== "") {
     throw new EmitterError("invalid_option", "the target must end behind its host, port and path");
+  }
+  if (/\/(socket\.io|ws\/session\/.*)\/?$/.test(pathname)) {
+    const message = "the target is where clients connect: give the server's URL without this path";
+    throw new EmitterError("invalid_option", message);
   }
 }
 

@@ -46,6 +46,7 @@ export {
   type RedisTarget,
   type UrlProblem,
 } from "./redis/connection/redis-url.js";
+export type { IoredisClient } from "./redis/given/ioredis.js";
 export type { RedisRoute } from "./redis/connection/route.js";
 export { routeTo } from "./redis/connection/route-to.js";
 export { tlsRefusal, type TlsFault } from "./redis/connection/tls-refused.js";

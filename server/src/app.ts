@@ -3,10 +3,7 @@ import { Server as SocketServer } from "socket.io";
 import { Encoder } from "socket.io-parser";
 import { Emitter } from "@inthon/emitter";
 import type { Identity } from "./classroom/address.js";
-import { Classroom } from "./classroom/classroom.js";
 import type { ClassroomServer } from "./classroom/connection.js";
-import { Presence } from "./classroom/presence/presence.js";
-import { PresenceUpkeep } from "./classroom/presence/upkeep.js";
 import { TokenGate } from "./classroom/tokens/token-gate.js";
 import { whom } from "./classroom/whom.js";
 import { untilDoneWithin } from "./cluster/retry.js";
@@ -45,6 +42,7 @@ import { noteStrayRequests, strangerNoter } from "./edge/engine-io/stray-request
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { UnreadRule } from "./edge/wire/unread.js";
 import { openCanary, openCluster, openKeys, openMetrics } from "./open-parts.js";
+import { openReplica } from "./replica.js";
 import { Counts } from "./telemetry/counts.js";
 import type { Logger } from "./telemetry/log.js";
 import { dropper } from "./edge/guard.js";
@@ -64,9 +62,6 @@ export interface App {
   close(): Promise<void>;
 }
 
-/** What a leaving replica waits for changes of presence that are under way. */
-const PRESENCE_CLOSE_TIMEOUT_MS = 3_000;
-
 /** More than a school that comes back to a full replica, each client once in some seconds. */
 const REFUSING: PaceLimits = { perS: 1_000, burst: 100, maxWaiting: 4_096 };
 
@@ -75,7 +70,7 @@ const READ_TIMEOUT_MS = 3_000;
 
 /** Puts the parts together and listens. This is the only place that knows them all. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
-  const { nodeId, historyLimit, allowedOrigins } = config;
+  const { nodeId, allowedOrigins } = config;
   const refusals = new Refusals(log);
   const counts = new Counts();
   const drop = dropper(log);
@@ -90,7 +85,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const drain = new Drain();
   const isDraining = () => drain.isDraining;
   const cluster = openCluster(config, log, refusals, counts);
-  const { broker, presence, lease } = cluster;
+  const { broker, presence } = cluster;
   const intake = new Intake(config.limits, refusals, drop);
   const arrivals = new Arrivals(intake, config.limits.connectTimeoutMs, drop);
   const Decoder = decoderFor(strangerNoter(refusals));
@@ -130,58 +125,26 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   io.bind(plain as unknown as TolerantEngine);
   io.bind(streams as unknown as TolerantEngine);
   io.bind(engineIo);
-  const teachers = new Presence(presence, broker.publisher, lease, {
-    graceMs: config.teacherOfflineGraceMs,
-    counts,
-    log,
-  });
   const keys = openKeys(config, log, closing.signal);
   const verifier = keys && new TokenVerifier(keys);
   const tokens = verifier && new SocketTokens(verifier);
   const tokenGate =
     tokens &&
     new TokenGate({ claimsOf: (socket) => tokens.claimsOf(socket), expire }, refusals, log);
-  const { maxConnectionsPerRoom, maxUnreadBytes } = config.limits;
-  const classroom = new Classroom(io, cluster, teachers, {
-    historyLimit,
-    historyMaxBytes: config.limits.historyMaxBytes,
-    maxConnectionsPerRoom,
-    maxUnreadBytes,
-    tokenGate,
-    refusals,
-    counts,
-    log,
-    laneTo: lanes(drop),
-    stayAway,
-    door: arrivals,
-    closing: closing.signal,
-  });
+  const replica = openReplica(
+    config,
+    io,
+    cluster,
+    { counts, log, refusals },
+    { tokenGate, laneTo: lanes(drop), stayAway, door: arrivals, closing: closing.signal },
+  );
+  const { classroom, teachers } = replica;
   io.on("connection", (socket) => {
     acceptEvents(socket);
     hasArrived(socket.conn);
     forgetHandshake(socket);
   });
   const emitter = new Emitter(broker.publisher);
-  const upkeep = new PresenceUpkeep(presence, lease, teachers, classroom.beliefs, log);
-  lease.start({
-    onNewName: (before) => {
-      if (before !== undefined) counts.leasesLost++;
-      teachers.claimAll();
-    },
-    onPartAnew: (has) => {
-      teachers.claimAll(has);
-    },
-    onSettled: () => {
-      upkeep.checkAll();
-    },
-    onRenewed: () => {
-      upkeep.onRenewed();
-    },
-    onEnd: async (node, end) => {
-      await teachers.sweep(node);
-      if (end === "died") counts.sweeps++;
-    },
-  });
 
   const doorkeeper = new Doorkeeper(config.limits, addresses, refusals);
   const gate = {
@@ -284,11 +247,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       streams.close();
       engineIo.close();
       arrivals.close();
-      await Promise.all([closeHttp(http), teachers.close(PRESENCE_CLOSE_TIMEOUT_MS)]);
+      await replica.close(closeHttp(http));
       intake.close();
-      await lease.stop(teachers.isEmpty);
       tokenGate?.close();
-      classroom.close();
       await emitter.close();
       await cluster.close();
       await metrics?.close();

@@ -36,8 +36,10 @@ function listeningProblem(error: unknown, config: Config): string | undefined {
 /**
  * Runs a replica, and resolves when it listens. From this call on, in the same turn of the event loop, it ends in order
  * whenever it is told to.
+ *
+ * @returns its address; `undefined` where it could not start, and ends
  */
-export async function serve(): Promise<void> {
+export async function serve(): Promise<string | undefined> {
   const config = readConfig();
   const log = createLogger(config.logLevel, config.nodeId);
   try {
@@ -70,11 +72,13 @@ export async function serve(): Promise<void> {
     const { url, metricsUrl: metrics } = await starting;
     isListening = true;
     log.info({ url, metrics, cluster: config.cluster.kind }, "listening");
+    return url;
   } catch (error) {
     const place = listeningProblem(error, config);
     if (place === undefined) log.fatal({ err: error }, "the server could not start");
     else process.stderr.write(`${place}\n`);
     process.exitCode = 1;
     setTimeout(() => process.exit(), 1_000).unref();
+    return undefined;
   }
 }

@@ -19,6 +19,8 @@ import { isServed } from "../links/helpers/hung-links.js";
 import { EmptyProject } from "../publish/helpers/package.js";
 import { publishPacked } from "./helpers/packed-publisher.js";
 
+t.setTimeout(300_000);
+
 const say = (note: string) => ({ note, capture_url: null });
 
 void t.test("what is promised, on each kind of Redis that lets nobody else in", async (t) => {

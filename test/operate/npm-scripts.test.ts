@@ -94,6 +94,7 @@ async function startProject(t: Test): Promise<{ dir: string; compile: () => Prom
       }),
       "compile.sh": await readFile(join(root, "server/compile.sh"), "utf8"),
       "bundle.mjs": await readFile(join(root, "server/bundle.mjs"), "utf8"),
+      "rehearse.mjs": await readFile(join(root, "server/rehearse.mjs"), "utf8"),
       src: {
         "serve.ts": "export const four = 4;",
         "main.ts": "export const two = 2;",

@@ -5,24 +5,24 @@ import {
   minimalEnvironment,
 } from "../helpers/processes/server-process.js";
 
-/** Sends the process SIGTERM when it begins to load what serves, or when that has been loaded half-way. */
+/** What the process does when it has read what serves: SIGTERM then, or when half of that has been loaded. */
 const MOMENTS = {
-  "before the server has been loaded": `
-    export async function resolve(specifier, context, next) {
-      if (specifier.includes("/serve.")) process.kill(process.pid, "SIGTERM");
-      return next(specifier, context);
-    }`,
-  "while it is being loaded": `
-    export async function load(url, context, next) {
-      const loaded = await next(url, context);
-      if (!url.includes("/serve.")) return loaded;
-      return { ...loaded, source: 'process.kill(process.pid, "SIGTERM");' + loaded.source };
-    }`,
+  "before the server has been loaded": `process.kill(process.pid, "SIGTERM"); return text;`,
+  "while it is being loaded": `return text.replace("\\n", '\\nprocess.kill(process.pid, "SIGTERM");');`,
 };
 
-for (const [moment, hooks] of Object.entries(MOMENTS)) {
+for (const [moment, onRead] of Object.entries(MOMENTS)) {
   void t.test(`SIGTERM ${moment} is not lost`, async (t) => {
-    const register = `import { register } from "node:module"; register(${JSON.stringify(moduleOf(hooks))});`;
+    const register = `
+      import fs from "node:fs";
+      import { syncBuiltinESMExports } from "node:module";
+      const { readFileSync } = fs;
+      const on = (text) => { ${onRead} };
+      fs.readFileSync = (path, ...options) => {
+        const read = readFileSync(path, ...options);
+        return String(path).endsWith("/serve.bundle.cjs") ? on(read) : read;
+      };
+      syncBuiltinESMExports();`;
     const [node = "", ...args] = START_COMMAND;
     const server = await Launched.start(node, ["--import", moduleOf(register), ...args], {
       env: { ...minimalEnvironment(), HOST: "127.0.0.1", PORT: "0" },

@@ -373,3 +373,45 @@ t.test("both views fit a laptop, in light and dark, and a phone", async (t) => {
     t.same(desk.problems, []);
   }
 });
+
+t.test(
+  "the documents are read and tried in their pages, which load nothing from elsewhere",
+  async (t) => {
+    const desk = openDesk(t);
+    const page = await desk.blank();
+    const origins = new Set<string>();
+    page.on("request", (request) => {
+      if (!request.url().startsWith("data:")) origins.add(new URL(request.url()).origin);
+    });
+    const policyOf = async (path: string) => {
+      const response = await page.goto(path);
+      return response?.headerValue("content-security-policy");
+    };
+
+    t.match(await policyOf("/docs"), /^default-src 'none'; script-src 'self'; style-src 'self';/);
+    const operation = page.locator("#operations-Operate-lives");
+    await operation.locator(".opblock-summary-control").click();
+    await operation.getByRole("button", { name: "Try it out" }).click();
+    await operation.getByRole("button", { name: "Execute" }).click();
+    await reads(operation.locator(".live-responses-table"), /"status": "ok"/);
+    await picture(page, "docs-http");
+
+    const session = randomUUID();
+    t.match(
+      await policyOf("/docs/events"),
+      /^default-src 'none'; script-src 'self'; style-src 'self';/,
+    );
+    for (const { name } of lecture) await page.locator(`article#${name}`).waitFor();
+    const heard = page.locator("#heard");
+    for (const by of ["webSocket", "eventStream"]) {
+      await page.locator('[name="session"]').fill(session);
+      await page.locator('[name="by"]').selectOption(by);
+      const before = await heard.getByText("connected").count();
+      await page.getByRole("button", { name: "Connect" }).click();
+      await heard.getByText('"event":"connected"').nth(before).waitFor();
+    }
+    await picture(page, "docs-events", true);
+    t.same([...origins], [new URL(cluster.loadBalancer.url).origin]);
+    t.same(desk.problems, []);
+  },
+);

@@ -1,11 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import t, { type Test } from "tap";
 import { connect, EmitterError, type ConnectOptions } from "@inthon/emitter";
 import { freePort } from "../helpers/processes/ports.js";
 import { startServer } from "../helpers/processes/server-process.js";
+import { Authority } from "../every-redis/helpers/certificates.js";
 import { nowS, sign, withSecret } from "../gate/helpers/issuers.js";
 
 const SECRET = "s3cret-that-no-message-holds";
@@ -32,6 +35,24 @@ async function listen(t: Test, answer: RequestListener): Promise<string> {
   return `http://127.0.0.1:${String((http.address() as AddressInfo).port)}`;
 }
 
+/** The same by TLS, with a certificate that nobody else has signed. */
+async function listenByTls(t: Test): Promise<string> {
+  const authority = await Authority.create();
+  t.teardown(() => authority.remove());
+  const { cert, key } = await authority.sign(["IP:127.0.0.1"]);
+  const files = { cert: await readFile(cert), key: await readFile(key) };
+  const https = createSecureServer(files, (_request, response) => {
+    response.end();
+  });
+  https.listen(0, "127.0.0.1");
+  await once(https, "listening");
+  t.teardown(() => {
+    https.closeAllConnections();
+    https.close();
+  });
+  return `https://127.0.0.1:${String((https.address() as AddressInfo).port)}`;
+}
+
 void t.test("what a target or a key cannot be is told at once, and never repeated", async (t) => {
   const wrong: readonly (readonly [string, ConnectOptions, RegExp])[] = [
     [`http://${SECRET}@localhost`, {}, /give the key as \{ key \}/],
@@ -40,6 +61,8 @@ void t.test("what a target or a key cannot be is told at once, and never repeate
     [`http://localhost#${SECRET}`, {}, /must end behind/],
     ["http://localhost", { key: `${SECRET}\n` }, /without a blank or the end of a line/],
     ["http://localhost", { key: "" }, /key must be/],
+    ["http://localhost/socket.io/", {}, /where clients connect/],
+    ["http://localhost/realtime/ws/session/lecture-1/teacher", {}, /where clients connect/],
     ["redis://localhost", { key: SECRET }, /key is for http/],
     ["rediss://localhost", { key: () => SECRET }, /key is for http/],
   ];
@@ -111,7 +134,7 @@ void t.test("a path is where the server is: behind a proxy, or wrong", async (t)
   t.strictSame(paths, ["/realtime/sessions/lecture-1/events"]);
   const wrong = await connect(`${url}/sessions/lecture-1/events`);
   const error = await failureOf(wrong.emit("lecture-1", "session_ended"));
-  t.match(error, { code: "rejected", message: /events\/ is not where a server is \(404\)/ });
+  t.match(error, { code: "rejected", message: /events\/ is not where a server is \(404, / });
 });
 
 void t.test("why nothing answered is said", async (t) => {
@@ -119,10 +142,14 @@ void t.test("why nothing answered is said", async (t) => {
   const url = await listen(t, (_request, response) => {
     response.writeHead(502).end("<html>bad gateway</html>");
   });
+  const secure = await listenByTls(t);
   const cases = [
-    [url, /HTTP status 502/],
+    [url, /something before the server at \S+ answered \(502, without a type\)/],
     [url.replace("http", "https"), /by TLS \(ERR_SSL_\w+\): is it http:\/\/ there/],
-    [`http://127.0.0.1:${String(await freePort())}`, /ECONNREFUSED/],
+    [`http://127.0.0.1:${String(await freePort())}`, /nobody listens there \(ECONNREFUSED\)/],
+    ["http://no-such-host.invalid", /no (host is known by that name here|name is looked up)/],
+    [secure.replace("https", "http"), /closed the connection \(\w+\).* is it https:\/\/ there/],
+    [secure, /signed by nobody who is known here.* NODE_EXTRA_CA_CERTS/],
   ] as const;
   for (const [target, text] of cases) {
     const emitter = await connect(target);
@@ -139,6 +166,137 @@ const LONG = Array.from({ length: 15 }, () => ({
   note: "n".repeat(60_000),
   capture_url: null,
 }));
+
+void t.test("an answer that is no server's is told as what it is", async (t) => {
+  const timeoutMs = 300;
+  const html = { "content-type": "text/html; charset=utf-8" };
+  const json = { "content-type": "application/json" };
+  const given: Readonly<Record<string, readonly [number, Record<string, string>, string, object]>> =
+    {
+      "a login page": [
+        200,
+        html,
+        "<html>",
+        { code: "unavailable", isFinal: true, message: /\(200, text\/html\)/ },
+      ],
+      "an empty answer": [
+        200,
+        {},
+        "",
+        { code: "unavailable", isFinal: true, message: /\(200, without a type\)/ },
+      ],
+      nothing: [204, {}, "", { code: "unavailable", isFinal: true, message: /\(204, / }],
+      "another program": [
+        202,
+        json,
+        '{"queued":true}',
+        { code: "unavailable", isFinal: true, message: /\(202, / },
+      ],
+      "fewer results": [
+        202,
+        json,
+        "[]",
+        { code: "unavailable", isFinal: true, message: /\(202, / },
+      ],
+      "cut off": [
+        202,
+        json,
+        '{"offsets":{"stu',
+        { code: "unavailable", isFinal: false, message: /JSON that is not whole/ },
+      ],
+      "a redirect": [
+        301,
+        { location: "https://elsewhere.test/api/sessions/a/events?token=s3cret" },
+        "",
+        { code: "rejected", message: /redirects to https:\/\/elsewhere.test\/api\/ \(301\)/ },
+      ],
+      "a redirect that fetch would follow": [
+        307,
+        { location: "/v2/sessions/a/events" },
+        "",
+        { code: "rejected", message: /redirects to http:\/\/127[.\d]+:\d+\/v2\/ \(307\)/ },
+      ],
+      "who may not pass": [
+        401,
+        html,
+        "<html>",
+        { code: "unauthorized", message: /before the server .*\(401, text\/html\)/ },
+      ],
+      "a firewall": [
+        403,
+        html,
+        "<html>",
+        { code: "unauthorized", message: /before the server .*\(403, text\/html\)/ },
+      ],
+      "a wrong path": [
+        404,
+        html,
+        "<html>",
+        { code: "rejected", message: /not where a server is \(404, text\/html\)/ },
+      ],
+      "a site of files": [
+        405,
+        html,
+        "<html>",
+        { code: "rejected", message: /not where a server is \(405, text\/html\)/ },
+      ],
+      "TLS that is not spoken": [
+        400,
+        html,
+        "<html>",
+        { code: "rejected", message: /\(400, text\/html\).*https:\/\/ there/ },
+      ],
+      "a stock Socket.IO": [
+        400,
+        json,
+        '{"code":0,"message":"Transport unknown"}',
+        { code: "rejected", message: /\(400, application\/json\)/ },
+      ],
+      "a short limit": [
+        413,
+        html,
+        "<html>",
+        { code: "event_too_large", message: /raise its limit/ },
+      ],
+      "too much at once": [
+        429,
+        html,
+        "<html>",
+        { code: "unavailable", isFinal: false, message: /\(429, text\/html\)/ },
+      ],
+      "a proxy alone": [
+        503,
+        html,
+        "<html>",
+        { code: "unavailable", isFinal: false, message: /\(503, text\/html\)/ },
+      ],
+      "a page without end": [
+        200,
+        html,
+        "x".repeat(4 * 1024 * 1024),
+        { code: "unavailable", isFinal: true, message: /\(200, / },
+      ],
+    };
+  let now: readonly [number, Record<string, string>, string, object] | undefined;
+  let asked = 0;
+  const url = await listen(t, (_request, response) => {
+    asked++;
+    const [status = 500, headers, body] = now ?? [];
+    response.writeHead(status, headers).end(body);
+  });
+  const emitter = await connect(url, { key: SECRET });
+  t.teardown(() => emitter.close());
+  for (const [what, answer] of Object.entries(given)) {
+    now = answer;
+    asked = 0;
+    const error = await failureOf(emitter.emit("a", "session_ended", {}, { timeoutMs }));
+    const { isFinal = true, ...expected } = answer[3] as { isFinal?: boolean };
+    t.match(error, expected, what);
+    t.equal(asked === 1, isFinal, `${what}: ${isFinal ? "told at once" : "tried again"}`);
+    t.notMatch(error.message, /s3cret|did not answer/, what);
+    t.ok(error.idempotencyKey, what);
+  }
+});
 
 void t.test("an attempt has its time, and what is no part of it does not take it", async (t) => {
   // All of them wait, so they do it together.

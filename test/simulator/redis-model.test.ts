@@ -55,7 +55,11 @@ void t.test(
         onScriptFault: () => undefined,
       };
       const model = new RedisServer("model", () => Date.now(), random.fork(), scripts, observer);
-      const subscriber = { channels: new Set<string>(), push: () => undefined };
+      const subscriber = {
+        channels: new Set<string>(),
+        push: () => undefined,
+        message: () => undefined,
+      };
       const told: string[] = [];
       for (let i = 0; i < CALLS; i++) {
         const words = randomCall(random);

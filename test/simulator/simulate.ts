@@ -1,9 +1,12 @@
 /**
  * `npm run simulate -- --minutes 30`: worlds of fresh seeds, until the time is over or one breaks a promise; that one is made
  * smaller and told. `-- --seed 7` plays one seed, and tells what happened; `-- --from 1 --count 1000` plays those, and tells
- * which rules were broken by how many.
+ * which rules were broken by how many. `-- --faults-put-back` puts each mended fault back into a copy of the product, and
+ * tells how many schedules it takes to find it.
  */
 import { parseArgs } from "node:util";
+import { putFaultsBack, type Finding } from "./put-back/put-back.js";
+import type { Plan } from "./search/happening.js";
 import { planOf } from "./search/plan.js";
 import { runPlan } from "./search/run-plan.js";
 import { shrink } from "./search/shrink.js";
@@ -18,6 +21,10 @@ const { values } = parseArgs({
     from: { type: "string" },
     count: { type: "string" },
     trace: { type: "boolean", default: false },
+    // Says in one line what was found, for who has started it.
+    brief: { type: "boolean", default: false },
+    "faults-put-back": { type: "boolean", default: false },
+    only: { type: "string" },
   },
 });
 
@@ -31,8 +38,10 @@ async function playOne(seed: number): Promise<void> {
 
 async function explain(seed: number): Promise<void> {
   const plan = planOf(seed);
-  const { violations } = await runPlan(plan);
-  const small = await shrink(plan, violations[0]?.rule ?? "", Date.now() + SHRINK_MS);
+  const ruleOf = async (tried: Plan) => (await runPlan(tried)).violations[0]?.rule;
+  const rule = await ruleOf(plan);
+  const doesBreak = async (smaller: Plan) => (await ruleOf(smaller)) === rule;
+  const small = await shrink(plan, doesBreak, Date.now() + SHRINK_MS);
   print(storyOf(small, await runPlan(small)));
   process.exitCode = 1;
 }
@@ -55,8 +64,16 @@ async function search(
     const seeds = broken.get(violation.rule) ?? [];
     broken.set(violation.rule, [...seeds, seed]);
     if (goOn) continue;
-    await explain(seed);
+    if (!values.brief) await explain(seed);
     break;
+  }
+  if (values.brief) {
+    const [first] = broken;
+    const [rule, seeds] = first ?? [];
+    const seed = seeds?.[0];
+    const finding = { played, seed, rule } satisfies { [P in keyof Finding]: unknown };
+    print(`FOUND ${JSON.stringify(finding)}`);
+    return;
   }
   const minutes = (performance.now() - began) / 60_000;
   for (const [rule, seeds] of broken) {
@@ -76,7 +93,15 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-if (values.seed !== undefined) await playOne(Number(values.seed));
+if (values["faults-put-back"]) {
+  const missed = await putFaultsBack({
+    from: Number(values.from ?? 1),
+    limitMs: Number(values.minutes) * 60_000,
+    only: values.only,
+    tell: print,
+  });
+  if (missed.length > 0) process.exitCode = 1;
+} else if (values.seed !== undefined) await playOne(Number(values.seed));
 else {
   const first = Number(values.from ?? Math.floor(Date.now() / 1_000) * 1_000);
   const count = values.count === undefined ? undefined : Number(values.count);

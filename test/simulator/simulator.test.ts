@@ -10,7 +10,7 @@ import { storyOf } from "./search/story.js";
 
 const SEARCH_MS = 12_000;
 /** With all kinds of faults among them. */
-const TRACED_SEEDS = [3, 56, 74] as const;
+const TRACED_SEEDS = [129, 264, 290] as const;
 
 /** In a process of its own: nothing that this one has done before can matter. */
 async function traceElsewhere(seed: number): Promise<string> {

@@ -23,7 +23,7 @@ const RENEWAL = 1 / 100;
  * room from one turn of the event loop share one call, whoever published them.
  */
 export class RedisPublisher implements Publisher {
-  readonly recognizesNewKeys = true;
+  readonly recognizesNewKeys: boolean;
   readonly ignoresSignal = true;
   readonly #redises: RoomRedises;
   readonly #scripts: PublishScripts;
@@ -39,6 +39,7 @@ export class RedisPublisher implements Publisher {
   /** @param redises - clocks there may be compared by others too: what this publisher is answered does so now and then */
   constructor(redises: RoomRedises, limits: HistoryLimits, close: () => Promise<void>) {
     this.#redises = redises;
+    this.recognizesNewKeys = redises.mayRepeat !== true;
     this.#scripts = new PublishScripts(limits, redises.verb);
     this.#renewMs = limits.historyTtlMs * RENEWAL;
     this.#close = close;

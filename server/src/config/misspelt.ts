@@ -59,11 +59,14 @@ function isNear(written: string, meant: string): boolean {
   // One word alone is anybody's.
   if (written.includes("_") && meant.startsWith(`${written}_`)) return true;
   const most = meant.length < LONG ? 1 : 2;
-  return Math.abs(written.length - meant.length) <= most && distance(written, meant) <= most;
+  return Math.abs(written.length - meant.length) <= most && distance(written, meant, most) <= most;
 }
 
-/** How many letters are wrong, missing, too many, or changed places with the next one (optimal string alignment). */
-function distance(a: string, b: string): number {
+/**
+ * How many letters are wrong, missing, too many, or changed places with the next one (optimal string alignment); any number
+ * above `most` where there are more: nearly all names differ after some letters, and each start waits for all of them.
+ */
+function distance(a: string, b: string, most: number): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
   const at = (i: number, j: number) => rows[i]?.[j] ?? Infinity;
   for (let i = 1; i <= a.length; i++) {
@@ -81,6 +84,8 @@ function distance(a: string, b: string): number {
         ),
       );
     }
+    // A swap goes two rows back, and costs one itself.
+    if (Math.min(...row) > most && Math.min(...(rows[i - 1] ?? [])) >= most) return Infinity;
   }
   return at(a.length, b.length);
 }

@@ -45,11 +45,14 @@ export class ClientActor implements ClientEnd {
   #attempt: Attempt | undefined;
   #pid: string | undefined;
   #isWanted = false;
+  #isGone = false;
   isReading = true;
   /** Asks for a place that nobody told it, at its next attempt. */
   madeUpOffset: string | undefined;
   /** Ends in the packet in which it comes, at its next attempt. */
   endsAtOnce = false;
+  /** Ends so long after it has come, at its next attempt, in milliseconds. */
+  endsAfterMs: number | undefined;
 
   constructor(
     world: World,
@@ -76,7 +79,7 @@ export class ClientActor implements ClientEnd {
   }
 
   join(): void {
-    if (this.#isWanted) return;
+    if (this.#isWanted || this.#isGone) return;
     this.#isWanted = true;
     this.#connect();
   }
@@ -88,6 +91,12 @@ export class ClientActor implements ClientEnd {
     this.stay.position = undefined;
     this.#pid = undefined;
     this.#end("transport close");
+  }
+
+  /** And does not come back, whatever was to happen. */
+  leaveForGood(): void {
+    this.#isGone = true;
+    this.leave();
   }
 
   /** Its network goes. @param isTold - whether the server learns of it at once */
@@ -160,8 +169,9 @@ export class ClientActor implements ClientEnd {
       this.name,
       `connects to ${process?.name ?? ""}${asked ? ` to go on from ${asked.offset}` : ""}`,
     );
-    const endsAtOnce = this.endsAtOnce;
+    const { endsAtOnce, endsAfterMs } = this;
     this.endsAtOnce = false;
+    this.endsAfterMs = undefined;
     // The end of a process is noticed by those who are connected to it, sooner or later.
     const noticeMs = random.chance(0.2) ? HEARTBEAT_MS : random.longTailed(20);
     process?.onEnd(() => {
@@ -178,6 +188,10 @@ export class ClientActor implements ClientEnd {
           attempt.isOver = true;
           connection.endNow();
           if (this.#isWanted) this.#again();
+        } else if (endsAfterMs !== undefined) {
+          this.#world.after(endsAfterMs, () => {
+            if (this.#attempt === attempt) this.drop(true);
+          });
         }
       });
     });

@@ -8,11 +8,17 @@ export interface Emission {
   readonly session: string;
   readonly name: "question_intent" | "question_capture" | "new_question";
   readonly key: string | undefined;
+  readonly isLong: boolean;
   outcome: "under way" | "resolved" | "rejected" | "nobody knows";
   offsets: Readonly<Partial<Record<"teacher" | "student", string>>>;
   duplicate: boolean;
   error: string | undefined;
 }
+
+/** Nearly as long as an event may be: a page of history has some of them. */
+const LONG_TEXT = "long ".repeat(12_500);
+
+const CONNECT_AGAIN_MS = 100;
 
 /** A service that emits. */
 export class PublisherActor {
@@ -63,13 +69,17 @@ export class PublisherActor {
     });
   }
 
+  kill(): void {
+    this.#process?.kill();
+  }
+
   /** @returns whether somebody is there who does it */
   emit(emission: Emission, timeoutMs: number): boolean {
     const { process } = this;
     if (process?.isAlive !== true || !this.#emitter) return false;
     this.#underWay.add(emission);
     process.arrive(() => {
-      const { id, session, name, key } = emission;
+      const { id, session, name, key, isLong } = emission;
       const settle = (outcome: Emission["outcome"]) => {
         emission.outcome = outcome;
         this.#underWay.delete(emission);
@@ -81,7 +91,7 @@ export class PublisherActor {
           ? { question_id: id }
           : name === "question_capture"
             ? { question_id: id, capture_url: null }
-            : { question_id: id, cleaned_text: "?", capture_url: null };
+            : { question_id: id, cleaned_text: isLong ? LONG_TEXT : "?", capture_url: null };
       this.#emitter?.emitAll(session, [{ event: name, ...payload }] as never, options).then(
         ([result]) => {
           emission.offsets = result?.offsets ?? {};
@@ -107,7 +117,11 @@ export class PublisherActor {
       },
       (error: unknown) => {
         this.#world.tell(process.name, `cannot connect: ${String(error)}`);
-        this.#connect(process);
+        this.#world.after(CONNECT_AGAIN_MS, () => {
+          process.arrive(() => {
+            this.#connect(process);
+          });
+        });
       },
     );
   }

@@ -1,12 +1,11 @@
 import { EventEmitter } from "node:events";
 import { pino } from "pino";
 import { Server as SocketServer } from "socket.io";
-import { Classroom } from "../../../server/dist/classroom/classroom.js";
+import type { Classroom } from "../../../server/dist/classroom/classroom.js";
 import type { ClassroomServer } from "../../../server/dist/classroom/connection.js";
-import { Presence } from "../../../server/dist/classroom/presence/presence.js";
-import { PresenceUpkeep } from "../../../server/dist/classroom/presence/upkeep.js";
 import { loadConfig } from "../../../server/dist/config/config.js";
 import { openCluster } from "../../../server/dist/open-parts.js";
+import { openReplica } from "../../../server/dist/replica.js";
 import { Counts } from "../../../server/dist/telemetry/counts.js";
 import { Refusals } from "../../../server/dist/telemetry/refusals.js";
 import { SimulatedProcess } from "../world/simulated-process.js";
@@ -19,15 +18,14 @@ const NOBODY = (): void => undefined;
 /** Settings of all replicas of a world. */
 export type Settings = Readonly<Record<string, string>>;
 
-/** What a replica is made of, as `server/src/app.ts` puts it together, without its edge. */
+/** What the server runs, with an edge of its own: connections come by lanes. */
 class Parts {
   readonly #world: World;
   readonly #process: SimulatedProcess;
   readonly #engine = new EventEmitter();
   readonly #connections = new Set<ServerConnection>();
-  readonly cluster: ReturnType<typeof openCluster>;
-  readonly classroom: Classroom;
-  readonly #teachers: Presence;
+  readonly #cluster: ReturnType<typeof openCluster>;
+  readonly #replica: ReturnType<typeof openReplica>;
   readonly #closing = new AbortController();
 
   constructor(world: World, process: SimulatedProcess, settings: Settings) {
@@ -44,51 +42,32 @@ class Parts {
     );
     const refusals = new Refusals(log);
     const counts = new Counts();
-    this.cluster = openCluster(config, log, refusals, counts);
-    const { broker, presence, lease } = this.cluster;
+    this.#cluster = openCluster(config, log, refusals, counts);
     const io: ClassroomServer = new SocketServer({
-      adapter: this.cluster.adapter,
+      adapter: this.#cluster.adapter,
       connectionStateRecovery: { skipMiddlewares: false },
       serveClient: false,
     });
     // Socket.IO takes any emitter of `connection`; its types know Engine.IO's only.
     io.bind(this.#engine as Parameters<typeof io.bind>[0]);
-    this.#teachers = new Presence(presence, broker.publisher, lease, {
-      graceMs: config.teacherOfflineGraceMs,
-      counts,
-      log,
-    });
-    this.classroom = new Classroom(io, this.cluster, this.#teachers, {
-      historyLimit: config.historyLimit,
-      historyMaxBytes: config.limits.historyMaxBytes,
-      maxConnectionsPerRoom: config.limits.maxConnectionsPerRoom,
-      maxUnreadBytes: config.limits.maxUnreadBytes,
-      tokenGate: undefined,
-      refusals,
-      counts,
-      log,
-      laneTo: (socket) => (socket as { readonly conn: ServerConnection }).conn,
-      // Of EventSource alone: its client comes back though its session has ended.
-      stayAway: () => undefined,
-      door: { connected: NOBODY, refused: NOBODY },
-      closing: this.#closing.signal,
-    });
-    const upkeep = new PresenceUpkeep(presence, lease, this.#teachers, this.classroom.beliefs, log);
-    lease.start({
-      onNewName: () => {
-        this.#teachers.claimAll();
+    this.#replica = openReplica(
+      config,
+      io,
+      this.#cluster,
+      { counts, log, refusals },
+      {
+        tokenGate: undefined,
+        laneTo: (socket) => (socket as { readonly conn: ServerConnection }).conn,
+        // Of EventSource alone: its client comes back though its session has ended.
+        stayAway: () => undefined,
+        door: { connected: NOBODY, refused: NOBODY },
+        closing: this.#closing.signal,
       },
-      onPartAnew: (has) => {
-        this.#teachers.claimAll(has);
-      },
-      onSettled: () => {
-        upkeep.checkAll();
-      },
-      onRenewed: () => {
-        upkeep.onRenewed();
-      },
-      onEnd: (node) => this.#teachers.sweep(node),
-    });
+    );
+  }
+
+  get classroom(): Classroom {
+    return this.#replica.classroom;
   }
 
   accept(hello: Hello, client: ClientEnd): ServerConnection {
@@ -106,12 +85,10 @@ class Parts {
   /** As `app.close()`. */
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#teachers.drain();
+    this.#replica.teachers.drain();
     for (const connection of this.#connections) connection.close();
-    await this.#teachers.close(3_000);
-    await this.cluster.lease.stop(this.#teachers.isEmpty);
-    this.classroom.close();
-    await this.cluster.close();
+    await this.#replica.close(Promise.resolve());
+    await this.#cluster.close();
   }
 }
 

@@ -1,21 +1,36 @@
 import { historyKey, teachersKey, type RoomName, type SessionId } from "@inthon/emitter/protocol";
 import type { Asked, ClientActor, ClientObserver } from "../actors/client.js";
-import type { Emission, PublisherActor } from "../actors/publisher.js";
-import type { Replica } from "../actors/replica.js";
-import type { Network } from "../network/network.js";
+import type { Emission } from "../actors/publisher.js";
+import type { Connection } from "../network/connection.js";
 import type { RedisDeployment } from "../redis/deployment.js";
 import type { RedisObserver, RedisServer } from "../redis/redis-server.js";
 import { idText } from "../redis/stream.js";
 import type { World } from "../world/world.js";
 import { PublishedEvents } from "./published.js";
 
-/** Who is judged. */
+type Client = Pick<ClientActor, "name" | "options" | "stay" | "isConnected" | "leaveForGood">;
+type Redis = Pick<RedisDeployment, "lostAt" | "evictedAt"> & {
+  readonly primary: Pick<RedisServer, "database">;
+};
+
+/** Who is judged, as far as judges look at them. */
 export interface Cast {
-  readonly network: Network;
-  readonly deployment: RedisDeployment;
-  readonly replicas: readonly Replica[];
-  readonly publishers: readonly PublisherActor[];
-  readonly clients: readonly ClientActor[];
+  readonly connections: Iterable<
+    Pick<Connection, "isHeld" | "channels"> & { readonly process: { readonly name: string } }
+  >;
+  readonly deployment: Redis;
+  readonly replicas: readonly {
+    readonly name: string;
+    readonly classroom: { readonly size: { readonly rooms: number } } | undefined;
+    readonly process: { readonly activeTimers: number } | undefined;
+  }[];
+  readonly clients: readonly Client[];
+}
+
+/** What is not as it must be. */
+export interface Wrong {
+  readonly rule: string;
+  readonly what: string;
 }
 
 /** In which every replica has found out what Redis has lost, in milliseconds. */
@@ -82,7 +97,7 @@ export class Judges implements RedisObserver, ClientObserver {
     }
   }
 
-  onConnected(client: ClientActor, asked: Asked | undefined, from: string): void {
+  onConnected(client: Pick<Client, "name" | "stay">, asked: Asked | undefined, from: string): void {
     if (!asked) return;
     const { deployment } = this.#everybody;
     const isCalm = this.#world.now - deployment.lostAt > LOSS_KNOWN_MS;
@@ -108,42 +123,53 @@ export class Judges implements RedisObserver, ClientObserver {
 
   /** After the faults, and the time that all may take to be right again. */
   atEnd(): void {
-    const { clients, deployment } = this.#everybody;
-    for (const client of clients) {
-      const { stay } = client;
-      if (!client.isConnected) {
-        this.#violate("progress", `${client.name} is not connected`);
-        continue;
-      }
-      const stream = deployment.primary.database.get(historyKey(stay.room as RoomName), "stream");
-      const newest = stream?.stream.entries.at(-1);
-      if (newest && !stay.hasHad(idText(newest)))
-        this.#violate(
-          "progress",
-          `${client.name} stands at ${stay.position ?? "?"} in ${stay.room}, whose newest event is ${idText(newest)}`,
-        );
-      if (client.options.role !== "student") continue;
-      const isOnline = clients.some(
-        ({ options, isConnected }) =>
-          options.role === "teacher" && options.session === client.options.session && isConnected,
-      );
-      if (stay.belief !== isOnline)
-        this.#violate(
-          "presence is true",
-          `${client.name} believes that a teacher is ${stay.belief === true ? "there" : "away"}`,
-        );
-    }
-    for (const probe of this.#probes) {
-      if (probe.outcome !== "resolved")
-        this.#violate(
-          "progress",
-          `emit ${String(probe.id)} is ${probe.outcome}: ${probe.error ?? ""}`,
-        );
-    }
-    this.#lookForResolved(deployment);
+    for (const { rule, what } of this.whatIsWrong()) this.#violate(rule, what);
   }
 
-  #lookForResolved({ primary, lostAt }: RedisDeployment): void {
+  /** What is not as it must be in the end. */
+  whatIsWrong(): readonly Wrong[] {
+    const { clients, deployment } = this.#everybody;
+    return [
+      ...clients.flatMap((client) => [...this.#wrongWith(client)]),
+      ...[...this.#probes]
+        .filter(({ outcome }) => outcome !== "resolved")
+        .map(({ id, outcome, error }) => ({
+          rule: "progress",
+          what: `emit ${String(id)} is ${outcome}: ${error ?? ""}`,
+        })),
+      ...this.#lacking(deployment),
+    ];
+  }
+
+  *#wrongWith(client: Client): Iterable<Wrong> {
+    const { clients, deployment } = this.#everybody;
+    const { stay, name, options } = client;
+    if (!client.isConnected) {
+      yield { rule: "progress", what: `${name} is not connected` };
+      return;
+    }
+    const stream = deployment.primary.database.get(historyKey(stay.room as RoomName), "stream");
+    const newest = stream?.stream.entries.at(-1);
+    if (newest && !stay.hasHad(idText(newest))) {
+      const place = stay.position ?? "?";
+      yield {
+        rule: "progress",
+        what: `${name} stands at ${place} in ${stay.room}, whose newest event is ${idText(newest)}`,
+      };
+    }
+    if (options.role !== "student") return;
+    const isOnline = clients.some(
+      (other) =>
+        other.options.role === "teacher" &&
+        other.options.session === options.session &&
+        other.isConnected,
+    );
+    if (stay.belief === isOnline) return;
+    const belief = stay.belief === true ? "there" : "away";
+    yield { rule: "presence is true", what: `${name} believes that a teacher is ${belief}` };
+  }
+
+  *#lacking({ primary, lostAt }: Redis): Iterable<Wrong> {
     for (const emission of this.#emissions) {
       if (emission.outcome !== "resolved") continue;
       for (const [role, offset] of Object.entries(emission.offsets)) {
@@ -156,16 +182,16 @@ export class Judges implements RedisObserver, ClientObserver {
         const isThere = stream?.entries.some((entry) => idText(entry) === offset) === true;
         // What is older than the limit of events may be gone.
         if (isThere || (oldest && n < oldest.seq)) continue;
-        this.#violate(
-          "what is resolved is in history",
-          `emit ${String(emission.id)}, ${room} ${offset}`,
-        );
+        yield {
+          rule: "what is resolved is in history",
+          what: `emit ${String(emission.id)}, ${room} ${offset}`,
+        };
       }
     }
   }
 
   everybodyLeaves(): void {
-    for (const client of this.#everybody.clients) client.leave();
+    for (const client of this.#everybody.clients) client.leaveForGood();
   }
 
   /** Nobody is there any more. */
@@ -175,7 +201,7 @@ export class Judges implements RedisObserver, ClientObserver {
 
   /** What is held still though nobody is there. */
   leftBehind(): readonly string[] {
-    const { replicas, clients, deployment, network } = this.#everybody;
+    const { replicas, clients, deployment, connections } = this.#everybody;
     const left: string[] = [];
     for (const { name, classroom } of replicas) {
       const rooms = classroom?.size.rooms ?? 0;
@@ -186,7 +212,7 @@ export class Judges implements RedisObserver, ClientObserver {
       const teachers = deployment.primary.database.get(key, "set")?.members ?? [];
       for (const teacher of teachers) left.push(`${teacher} teaches ${session}`);
     }
-    for (const connection of network.connections) {
+    for (const connection of connections) {
       if (!connection.isHeld) continue;
       for (const channel of connection.channels) {
         if (channel.includes("session_"))

@@ -53,12 +53,19 @@ export class PublishedEvents {
   }
 
   /** Told of each message of a Redis. */
-  note(redis: RedisServer, channel: string, message: string, { lostAt, evictedAt }: Losses): void {
+  note(redis: RedisServer, channel: string, message: string, losses: Losses): void {
     const room = channel.slice(NAMESPACE_CHANNEL.length, -1);
     if (!room.startsWith("session_")) return;
     const arrival = decodeEvent(Buffer.from(message, "latin1"));
-    if (!arrival) return;
-    const { offset, event, isAnnouncement } = arrival.event;
+    if (arrival) this.notePublished(redis.name, room, arrival.event, losses);
+  }
+
+  notePublished(
+    who: string,
+    room: string,
+    { offset, event, isAnnouncement }: Pick<RoomEvent, "offset" | "event" | "isAnnouncement">,
+    { lostAt, evictedAt }: Losses,
+  ): void {
     const json = JSON.stringify(event);
     const stored = this.#appended.get(`${room} ${offset}`);
     this.#appended.delete(`${room} ${offset}`);
@@ -98,7 +105,7 @@ export class PublishedEvents {
     all.push(published);
     this.#byPlace.set(`${room} ${offset}`, published);
     this.count++;
-    this.#world.tell(redis.name, `publishes ${room} ${offset} ${json}`);
+    this.#world.tell(who, `publishes ${room} ${offset} ${json.slice(0, 200)}`);
   }
 
   #refuseDouble(

@@ -1,9 +1,13 @@
-import { CommandReader, encode } from "../redis/replies.js";
+import { CommandReader, encode, ErrorReply } from "../redis/replies.js";
 import type { RedisServer, Subscriber } from "../redis/redis-server.js";
 import type { ProcessInTurn } from "../world/whose-turn.js";
 import type { World } from "../world/world.js";
+import type { Moments } from "./moments.js";
 import { Pipe, type Pace } from "./pipe.js";
 import type { SimulatedSocket } from "./socket.js";
+
+/** As a user is refused who may not do something: nothing has been done. */
+const REFUSAL = new ErrorReply("NOPERM this user has no permissions to run it just now");
 
 /** A connection of a process to a Redis: two pipes, and what Redis knows of it. */
 export class Connection implements Subscriber {
@@ -16,7 +20,10 @@ export class Connection implements Subscriber {
   #isOver = false;
   #waiting = "";
   readonly #socket: SimulatedSocket;
+  readonly #moments: Moments;
   readonly #onOver: () => void;
+  /** Whether messages are lost on their way to it. */
+  isDeaf = false;
 
   constructor(
     world: World,
@@ -24,11 +31,13 @@ export class Connection implements Subscriber {
     process: ProcessInTurn,
     redis: RedisServer,
     socket: SimulatedSocket,
+    moments: Moments,
     onOver: () => void,
   ) {
     this.process = process;
     this.redis = redis;
     this.#socket = socket;
+    this.#moments = moments;
     this.#onOver = onOver;
     const arrive = (run: () => void) => {
       process.arrive(run);
@@ -73,6 +82,10 @@ export class Connection implements Subscriber {
     this.toProcess.write(bytes);
   }
 
+  message(bytes: string): void {
+    if (!this.isDeaf) this.push(bytes);
+  }
+
   /** Redis has ended it, by itself or because its process has ended. */
   closeByRedis(): void {
     this.#end();
@@ -102,9 +115,17 @@ export class Connection implements Subscriber {
       return;
     }
     for (const words of this.#reader.read(bytes)) {
-      const reply = this.redis.execute(words, this);
+      const verdict = this.#moments.pass(this, words, false);
+      if (verdict === "lose" || this.#isEnded()) return;
+      const reply = verdict === "refuse" ? REFUSAL : this.redis.execute(words, this);
       if (reply !== undefined) this.push(encode(reply));
+      if (this.#moments.pass(this, words, true) === "lose" || this.#isEnded()) return;
     }
+  }
+
+  /** Asked again and again: what waits at a moment may end it. */
+  #isEnded(): boolean {
+    return this.#isOver;
   }
 
   #end(): void {

@@ -4,6 +4,7 @@ import { currentProcess } from "../world/globals.js";
 import type { ProcessInTurn } from "../world/whose-turn.js";
 import type { World } from "../world/world.js";
 import { Connection } from "./connection.js";
+import { Moments } from "./moments.js";
 import type { Pace } from "./pipe.js";
 import { SimulatedSocket } from "./socket.js";
 
@@ -20,6 +21,7 @@ let connectNow: Network["connect"] | undefined;
 export class Network {
   readonly pace: Pace = { usualMs: 0.3 };
   readonly connections = new Set<Connection>();
+  readonly moments = new Moments();
   readonly #world: World;
   readonly #places = new Map<number, Place>();
 
@@ -49,9 +51,17 @@ export class Network {
   }
 
   #open(process: ProcessInTurn, redis: RedisServer, socket: SimulatedSocket): void {
-    const connection = new Connection(this.#world, this.pace, process, redis, socket, () => {
-      this.connections.delete(connection);
-    });
+    const connection = new Connection(
+      this.#world,
+      this.pace,
+      process,
+      redis,
+      socket,
+      this.moments,
+      () => {
+        this.connections.delete(connection);
+      },
+    );
     this.connections.add(connection);
     const { random } = this.#world;
     process.onEnd(() => {

@@ -11,6 +11,8 @@ import { ErrorReply, FlatMap, OK, Status, encodePush, type Reply } from "./repli
 export interface Subscriber {
   readonly channels: Set<string>;
   push(bytes: string): void;
+  /** Somebody has published something to one of its channels. */
+  message(bytes: string): void;
 }
 
 /** What judges are told of a Redis. */
@@ -270,7 +272,7 @@ export class RedisServer {
 
   #tell(channel: string, bytes: string): number {
     const listeners = this.#subscribers.get(channel) ?? new Set<Subscriber>();
-    for (const listener of listeners) listener.push(bytes);
+    for (const listener of listeners) listener.message(bytes);
     return listeners.size;
   }
 

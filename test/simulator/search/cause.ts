@@ -4,7 +4,8 @@ import type { Network } from "../network/network.js";
 import type { Connection } from "../network/connection.js";
 import { PORT, type RedisDeployment } from "../redis/deployment.js";
 import type { World } from "../world/world.js";
-import type { Fault } from "./fault.js";
+import type { Verdict } from "../network/moments.js";
+import type { Consequence, Fault, Trap } from "./fault.js";
 
 /** What faults can befall. */
 export interface Victims {
@@ -39,7 +40,7 @@ export function cause(fault: Fault, victims: Victims): void {
       return;
     case "kill publisher": {
       const publisher = publishers[fault.publisher];
-      publisher?.process?.kill();
+      publisher?.kill();
       world.after(fault.backAfterMs, () => publisher?.start());
       return;
     }
@@ -122,8 +123,51 @@ export function cause(fault: Fault, victims: Victims): void {
       world.after(fault.ms, () => {
         place.isSilent = false;
       });
+      return;
     }
+    case "swallow": {
+      const link = linkOf(network, fault.link);
+      if (!link) return;
+      link.isDeaf = true;
+      world.after(fault.ms, () => {
+        link.isDeaf = false;
+      });
+      return;
+    }
+    case "trap":
+      setTrap(fault, victims);
   }
+}
+
+function setTrap({ on, skip, isAfter, ms, then }: Trap, victims: Victims): void {
+  const { world, network } = victims;
+  const spring = (connection: Connection): Verdict => {
+    world.tell("FAULT", `${on} of ${connection.process.name}: ${JSON.stringify(then)}`);
+    return befall(then, connection, victims);
+  };
+  world.after(ms, network.moments.set({ on, skip, isAfter, spring }));
+}
+
+/** Makes something happen to whoever has come to a moment. */
+function befall(what: Consequence, connection: Connection, victims: Victims): Verdict {
+  const { world, replicas, publishers } = victims;
+  const actor = [...replicas, ...publishers].find(({ process }) => process === connection.process);
+  if (what.kind === "cut it") {
+    connection.cut(what.part, what.isTold);
+    return "lose";
+  }
+  if (what.kind === "refuse it") return "refuse";
+  if (what.kind === "hang it") {
+    connection.toProcess.hang();
+    world.after(what.ms, () => {
+      connection.toProcess.goOn();
+    });
+  } else if (what.kind === "kill it") {
+    actor?.kill();
+    world.after(what.backAfterMs, () => actor?.start());
+  } else if (what.kind === "freeze it") freeze(actor?.process, what.ms, world);
+  else cause(what, victims);
+  return "serve";
 }
 
 function freeze(process: Replica["process"], ms: number, world: World): void {

@@ -1,10 +1,9 @@
 import type { Random } from "../world/random.js";
-import type { Fault } from "./fault.js";
-import type { Happening } from "./happening.js";
+import type { Consequence, Fault, Trap } from "./fault.js";
 
 type FaultKind = Fault["kind"];
 
-interface Scope {
+export interface Scope {
   readonly replicas: number;
   readonly publishers: number;
 }
@@ -16,12 +15,14 @@ function briefly(random: Random, usualMs: number): number {
   return Math.min(MAX_MS, random.longTailed(usualMs));
 }
 
+const backAfterMs = (random: Random) => briefly(random, random.of([50, 500]));
+
 /** How each kind of fault is drawn. */
 const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>> = {
   "kill replica": (random, { replicas }) => ({
     kind: "kill replica",
     replica: random.below(replicas),
-    backAfterMs: briefly(random, 500),
+    backAfterMs: backAfterMs(random),
   }),
   "drain replica": (random, { replicas }) => ({
     kind: "drain replica",
@@ -59,14 +60,14 @@ const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>>
   }),
   "restart Redis": (random) => ({
     kind: "restart Redis",
-    lostMs: random.of([0, 0, 1_000, 4_000, Infinity]),
+    lostMs: random.of([0, 500, 1_000, 4_000, Infinity]),
     downMs: random.of([5, 300, 3_000, 12_000]),
     loadingMs: random.of([0, 0, 500]),
   }),
   "fail over": (random) => ({
     kind: "fail over",
     lostMs: random.of([0, 0, 500, 3_000]),
-    splitMs: random.of([0, 0, 1_000]),
+    splitMs: random.of([0, 1_000, 3_000]),
     isOldGone: random.chance(0.4),
   }),
   "freeze Redis": (random) => ({
@@ -77,7 +78,7 @@ const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>>
   "fill Redis": (random) => ({ kind: "fill Redis", ms: briefly(random, 1_500) }),
   deny: (random) => ({
     kind: "deny",
-    command: random.of(["PUBLISH", "XADD", "SUBSCRIBE", "SADD", "EVALSHA", "GETRANGE", "INFO"]),
+    command: random.of(DENIED),
     ms: briefly(random, 1_000),
   }),
   "flush scripts": () => ({ kind: "flush scripts" }),
@@ -99,22 +100,98 @@ const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>>
     ms: briefly(random, 1_500),
   }),
   silence: (random) => ({ kind: "silence", ms: briefly(random, 2_000) }),
+  swallow: (random) => ({
+    kind: "swallow",
+    link: random.below(100),
+    ms: briefly(random, random.of([100, 1_000])),
+  }),
+  trap: (random, scope) => trap(random, scope),
 };
+
+const DENIED = [
+  "PUBLISH",
+  "XADD",
+  "XDEL",
+  "APPEND",
+  "SUBSCRIBE",
+  "UNSUBSCRIBE",
+  "SADD",
+  "SREM",
+  "ZADD",
+  "SET",
+  "EVALSHA",
+  "GETRANGE",
+  "INFO",
+] as const;
+
+/** What may follow from a trap, of faults that befall all. */
+const WIDE = [
+  "restart Redis",
+  "fail over",
+  "evict",
+  "flush scripts",
+  "slow",
+  "deny",
+  "fill Redis",
+] as const satisfies readonly FaultKind[];
+
+function consequence(random: Random, scope: Scope): Consequence {
+  switch (random.below(7)) {
+    case 0:
+    case 1:
+      return { kind: "cut it", part: random.fraction(), isTold: random.chance(0.6) };
+    case 2:
+      return { kind: "hang it", ms: random.of([20, 400, 9_000]) * random.between(0.5, 1.5) };
+    case 3:
+      return { kind: "refuse it" };
+    case 4:
+      return { kind: "kill it", backAfterMs: backAfterMs(random) };
+    case 5:
+      return { kind: "freeze it", ms: random.of([20, 1_000, 12_000]) * random.between(0.5, 1.5) };
+    default:
+      return DRAW[random.of(WIDE)](random, scope) as Consequence;
+  }
+}
+
+function trap(random: Random, scope: Scope): Trap {
+  return {
+    kind: "trap",
+    on: random.of([
+      "SUBSCRIBE",
+      "UNSUBSCRIBE",
+      "UNSUBSCRIBE",
+      "publish or read",
+      "publish or read",
+      "presence",
+      "renewal",
+      "proof",
+    ]),
+    skip: random.below(random.of([1, 3])),
+    isAfter: random.chance(0.5),
+    ms: random.of([500, 6_000]),
+    then: consequence(random, scope),
+  };
+}
 
 const KINDS = Object.keys(DRAW) as readonly FaultKind[];
 
-/** A few kinds of faults, some often, so that each world is hard in its own way. */
-export function faultsOf(
-  random: Random,
-  scope: Scope & { readonly faultsEndAt: number },
-): Happening[] {
-  const kinds = Array.from({ length: random.below(5) }, () => random.of(KINDS));
+/**
+ * A few kinds of faults, each by a rate of its own, so that each world is hard in its own way: where all kinds are a little
+ * in each, most of them hide what one alone would show.
+ *
+ * @param when - draws a time
+ */
+export function faultsOf(random: Random, scope: Scope, when: () => number): readonly Timed[] {
+  const share = random.of([0, 0.05, 0.1, 0.2]);
+  const kinds = KINDS.filter((kind) => random.chance(kind === "trap" ? 0.5 : share));
+  if (share > 0 && kinds.length === 0) kinds.push(random.of(KINDS));
   return kinds.flatMap((kind) => {
-    const count = 1 + random.below(random.of([1, 2, 6]));
-    return Array.from({ length: count }, (): Happening => ({
-      at: random.between(200, scope.faultsEndAt),
-      kind: "fault",
-      fault: DRAW[kind](random, scope),
-    }));
+    const count = 1 + random.below(random.of([1, 2, 5]));
+    return Array.from({ length: count }, () => ({ at: when(), fault: DRAW[kind](random, scope) }));
   });
+}
+
+interface Timed {
+  readonly at: number;
+  readonly fault: Fault;
 }

@@ -1,3 +1,5 @@
+import type { Moment } from "../network/moments.js";
+
 /** Something that goes wrong. Times in milliseconds. */
 export type Fault =
   | { readonly kind: "kill replica"; readonly replica: number; readonly backAfterMs: number }
@@ -35,10 +37,40 @@ export type Fault =
       readonly ms: number;
     }
   | { readonly kind: "slow"; readonly usualMs: number; readonly ms: number }
-  | { readonly kind: "silence"; readonly ms: number };
+  | { readonly kind: "silence"; readonly ms: number }
+  | {
+      /** Messages are lost on the way to somebody, as between a primary and the replica of it that he listens to. */
+      readonly kind: "swallow";
+      readonly link: number;
+      readonly ms: number;
+    }
+  | Trap;
+
+/** What befalls the connection, or its process, that has come to the moment. */
+export type Consequence =
+  | { readonly kind: "cut it"; readonly part: number; readonly isTold: boolean }
+  | { readonly kind: "hang it"; readonly ms: number }
+  | { readonly kind: "refuse it" }
+  | { readonly kind: "kill it"; readonly backAfterMs: number }
+  | { readonly kind: "freeze it"; readonly ms: number }
+  | Exclude<Fault, Trap>;
+
+/** A fault that waits for somebody to come to a moment that matters: so it falls between two steps of the product. */
+export interface Trap {
+  readonly kind: "trap";
+  readonly on: Moment;
+  /** How many come past it first. */
+  readonly skip: number;
+  /** Whether Redis has done what it was asked. */
+  readonly isAfter: boolean;
+  /** For how long it waits. */
+  readonly ms: number;
+  readonly then: Consequence;
+}
 
 /** How long it lasts, in milliseconds. */
-export function durationOf(fault: Fault): number {
+export function durationOf(fault: Fault | Consequence): number {
+  if (fault.kind === "trap") return fault.ms + durationOf(fault.then);
   if (fault.kind === "restart Redis") return fault.downMs + fault.loadingMs;
   if (fault.kind === "fail over") return fault.splitMs;
   if ("backAfterMs" in fault) return fault.backAfterMs;

@@ -12,13 +12,16 @@ export type Happening = { readonly at: number } & (
       /** Of somebody else's emission too: a repetition. */
       readonly key: string | undefined;
       readonly id: number;
-      /** How many events one call has. */
+      /** As long as an event may be, or nearly. */
+      readonly isLong: boolean;
       readonly timeoutMs: number;
     }
   | {
       readonly kind: "join" | "leave" | "stop reading" | "read on" | "end at once";
       readonly client: number;
     }
+  /** Its next connection ends so long after it has come. */
+  | { readonly kind: "hurry"; readonly client: number; readonly ms: number }
   | { readonly kind: "drop"; readonly client: number; readonly isTold: boolean }
   | { readonly kind: "come back from"; readonly client: number; readonly offset: string }
   | ({ readonly kind: "fault" } & { readonly fault: Fault })
@@ -34,6 +37,8 @@ export interface Plan {
   readonly happenings: readonly Happening[];
   /** From then on nothing goes wrong any more, in milliseconds; what has gone wrong may last until {@link calmAt}. */
   readonly faultsEndAt: number;
+  /** Whether it is watched for as long as things may take to be right, though they are so before. */
+  readonly isWatchedOn: boolean;
 }
 
 /** When the last fault is over. */

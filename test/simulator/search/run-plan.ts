@@ -15,10 +15,15 @@ const URL = `redis://192.0.2.1:${String(PORT)}`;
 const PROGRESS_MS = 45_000;
 /** When the events are sent that must arrive. */
 const PROBE_MS = 25_000;
+/** When it is looked for the first time whether all is right already, and how often after that. */
+const SETTLE_MS = 1_500;
+const LOOK_MS = 500;
 /** How long rooms linger that nobody is in, and a little more. */
 const LINGER_MS = 15_000;
 /** How long sets of teachers live that nobody looks at any more, and a little more. */
-const FORGOTTEN_MS = 75_000;
+const FORGOTTEN_MS = 90_000;
+/** The numbers of those that are emitted in the end are above all others. */
+const PROBES = 1_000_000;
 
 export interface Outcome {
   readonly violations: readonly Violation[];
@@ -41,13 +46,13 @@ export async function runPlan(plan: Plan): Promise<Outcome> {
   };
   process.on("unhandledRejection", onRejection);
   try {
-    const { judges, end } = set(world, plan, scripts);
-    await play(world, plan, end, judges);
+    const stage = set(world, plan, scripts);
+    await play(world, plan, stage);
     return {
       violations: world.violations,
       trace: world.trace,
       ms: world.now,
-      published: judges.published.count,
+      published: stage.judges.published.count,
     };
   } finally {
     leave();
@@ -57,10 +62,12 @@ export async function runPlan(plan: Plan): Promise<Outcome> {
 
 interface Stage {
   readonly judges: Judges;
+  /** Has every publisher emit to every session. */
+  readonly probe: () => readonly Emission[];
   readonly end: () => void;
 }
 
-function set(world: World, plan: Plan, scripts: LuaScripts): Stage & { judges: Judges } {
+function set(world: World, plan: Plan, scripts: LuaScripts): Stage {
   const network = new Network(world);
   const judges = new Judges(world);
   const deployment = new RedisDeployment(world, network, scripts, judges);
@@ -75,7 +82,7 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage & { judges: J
       new PublisherActor(
         world,
         `publisher-${String(i + 1)}`,
-        { url: URL, historyLimit: Number(plan.settings["HISTORY_LIMIT"]) },
+        { url: URL, historyLimit: Number(plan.settings["HISTORY_LIMIT"] ?? 1_000) },
         (emission) => {
           judges.onSettled(emission);
         },
@@ -92,7 +99,7 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage & { judges: J
         judges,
       ),
   );
-  judges.look({ network, deployment, replicas, publishers, clients });
+  judges.look({ connections: network.connections, deployment, replicas, clients });
   for (const replica of replicas) replica.start();
   for (const publisher of publishers) publisher.start();
   const emit = (publisher: number, emission: Emission, timeoutMs: number) => {
@@ -110,8 +117,7 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage & { judges: J
       return;
     }
     if (happening.kind === "emit") {
-      const { publisher, session, name, key, id, timeoutMs } = happening;
-      emit(publisher, emission(id, session, name, key), timeoutMs);
+      emit(happening.publisher, emission(happening), happening.timeoutMs);
       return;
     }
     const client = clients[happening.client];
@@ -132,6 +138,9 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage & { judges: J
       case "end at once":
         client.endsAtOnce = true;
         return;
+      case "hurry":
+        client.endsAfterMs = happening.ms;
+        return;
       case "drop":
         client.drop(happening.isTold);
         return;
@@ -144,50 +153,72 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage & { judges: J
     for (const replica of replicas) if (!replica.isServing) replica.start();
     for (const publisher of publishers) publisher.start();
   });
-  const rightAt = calmAt(plan) + PROGRESS_MS;
-  for (const [i, session] of [...new Set(plan.clients.map((client) => client.session))].entries()) {
-    for (let publisher = 0; publisher < plan.publishers; publisher++) {
-      world.at(rightAt - PROGRESS_MS + PROBE_MS, () => {
-        const probe = emission(1_000_000 + i * 100 + publisher, session, "new_question", undefined);
-        judges.onProbe(probe);
-        emit(publisher, probe, 15_000);
-      });
-    }
-  }
+  const sessions = [...new Set(plan.clients.map((client) => client.session))];
+  let probed = 0;
+  const probe = () => {
+    const probes = sessions.flatMap((session) =>
+      publishers.map((_, publisher) => {
+        const name = "new_question" as const;
+        const asked = { id: ++probed + PROBES, session, name, key: undefined, isLong: false };
+        const one = emission(asked);
+        emit(publisher, one, 15_000);
+        return one;
+      }),
+    );
+    return probes;
+  };
   return {
     judges,
+    probe,
     end: () => {
       for (const replica of replicas) replica.kill();
-      for (const publisher of publishers) publisher.process?.kill();
+      for (const publisher of publishers) publisher.kill();
     },
   };
 }
 
-async function play(world: World, plan: Plan, end: () => void, judges: Judges): Promise<void> {
-  const rightAt = calmAt(plan) + PROGRESS_MS;
+async function play(world: World, plan: Plan, { judges, probe, end }: Stage): Promise<void> {
+  const calm = calmAt(plan);
   const hasFailed = () => world.violations.length > 0;
-  await world.run(rightAt, hasFailed);
+  await world.run(calm + SETTLE_MS, hasFailed);
+  let probes = plan.isWatchedOn ? [] : probe();
+  while (world.now < calm + PROBE_MS && !hasFailed()) {
+    await world.run(Math.min(world.now + LOOK_MS, calm + PROBE_MS), hasFailed);
+    if (plan.isWatchedOn) continue;
+    const areDone = probes.every(({ outcome }) => outcome === "resolved");
+    if (areDone && judges.whatIsWrong().length === 0) break;
+    if (probes.every(({ outcome }) => outcome !== "under way")) probes = probe();
+  }
+  if (world.now >= calm + PROBE_MS) {
+    for (const one of probe()) judges.onProbe(one);
+    await world.run(calm + PROGRESS_MS, hasFailed);
+  }
   if (!hasFailed()) judges.atEnd();
   if (!hasFailed()) {
     judges.everybodyLeaves();
-    await world.run(rightAt + LINGER_MS, hasFailed);
-    if (judges.leftBehind().length > 0) await world.run(rightAt + FORGOTTEN_MS, hasFailed);
+    const left = world.now;
+    for (const ms of [LINGER_MS / 2, LINGER_MS, FORGOTTEN_MS]) {
+      await world.run(left + ms, hasFailed);
+      if (judges.leftBehind().length === 0) break;
+    }
   }
   if (!hasFailed()) judges.afterAll();
   end();
 }
 
-function emission(
-  id: number,
-  session: string,
-  name: Emission["name"],
-  key: string | undefined,
-): Emission {
+function emission({
+  id,
+  session,
+  name,
+  key,
+  isLong,
+}: Pick<Emission, "id" | "session" | "name" | "key" | "isLong">): Emission {
   return {
     id,
     session,
     name,
     key,
+    isLong,
     outcome: "under way",
     offsets: {},
     duplicate: false,

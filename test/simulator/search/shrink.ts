@@ -1,5 +1,4 @@
 import type { Happening, Plan } from "./happening.js";
-import { runPlan } from "./run-plan.js";
 
 /** More than most need. */
 const MAX_RUNS = 300;
@@ -7,15 +6,20 @@ const MAX_RUNS = 300;
 /**
  * The smallest plan that is found to break the same rule: with fewer faults, clients, events, replicas and publishers. One
  * that is left out may change what chance decides for the others, so what remains is tried, and not reasoned about.
+ *
+ * @param doesBreak - whether a plan breaks the rule
  */
-export async function shrink(plan: Plan, rule: string, deadline: number): Promise<Plan> {
+export async function shrink(
+  plan: Plan,
+  doesBreak: (smaller: Plan) => Promise<boolean>,
+  deadline: number,
+): Promise<Plan> {
   let runs = 0;
   let best = plan;
   const breaks = async (smaller: Plan): Promise<boolean> => {
     if (runs >= MAX_RUNS || Date.now() > deadline) return false;
     runs++;
-    const { violations } = await runPlan(smaller);
-    return violations[0]?.rule === rule;
+    return doesBreak(smaller);
   };
   const take = async (smaller: Plan): Promise<boolean> => {
     if (!(await breaks(smaller))) return false;

@@ -1,3 +1,4 @@
+import type { Consequence, Fault } from "./fault.js";
 import type { Happening, Plan } from "./happening.js";
 import type { Outcome } from "./run-plan.js";
 
@@ -34,8 +35,7 @@ function seconds(ms: number): string {
 
 function told(happening: Happening, plan: Plan): string {
   if (happening.kind === "fault") {
-    const { kind, ...how } = happening.fault;
-    return `FAULT ${kind}${detailsOf(how)}`;
+    return `FAULT ${faultTold(happening.fault)}`;
   }
   if (happening.kind === "emit") {
     const { publisher, id, name, session, key, timeoutMs } = happening;
@@ -46,9 +46,19 @@ function told(happening: Happening, plan: Plan): string {
   const how = {
     ...(happening.kind === "drop" && { isTold: happening.isTold }),
     ...(happening.kind === "come back from" && { offset: happening.offset }),
+    ...(happening.kind === "hurry" && { ms: happening.ms }),
   };
   const role = plan.clients[client]?.role ?? "client";
   return `${role}-${String(client + 1)}: ${kind}${detailsOf(how)}`;
+}
+
+function faultTold(fault: Fault | Consequence): string {
+  if (fault.kind === "trap") {
+    const { on, skip, isAfter, ms, then } = fault;
+    return `at ${isAfter ? "the end of " : ""}${on}${detailsOf({ skip, ms })}: ${faultTold(then)}`;
+  }
+  const { kind, ...how } = fault;
+  return `${kind}${detailsOf(how)}`;
 }
 
 function detailsOf(how: object): string {

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { EmitterError } from "../../errors.js";
 import { isReply } from "./client.js";
 import { ClusterRedises } from "./cluster/cluster-redises.js";
@@ -8,7 +7,6 @@ import type { RedisTarget } from "./redis-url.js";
 import { oneRedis, type RoomRedises } from "./room-redis.js";
 import { routeTo } from "./route-to.js";
 import type { TlsSource } from "./tls.js";
-import type { RedisCommands } from "../publish-script.js";
 import { toEmitterError } from "../redis-errors.js";
 
 /** Times in milliseconds, checked. */
@@ -16,8 +14,6 @@ export interface RedisTargetOptions extends OwnRedisOptions {
   readonly connectTimeoutMs: number;
 }
 
-const OTHER_DATABASE =
-  "the client works on a database number other than 0: Pub/Sub has none, so two databases of one Redis would hear each other. Use another Redis to keep things apart";
 /** How a Redis that is on its own refuses `CLUSTER` (Redis, `src/cluster.c`, `clusterCommand`). */
 const NO_CLUSTER = "cluster support disabled";
 
@@ -98,34 +94,4 @@ function refusalOf(error: Error): EmitterError | undefined {
   if (!error.message.includes(NO_CLUSTER)) return toEmitterError(error);
   const message = "it is no cluster: begin its URL with redis:// or rediss://";
   return new EmitterError("rejected", message, { cause: error });
-}
-
-/** What can be asked of a client of the `redis` package about the database that it works on. */
-interface SelectingClient {
-  readonly isReady?: boolean;
-  readonly options?: { readonly database?: unknown } | undefined;
-  /** `sendCommand` takes other arguments in a Sentinel client. */
-  clientInfo?(): Promise<{ readonly db: number }>;
-}
-
-/**
- * Refuses a client of somebody else's that works on another database than the first: by its options, and, where it is
- * connected, by what Redis says. A pool's options do not tell.
- *
- * @throws EmitterError `invalid_option`
- */
-export async function refuseDatabase(client: RedisCommands, timeoutMs: number): Promise<void> {
-  const selecting = client as SelectingClient;
-  let database = Number(selecting.options?.database ?? 0);
-  if (database === 0 && selecting.isReady !== false && selecting.clientInfo) {
-    const asked = selecting.clientInfo().then(
-      ({ db }) => db,
-      () => 0,
-    );
-    const giveUp = new AbortController();
-    const late = delay(timeoutMs, 0, { signal: giveUp.signal }).catch(() => 0);
-    database = await Promise.race([asked, late]);
-    giveUp.abort();
-  }
-  if (database !== 0) throw new EmitterError("invalid_option", OTHER_DATABASE);
 }

@@ -16,6 +16,8 @@ export interface RoomRedises {
   readonly verb: PublishVerb;
   /** Whether there are replicas to be waited for. */
   readonly waitsForReplicas: boolean;
+  /** Whether a call may be carried out twice, because a client sends it again by itself: then each event's key is looked for. */
+  readonly mayRepeat?: boolean;
   /**
    * Asked once for each room that is remembered.
    *
@@ -33,8 +35,9 @@ export function oneRedis({
   commands,
   clock = new RedisClock(),
   replicas,
-}: Partial<RoomRedis> & Pick<RoomRedis, "commands">): RoomRedises {
+  mayRepeat = false,
+}: Partial<RoomRedis> & Pick<RoomRedis, "commands"> & Pick<RoomRedises, "mayRepeat">): RoomRedises {
   const redis = { commands, clock, replicas };
   const find = () => redis;
-  return { verb: "PUBLISH", waitsForReplicas: replicas !== undefined, of: () => find };
+  return { verb: "PUBLISH", waitsForReplicas: replicas !== undefined, mayRepeat, of: () => find };
 }

@@ -1,0 +1,66 @@
+import type { Connection } from "./connection.js";
+
+/** What a connection is used for just now. */
+export type Moment =
+  "SUBSCRIBE" | "UNSUBSCRIBE" | "publish or read" | "presence" | "renewal" | "proof" | "other";
+
+/** Of scripts, by the beginning of their first key. */
+const BY_KEY: readonly (readonly [begin: string, moment: Moment])[] = [
+  ["history:", "publish or read"],
+  ["session:", "presence"],
+  ["inthon:nodes", "renewal"],
+  ["inthon:proof", "proof"],
+];
+
+function momentOf(words: readonly string[]): Moment {
+  const [name = "", first = "", , key = ""] = words;
+  switch (name.toUpperCase()) {
+    case "SUBSCRIBE":
+    case "SSUBSCRIBE":
+      return first.includes("session_") ? "SUBSCRIBE" : "other";
+    case "UNSUBSCRIBE":
+    case "SUNSUBSCRIBE":
+      return first.includes("session_") ? "UNSUBSCRIBE" : "other";
+    case "EVAL":
+    case "EVALSHA":
+      return BY_KEY.find(([begin]) => key.startsWith(begin))?.[1] ?? "other";
+    default:
+      return "other";
+  }
+}
+
+/** What becomes of a command. */
+export type Verdict = "serve" | "refuse" | "lose";
+
+/** Waits for the next connection that comes to a moment, or for one after it. */
+export interface Snare {
+  readonly on: Moment;
+  skip: number;
+  /** Whether it is sprung when Redis has done what it was asked. */
+  readonly isAfter: boolean;
+  readonly spring: (connection: Connection) => Verdict;
+}
+
+/** Looks at what goes to any Redis, for those who wait for it. */
+export class Moments {
+  readonly #snares = new Set<Snare>();
+
+  /** @returns what takes it away again */
+  set(snare: Snare): () => void {
+    this.#snares.add(snare);
+    return () => {
+      this.#snares.delete(snare);
+    };
+  }
+
+  pass(connection: Connection, words: readonly string[], isAfter: boolean): Verdict {
+    if (this.#snares.size === 0) return "serve";
+    const moment = momentOf(words);
+    for (const snare of this.#snares) {
+      if (snare.on !== moment || snare.isAfter !== isAfter || snare.skip-- > 0) continue;
+      this.#snares.delete(snare);
+      return snare.spring(connection);
+    }
+    return "serve";
+  }
+}
