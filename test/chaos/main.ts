@@ -22,9 +22,9 @@ function readCommand(): Command {
 }
 
 async function chaos(options: ChaosOptions): Promise<boolean> {
-  const { seconds, seed, forget, clients, rate, sessions } = options;
+  const { redis = "standalone", seconds, seed, forget, clients, rate, sessions } = options;
   print(
-    `Chaos for ${seconds} s: ${clients} clients, ${sessions} sessions, ${rate} events/s, ` +
+    `Chaos for ${seconds} s (${redis}): ${clients} clients, ${sessions} sessions, ${rate} events/s, ` +
       `${forget ? "and Redis forgets" : "and Redis remembers"}. To repeat it: --seed ${seed}`,
   );
   const report = await runChaos({ ...options, onProgress: print });
