@@ -1,12 +1,15 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { TOPOLOGY_KINDS, type TopologyKind } from "../helpers/topologies/topology.js";
+import { REDIS_PROGRAMS, type RedisProgram } from "../helpers/tools/redis-programs.js";
 import { FAULT_KINDS, kindsOn } from "./faults/fault.js";
 
 /** What to run. */
 export interface ChaosOptions {
   /** What Redis is deployed as; by default one that is alone. */
   readonly redis?: TopologyKind;
+  /** Which program it is; by default the `redis-server` that is installed. */
+  readonly program?: RedisProgram;
   /** How long faults are made. */
   readonly seconds: number;
   /** Decides on the faults, on when clients join, and on what is published. */
@@ -37,6 +40,13 @@ export class OptionError extends Error {
   override readonly name = "OptionError";
 }
 
+/** @throws OptionError */
+export function readProgram(text: string): RedisProgram {
+  const program = REDIS_PROGRAMS.find((program) => program === text);
+  if (program) return program;
+  throw new OptionError(`--program must be one of ${REDIS_PROGRAMS.join(", ")}`);
+}
+
 const MAX_SEED = 2 ** 32 - 1;
 
 /** @throws OptionError */
@@ -65,6 +75,7 @@ export function parseCommand(args: readonly string[]): Command {
   if (values.events !== undefined) throw new OptionError("--events goes with --bounded only");
   const options: ChaosOptions = {
     redis,
+    ...(values.program !== undefined && { program: readProgram(values.program) }),
     seconds: whole("seconds", 60, 1, 3_600),
     seed: whole("seed", randomInt(MAX_SEED), 0, MAX_SEED),
     forget: values.forget === true,
@@ -94,6 +105,7 @@ function readValues(args: readonly string[]) {
       args: [...args],
       options: {
         redis: { type: "string" },
+        program: { type: "string" },
         seconds: { type: "string" },
         seed: { type: "string" },
         forget: { type: "boolean" },

@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { REDIS_PROGRAM } from "../../helpers/tools/redis-programs.js";
 import { parseFailover } from "./options.js";
 import { formatTable, LEGEND } from "./report.js";
 import { failover } from "./run.js";
@@ -17,10 +18,11 @@ export async function runFailover(
   print: (line: string) => void,
 ): Promise<boolean> {
   const options = parseFailover(args);
-  const { seed, clients, rate, waitReplicas, json } = options;
+  const { program = "redis-server", seed, clients, rate, waitReplicas, json } = options;
+  if (options.program) process.env[REDIS_PROGRAM] = options.program;
   const say = json ? () => undefined : print;
   say(
-    `Failovers: 3 replicas, ${clients} students, ${rate} events/s, ${waitReplicas} replicas of Redis waited for. ` +
+    `Failovers (${program}): 3 replicas, ${clients} students, ${rate} events/s, ${waitReplicas} replicas of Redis waited for. ` +
       `To repeat it: --seed ${seed}`,
   );
   const report = await failover(options, { onTime: say });
