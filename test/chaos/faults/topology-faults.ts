@@ -5,6 +5,8 @@ import { at, type TopologySide } from "../world/world.js";
 import type { TopologyFault } from "./fault.js";
 
 const KINDS = ["commands", "subscriptions"] as const;
+/** Longer than Sentinels wait for an answer. */
+const NOTICED_MS = 1_500;
 
 /** What happens to a Redis of several nodes. One at a time. */
 export class TopologyFaults {
@@ -42,6 +44,8 @@ export class TopologyFaults {
     for (const kind of KINDS) gate.hang(kind, direction);
     await delay(ms);
     for (const kind of KINDS) gate.heal(kind);
+    // Links that are there hang on. Only who has missed answers on them for this long takes the node for dead.
+    if (topology.kind === "sentinel") await delay(NOTICED_MS);
     await topology.settled();
   }
 

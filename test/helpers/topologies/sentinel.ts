@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { eventually } from "../eventually.js";
 import { replicated, type RedisServer } from "../processes/redis-server.js";
 import { adminOf, type Admin } from "../processes/redis-users.js";
@@ -12,6 +13,7 @@ const SENTINELS = 3;
 const PATIENCE_MS = 90_000;
 /** Within twice of it no second failover begins. */
 const FAILOVER_TIMEOUT_MS = 3_000;
+const RETRY_MS = 500;
 /** A failover that is planned has long been made by then. */
 const PAUSE_MS = 10_000;
 
@@ -128,7 +130,7 @@ class SentinelDeployment implements Topology {
   async kill(): Promise<void> {
     const old = this.#primary;
     old.redis.kill("SIGKILL");
-    await this.#promoted();
+    await this.#replaced(old);
     this.#replicas = this.#replicas.filter((node) => node !== old);
     this.#killed = old;
   }
@@ -144,30 +146,35 @@ class SentinelDeployment implements Topology {
   }
 
   async settled(): Promise<void> {
-    // Sentinels may have given the primary's place to another one meanwhile.
     await eventually(async () => {
+      // Sentinels may have given the primary's place to another one meanwhile, whenever the machine was too busy to answer.
       await this.#look();
-      const infos = this.#replicas.map(({ admin }) => admin.info("replication").catch(() => ""));
-      const { port } = this.#primary;
-      return (await Promise.all(infos)).every(
-        (info) =>
-          info.includes("master_link_status:up") && info.includes(`master_port:${String(port)}\r`),
-      );
+      const known = this.#sentinels.map(({ ask }) => this.#isKnown(ask));
+      const all = [this.#isFollowed(), ...known];
+      return (await Promise.all(all)).every((isSo) => isSo);
     }, PATIENCE_MS);
-    for (const { ask } of this.#sentinels) await this.#known(ask);
   }
 
-  /** As the README says. */
+  /** As the README says; again where Sentinels have just chosen another primary by themselves. */
   async #plan(): Promise<void> {
-    const old = this.#primary;
-    await old.admin.sendCommand(["CLIENT", "PAUSE", String(PAUSE_MS), "WRITE"]);
-    for (const { admin } of this.#replicas) await replicated(old.admin, admin);
-    // Another one may be hardly over.
+    let old = this.#primary;
     await eventually(async () => {
-      const answer = await this.#sentinels[0]?.ask("FAILOVER", PRIMARY_NAME).catch(String);
-      return answer === "OK";
+      await this.#look();
+      old = this.#primary;
+      await old.admin.sendCommand(["CLIENT", "PAUSE", String(PAUSE_MS), "WRITE"]);
+      try {
+        if (!(await this.#isFollowed())) throw new Error("a replica follows another primary");
+        for (const { admin } of this.#replicas) await replicated(old.admin, admin);
+        await this.#sentinels[0]?.ask("FAILOVER", PRIMARY_NAME);
+        return true;
+      } catch {
+        await old.admin.sendCommand(["CLIENT", "UNPAUSE"]).catch(() => undefined);
+        // Where a failover is hardly over, no other one begins.
+        await delay(RETRY_MS);
+        return false;
+      }
     }, PATIENCE_MS);
-    await this.#promoted();
+    await this.#replaced(old);
     await this.settled();
   }
 
@@ -183,14 +190,13 @@ class SentinelDeployment implements Topology {
     // Sentinels never forget a replica by themselves.
     for (const { ask } of this.#sentinels) {
       await ask("RESET", PRIMARY_NAME);
-      await this.#known(ask);
+      await eventually(() => this.#isKnown(ask), PATIENCE_MS);
     }
     await this.settled();
   }
 
-  /** Resolves when one of the replicas has become the primary. */
-  async #promoted(): Promise<void> {
-    const old = this.#primary;
+  /** Resolves when another one has become the primary. */
+  async #replaced(old: Node): Promise<void> {
     await eventually(async () => {
       await this.#look();
       return this.#primary !== old;
@@ -211,20 +217,27 @@ class SentinelDeployment implements Topology {
     this.#replicas = nodes.filter((node) => node !== next);
   }
 
-  async #known(ask: Ask): Promise<void> {
-    await eventually(async () => {
-      const primary = (await ask("MASTER", PRIMARY_NAME)) as Record<string, string>;
-      const replicas = (await ask("REPLICAS", PRIMARY_NAME)) as Record<string, string>[];
-      const following = replicas.filter(
-        (replica) => replica["flags"] === "slave" && replica["master-link-status"] === "ok",
-      );
-      return (
-        primary["flags"] === "master" &&
-        Number(primary["port"]) === this.#primary.port &&
-        Number(primary["num-other-sentinels"]) === SENTINELS - 1 &&
-        following.length === this.#replicas.length
-      );
-    }, PATIENCE_MS);
+  async #isFollowed(): Promise<boolean> {
+    const { port } = this.#primary;
+    const infos = this.#replicas.map(({ admin }) => admin.info("replication").catch(() => ""));
+    return (await Promise.all(infos)).every(
+      (info) =>
+        info.includes("master_link_status:up") && info.includes(`master_port:${String(port)}\r`),
+    );
+  }
+
+  async #isKnown(ask: Ask): Promise<boolean> {
+    const primary = (await ask("MASTER", PRIMARY_NAME)) as Record<string, string>;
+    const replicas = (await ask("REPLICAS", PRIMARY_NAME)) as Record<string, string>[];
+    const following = replicas.filter(
+      (replica) => replica["flags"] === "slave" && replica["master-link-status"] === "ok",
+    );
+    return (
+      primary["flags"] === "master" &&
+      Number(primary["port"]) === this.#primary.port &&
+      Number(primary["num-other-sentinels"]) === SENTINELS - 1 &&
+      following.length === this.#replicas.length
+    );
   }
 }
 
