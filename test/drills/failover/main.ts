@@ -25,13 +25,15 @@ export async function runFailover(
     `Failovers (${program}): 3 replicas, ${clients} students, ${rate} events/s, ${waitReplicas} replicas of Redis waited for. ` +
       `To repeat it: --seed ${seed}`,
   );
-  const report = await failover(options, { onTime: say });
-  if (json) print(JSON.stringify({ options, isClean: report.isClean, rows: report.rows }));
-  say(`\n${formatTable(report.rows)}\n\n${LEGEND.join("\n")}`);
-  if (!report.isClean) {
+  const report = await failover(options, say);
+  const { isClean, rows, failures } = report;
+  if (json) print(JSON.stringify({ options, isClean, rows, failures }));
+  say(`\n${formatTable(rows)}\n\n${LEGEND.join("\n")}`);
+  for (const failure of failures) say(`\nNOT MADE: ${failure}`);
+  if (!isClean) {
     const file = join(mkdtempSync(join(tmpdir(), "inthon-drill-log-")), "replicas.log");
     writeFileSync(file, report.logs.join("\n"));
     say(`\nWhat the replicas logged is in ${file}`);
   }
-  return report.isClean;
+  return isClean;
 }
