@@ -1,7 +1,11 @@
 /** `npm run cluster`: Redis, three replicas and a load balancer on this machine, until Ctrl-C. */
 import { createConnection } from "node:net";
+import { parseArgs } from "node:util";
 import { type Cluster, startCluster } from "./helpers/processes/cluster.js";
 import { isFree } from "./helpers/processes/ports.js";
+import { Ends } from "./helpers/topologies/ends.js";
+import { startTopology } from "./helpers/topologies/topologies.js";
+import type { Topology, TopologyKind } from "./helpers/topologies/topology.js";
 import { ensureTool, findTool } from "./helpers/tools/tools.js";
 
 const defaultRedisPort = 6379;
@@ -10,8 +14,13 @@ const pingTimeoutMs = 1000;
 /** What is printed names one session, as the README and the page do. */
 const SESSION = "lecture-1";
 
+/** What may be started by `--redis`; without it, the one Redis that runs already will do. */
+const KINDS = ["cluster", "sentinel"] as const satisfies TopologyKind[];
+
 let running: Cluster | undefined;
 let stopping = false;
+/** The nodes of Redis that `--redis` asks for. */
+const nodes = new Ends();
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
 // tsx runs this file as its child: when it is gone, there is nobody left who could end us.
@@ -24,6 +33,7 @@ try {
 }
 
 async function main(): Promise<void> {
+  const kind = readKind();
   const host = process.env["HOST"] ?? "127.0.0.1";
   const port = Number(process.env["PORT"] ?? 3000);
   // PORT + 3 is the last replica's.
@@ -38,16 +48,18 @@ async function main(): Promise<void> {
     }
   }
 
-  const runningRedis = await findRunningRedis();
+  const runningRedis = kind === undefined ? await findRunningRedis() : undefined;
   if (runningRedis === undefined) await ensureTool("redis-server", { onInstall: print });
   if (findTool("nginx") === undefined) await ensureTool("haproxy", { onInstall: print });
 
   print("Starting ...");
+  const topology = kind === undefined ? undefined : await startTopology(nodes, kind);
+  const redisUrl = topology?.url ?? runningRedis;
   const cluster = await startCluster({
     redis:
-      runningRedis === undefined
+      redisUrl === undefined
         ? { port: (await isFree(defaultRedisPort)) ? defaultRedisPort : undefined }
-        : { url: runningRedis },
+        : { url: redisUrl },
     ports: { replicas: replicaPorts, loadBalancer: port },
     loadBalancer: true,
     host,
@@ -55,8 +67,24 @@ async function main(): Promise<void> {
     onLine: printProblem,
   });
   running = cluster;
-  reportDeaths(cluster, runningRedis === undefined);
-  introduce(cluster, host, runningRedis === undefined ? "started for this" : "was running");
+  reportDeaths(cluster, redisUrl === undefined, topology);
+  const origin = runningRedis === undefined ? "started for this" : "was running";
+  await introduce(cluster, host, topology ?? origin);
+}
+
+function readKind(): (typeof KINDS)[number] | undefined {
+  const { REDIS_URL: url = "" } = process.env;
+  try {
+    const { redis } = parseArgs({ options: { redis: { type: "string" } } }).values;
+    if (redis === undefined) return undefined;
+    const kind = KINDS.find((kind) => kind === redis);
+    if (!kind) fail(`--redis must be one of ${KINDS.join(", ")}`);
+    if (url !== "")
+      fail("REDIS_URL names a Redis, and --redis starts another one: set one of them");
+    return kind;
+  } catch (error) {
+    fail((error instanceof Error ? error.message : String(error)).split(/\.? To |\n/)[0] ?? "");
+  }
 }
 
 function print(text: string): void {
@@ -132,11 +160,15 @@ function describe({ level, msg, err }: LogEntry): string {
 }
 
 /** Says so when a part ends by itself; the others keep on, which is the point of a cluster. */
-function reportDeaths(cluster: Cluster, ownsRedis: boolean): void {
+function reportDeaths(cluster: Cluster, ownsRedis: boolean, topology: Topology | undefined): void {
   const parts = [
     ...cluster.replicas.map((replica) => ({ name: replica.nodeId, exited: replica.exited })),
     { name: "The load balancer", exited: cluster.loadBalancer.exited },
     ...(ownsRedis ? [{ name: "Redis", exited: cluster.redis.exited }] : []),
+    ...(topology?.parts() ?? []).map(({ name, port, exited }) => ({
+      name: `${name.trim()} on port ${String(port)}`,
+      exited,
+    })),
   ];
   for (const { name, exited } of parts) {
     void exited.then(({ code, signal }) => {
@@ -152,7 +184,7 @@ function stop(): void {
   if (stopping) return;
   stopping = true;
   print("\nStopping ...");
-  running.stop().then(
+  stopAll(running).then(
     () => process.exit(0),
     (error: unknown) => {
       fail(String(error));
@@ -160,26 +192,39 @@ function stop(): void {
   );
 }
 
-function introduce(cluster: Cluster, host: string, origin: string): void {
+async function stopAll(cluster: Cluster): Promise<void> {
+  await cluster.stop();
+  await nodes.end();
+}
+
+/** @param redis - what was started, or where the one Redis comes from */
+async function introduce(cluster: Cluster, host: string, redis: Topology | string): Promise<void> {
   const url = `http://${host === "0.0.0.0" ? "127.0.0.1" : host}:${cluster.loadBalancer.port}`;
   const rows = [
     ["Demo page", `${url}/?session=${SESSION}`, `load balancer: ${cluster.loadBalancer.kind}`],
     ...cluster.replicas.map(({ nodeId, url, pid }) => [nodeId, url, `pid ${pid}`]),
-    ["Redis", withoutPassword(cluster.redisUrl), origin],
+    ...(typeof redis === "string"
+      ? [["Redis", withoutPassword(cluster.redisUrl), redis]]
+      : redis.parts().map(({ name, port, pid }) => [name, `127.0.0.1:${port}`, `pid ${pid}`])),
   ];
   const width = Math.max(...rows.map(([, address = ""]) => address.length));
   print("");
   for (const [name = "", address = "", note = ""] of rows) {
-    print(`  ${name.padEnd(10)}  ${address.padEnd(width)}  ${note}`);
+    print(`  ${name.padEnd(11)}  ${address.padEnd(width)}  ${note}`);
   }
   print(`
 Send an event to the students of this page:
 
   curl ${url}/sessions/${SESSION}/events -H 'Content-Type: application/json' \\
     -d '{"event":"important","note":"Hello","capture_url":null}'
-
+${typeof redis === "string" ? "" : hintsOf(cluster.redisUrl, await redis.hints())}
 Ctrl-C ends all of it.
 `);
+}
+
+function hintsOf(url: string, hints: Awaited<ReturnType<Topology["hints"]>>): string {
+  const lines = hints.flatMap(([what, command]) => ["", `${what}:`, "", `  ${command}`]);
+  return ["", "For an emitter of yours:", "", `  ${url}`, ...lines, ""].join("\n");
 }
 
 /** REDIS_URL may name several hosts, which URL does not read: so the text is cut. */

@@ -17,12 +17,12 @@ function table(headers, rows) {
 
 const code = (text) => element("code", text);
 
-function typeOf({ type, const: only, anyOf, pattern, minimum, maximum, $ref }) {
+/** What a pattern asks for, its description says in words. */
+function typeOf({ type, const: only, anyOf, minimum, maximum, $ref }) {
   if (only !== undefined) return JSON.stringify(only);
   if (anyOf) return anyOf.map(typeOf).join(" or ");
   if ($ref) return $ref.split("/").at(-1);
-  const range = minimum === undefined ? "" : `, ${minimum} to ${maximum}`;
-  return `${type}${range}${pattern ? `, ${pattern}` : ""}`;
+  return minimum === undefined ? type : `${type}, ${minimum} to ${maximum}`;
 }
 
 function channels({ channels, servers }) {

@@ -2,6 +2,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { REDIS_PROGRAM } from "../helpers/tools/redis-programs.js";
 import { runBounded } from "./bounded.js";
 import { OptionError, parseCommand, type ChaosOptions, type Command } from "./options.js";
 import { formatReport } from "./report.js";
@@ -22,9 +23,19 @@ function readCommand(): Command {
 }
 
 async function chaos(options: ChaosOptions): Promise<boolean> {
-  const { seconds, seed, forget, clients, rate, sessions } = options;
+  const {
+    redis = "standalone",
+    program = "redis-server",
+    seconds,
+    seed,
+    forget,
+    clients,
+    rate,
+    sessions,
+  } = options;
+  if (options.program) process.env[REDIS_PROGRAM] = options.program;
   print(
-    `Chaos for ${seconds} s: ${clients} clients, ${sessions} sessions, ${rate} events/s, ` +
+    `Chaos for ${seconds} s (${redis}, ${program}): ${clients} clients, ${sessions} sessions, ${rate} events/s, ` +
       `${forget ? "and Redis forgets" : "and Redis remembers"}. To repeat it: --seed ${seed}`,
   );
   const report = await runChaos({ ...options, onProgress: print });

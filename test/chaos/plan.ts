@@ -2,8 +2,8 @@ import { CLIENT_KINDS, type ClientKind } from "../helpers/clients/clients.js";
 import type { Role } from "@inthon/emitter/protocol";
 import {
   durationOf,
-  FAULT_KINDS,
   FORGETTING,
+  kindsOn,
   targetOf,
   WEIGHTS,
   type Fault,
@@ -67,7 +67,7 @@ function planClients({ clients, sessions, seconds }: ChaosOptions, random: Rando
 }
 
 function planFaults(options: ChaosOptions, random: Random): Plan["faults"] {
-  const possible = FAULT_KINDS.filter(
+  const possible = kindsOn(options.redis ?? "standalone").filter(
     (kind) =>
       (options.forget || !FORGETTING.includes(kind)) &&
       (options.only?.some((part) => kind.includes(part)) ?? true),
@@ -135,9 +135,17 @@ function planFault(kind: FaultKind, { clients }: ChaosOptions, random: Random): 
       };
     case "clients ended in their first packet":
       return { kind, count: random.between(5, 20), replica };
+    case "primary killed":
+      return { kind, ms: random.between(0, 2_500) };
+    case "node hung": {
+      const node = random.between(0, 5);
+      return { kind, node, direction: random.pick(DIRECTIONS), ms: random.between(0, 4_000) };
+    }
     case "subscribers cut":
     case "commands cut":
     case "Redis flushed":
+    case "failover planned":
+    case "slots moved":
       return { kind };
   }
 }

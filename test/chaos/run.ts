@@ -2,7 +2,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseSessionId, ROLES } from "@inthon/emitter/protocol";
 import { Faults } from "./faults/faults.js";
 import { Findings } from "./judge/findings.js";
-import { readHistories } from "./judge/history.js";
 import { judgeLeaks } from "./judge/leaks.js";
 import { Track } from "./judge/track.js";
 import { Truth } from "./judge/truth.js";
@@ -15,7 +14,7 @@ import { startClient, type ChaosClient } from "./world/clients.js";
 import type { Target } from "./world/line.js";
 import { Publishers } from "./world/publishers.js";
 import { targetOf } from "./world/replicas.js";
-import { startWorld, type World } from "./world/world.js";
+import { lookAt, startWorld, type World } from "./world/world.js";
 
 /** How long a client may take to the last event after all faults: noticing a dead connection alone takes 20 s. */
 const PATIENCE_MS = 60_000;
@@ -33,6 +32,7 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
   const logs: string[] = [];
   const historyLimit = historyLimitFor(options);
   const world = await startWorld({
+    redis: options.redis ?? "standalone",
     replicas: REPLICAS,
     emitters: EMITTERS,
     historyLimit,
@@ -93,10 +93,10 @@ async function runOn(world: World, setting: Setting): Promise<Report> {
     await publishers.finish();
     const tracks = [...clients.values()].map(({ track }) => track);
     await settle(tracks);
-    await readHistories(world.house.url, truth, { kind: "look" });
+    await lookAt(world.redis, truth);
     judge(truth, tracks);
     await leave();
-    await judgeLeaks(world.house.url, world.replicas, truth.findings);
+    await judgeLeaks(world, truth.findings);
     await endInOrder(world, processes);
     return makeReport({ ...setting, truth, tracks, faults, publishers });
   } finally {
@@ -113,22 +113,27 @@ async function startPublishers(
 ): Promise<Publishers> {
   const random = randomFrom(options.seed + 2);
   const targets = world.replicas.map(targetOf);
+  const { redis } = world;
   return Publishers.start({
-    redisUrls: world.emitterGates.map(({ url }) => url),
-    swallowingUrl: world.swallowingGate.url,
+    redisUrls: world.emitterUrls,
+    ...(redis.kind === "house" && { swallowingUrl: redis.swallowingGate.url }),
     historyLimit,
     sessions,
     rate: options.rate,
     random,
     truth,
     // What Pub/Sub swallows is found in history, unless that is flushed next: then nobody could know of it.
-    swallowed: options.forget ? 0 : SWALLOWED,
+    swallowed: options.forget || redis.kind !== "house" ? 0 : SWALLOWED,
     choose: () => random.pick(targets),
   });
 }
 
 function judge(truth: Truth, tracks: readonly Track[]): void {
   const orders = new Map(truth.rooms.map((room) => [room, room.order()]));
+  const gone = truth.rooms.reduce((total, room) => total + room.gone(room.order()), 0);
+  if (gone > 0 && truth.losses.length === 0) {
+    truth.findings.add("lost", gone, "Redis", "what was confirmed is gone, and nothing was killed");
+  }
   for (const track of tracks) {
     const order = orders.get(track.room);
     if (order) track.finish(order);

@@ -10,6 +10,7 @@ import { serveDocuments } from "../../server/dist/edge/docs/routes.js";
 import { PROBLEMS } from "../../server/dist/edge/http/problem-codes.js";
 import type { Http } from "../../server/dist/edge/http/fastify.js";
 import { join, type Client, type ClientKind } from "../helpers/clients/clients.js";
+import { startInProcess } from "../helpers/processes/app-in-process.js";
 import { post } from "../helpers/processes/environments.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { ROWS, SESSION_ENDED } from "../helpers/samples/contract.js";
@@ -154,3 +155,20 @@ void t.test("a route that says nothing of itself stops the start", (t) => {
   t.throws(() => http.get("/new", () => "new"), /GET \/new says nothing of itself/);
   t.end();
 });
+
+void t.test(
+  "nothing but the documents is there, and nothing at all where DOCS is off",
+  async (t) => {
+    const statusOf = async (path: string, of = url) => (await fetch(`${of}${path}`)).status;
+    for (const path of ["/docs", "/docs/", "/docs/events", "/docs/swagger-ui.css"]) {
+      t.equal(await statusOf(path), 200, path);
+    }
+    for (const path of ["/docs/index.html", "/docs/..%2fpackage.json", "/docs/logo.svg"]) {
+      t.equal(await statusOf(path), 404, path);
+    }
+    const off = await startInProcess(t, { DOCS: "off" });
+    for (const path of ["/docs", "/docs/events", "/docs/openapi.json"]) {
+      t.equal(await statusOf(path, off.url), 404, path);
+    }
+  },
+);

@@ -16,9 +16,10 @@ async function runScript(
   script: string,
   ready: string,
   settings: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
 ) {
   const port = await freePort();
-  const npm = await Launched.start("npm", ["run", script], {
+  const npm = await Launched.start("npm", ["run", script, "--", ...args], {
     env: { ...minimalEnvironment(), ...settings, HOST: "127.0.0.1", PORT: String(port) },
   });
   t.teardown(() => {
@@ -64,6 +65,31 @@ test("SIGTERM to npm run cluster ends all of it", async (t) => {
   await Promise.all([ensureTool("redis-server"), ensureTool("haproxy")]);
   const port = await terminate(t, "cluster", "Ctrl-C ends");
   for (const it of [port, port + 1, port + 2, port + 3]) t.ok(await isFree(it), String(it));
+});
+
+test("npm run cluster -- --redis starts a Redis of several nodes, and ends all of it", async (t) => {
+  await Promise.all([ensureTool("redis-server"), ensureTool("haproxy")]);
+  for (const [kind, count, commands] of [
+    ["cluster", 6, ["CLUSTER FAILOVER", "--cluster reshard", "kill -9"]],
+    ["sentinel", 6, ["CLIENT PAUSE 10000 WRITE", "SENTINEL FAILOVER classroom", "kill -9"]],
+  ] as const) {
+    const { npm, port } = await runScript(t, "cluster", "Ctrl-C ends", {}, ["--redis", kind]);
+    const text = npm.output();
+    t.match(text, `redis+${kind}://127.0.0.1:`);
+    for (const command of commands) t.match(text, command);
+    const answer = await fetch(`http://127.0.0.1:${String(port)}/sessions/lecture-1/events`, {
+      method: "POST",
+      headers: { "content-type": "application/json", connection: "close" },
+      body: JSON.stringify({ event: "session_ended" }),
+    });
+    t.equal(answer.status, 202, kind);
+    const nodes = [...text.matchAll(/^ +(?:Redis|replica|Sentinel).* 127\.0\.0\.1:(\d+) +pid/gm)];
+    t.equal(nodes.length, count, `nodes of ${kind}`);
+    npm.kill("SIGTERM");
+    await npm.exited;
+    const ports = [port, port + 1, port + 2, port + 3, ...nodes.map(([, node]) => Number(node))];
+    for (const it of ports) t.ok(await isFree(it), String(it));
+  }
 });
 
 /** A project that is laid out as this one is, of one file each. */

@@ -1,5 +1,6 @@
 import type { Direction } from "../world/gate.js";
 import type { Cut } from "../world/line.js";
+import type { TopologyKind } from "../../helpers/topologies/topology.js";
 
 /** For how long something is broken, in milliseconds. */
 interface Lasting {
@@ -10,12 +11,28 @@ interface Lasting {
 export type ReadOnly = "as a replica" | "for want of replicas";
 
 /** Something that breaks, and for how long. */
-export type Fault =
+export type Fault = CommonFault | HouseFault | TopologyFault;
+
+/** On every Redis. */
+type CommonFault =
   | ({ readonly kind: "replica killed"; readonly replica: number } & Lasting)
   | ({ readonly kind: "replica stopped"; readonly replica: number } & Lasting)
   | ({ readonly kind: "replica frozen"; readonly replica: number } & Lasting)
   | { readonly kind: "subscribers cut" }
   | { readonly kind: "commands cut" }
+  | ({
+      readonly kind: "clients cut off";
+      readonly clients: readonly number[];
+      readonly cut: Cut;
+    } & Lasting)
+  | {
+      readonly kind: "clients ended in their first packet";
+      readonly count: number;
+      readonly replica: number;
+    };
+
+/** On one Redis that is alone. */
+export type HouseFault =
   | ({
       readonly kind: "subscriptions hung" | "commands hung";
       readonly replica: number;
@@ -36,18 +53,21 @@ export type Fault =
       /** How much it lacks: what was written in this time, in milliseconds. */
       readonly behindMs: number;
     } & Lasting)
-  | ({
-      readonly kind: "clients cut off";
-      readonly clients: readonly number[];
-      readonly cut: Cut;
-    } & Lasting)
-  | {
-      readonly kind: "clients ended in their first packet";
-      readonly count: number;
-      readonly replica: number;
-    }
   | { readonly kind: "Redis flushed" }
   | ({ readonly kind: "Redis restarted without its file" } & Lasting);
+
+/** On a Redis of several nodes. */
+export type TopologyFault =
+  /** One that takes writes; it comes back as a replica so much later than another one has taken its place. */
+  | ({ readonly kind: "primary killed" } & Lasting)
+  | { readonly kind: "failover planned" }
+  | { readonly kind: "slots moved" }
+  /** All links of clients and Sentinels to it. */
+  | ({
+      readonly kind: "node hung";
+      readonly node: number;
+      readonly direction: Direction;
+    } & Lasting);
 
 export type FaultKind = Fault["kind"];
 
@@ -72,6 +92,10 @@ export const WEIGHTS = {
   "Redis replaced by a stale replica": 2,
   "Redis flushed": 2,
   "Redis restarted without its file": 2,
+  "primary killed": 4,
+  "failover planned": 3,
+  "slots moved": 3,
+  "node hung": 3,
 } as const satisfies Record<FaultKind, number>;
 
 export const FAULT_KINDS = Object.keys(WEIGHTS) as FaultKind[];
@@ -81,6 +105,39 @@ export const FORGETTING: readonly FaultKind[] = [
   "Redis flushed",
   "Redis restarted without its file",
 ];
+
+const COMMON: readonly FaultKind[] = [
+  "replica killed",
+  "replica stopped",
+  "replica frozen",
+  "subscribers cut",
+  "commands cut",
+  "clients cut off",
+  "clients ended in their first packet",
+];
+
+const OF_SENTINEL: readonly FaultKind[] = ["primary killed", "failover planned", "node hung"];
+const OF_CLUSTER: readonly FaultKind[] = [...OF_SENTINEL, "slots moved"];
+
+export function isOfTopology(fault: Fault): fault is TopologyFault {
+  return OF_CLUSTER.includes(fault.kind);
+}
+
+export function isOfHouse(fault: Fault): fault is HouseFault {
+  return !COMMON.includes(fault.kind) && !isOfTopology(fault);
+}
+
+/** What can happen to this Redis. */
+export function kindsOn(redis: TopologyKind): readonly FaultKind[] {
+  switch (redis) {
+    case "standalone":
+      return FAULT_KINDS.filter((kind) => !OF_CLUSTER.includes(kind));
+    case "sentinel":
+      return [...COMMON, ...OF_SENTINEL];
+    case "cluster":
+      return [...COMMON, ...OF_CLUSTER];
+  }
+}
 
 /** What a fault takes away, and no other may meanwhile; an empty string where it takes nothing. */
 export function targetOf(fault: Fault): string {
@@ -104,6 +161,10 @@ export function targetOf(fault: Fault): string {
     case "Redis replaced by a stale replica":
     case "Redis restarted without its file":
     case "Redis flushed":
+    case "primary killed":
+    case "failover planned":
+    case "slots moved":
+    case "node hung":
       return "Redis";
     case "subscribers cut":
     case "commands cut":
@@ -144,10 +205,15 @@ export function describe(fault: Fault): string {
     case "Redis slow":
     case "Redis full":
     case "Redis restarted without its file":
+    case "primary killed":
       return `${fault.kind}, ${fault.ms} ms`;
+    case "node hung":
+      return `${fault.kind}, ${fault.direction}, new links for ${fault.ms} ms`;
     case "subscribers cut":
     case "commands cut":
     case "Redis flushed":
+    case "failover planned":
+    case "slots moved":
       return fault.kind;
   }
 }

@@ -1,15 +1,22 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { describe, targetOf, type Fault, type FaultKind } from "./fault.js";
+import {
+  describe,
+  isOfHouse,
+  isOfTopology,
+  targetOf,
+  type Fault,
+  type FaultKind,
+} from "./fault.js";
 import type { Truth } from "../judge/truth.js";
 import type { Plan } from "../plan.js";
 import type { Processes } from "./processes.js";
 import { randomFrom } from "../random.js";
 import { RedisFaults } from "./redis-faults.js";
+import { TopologyFaults } from "./topology-faults.js";
 import type { ChaosClient } from "../world/clients.js";
 import { endInFirstPacket } from "../world/first-packets.js";
-import type { Gate, LinkKind } from "../world/gate.js";
-import { targetOf as addressOf, type Replica } from "../world/replicas.js";
-import type { World } from "../world/world.js";
+import { targetOf as addressOf, type Served } from "../world/replicas.js";
+import { at, commandAll, type World } from "../world/world.js";
 
 const READY_WITHIN_MS = 30_000;
 const READY_PAUSE_MS = 50;
@@ -31,7 +38,8 @@ export class Faults {
   /** Clients that came and ended in their first packet. */
   firstPackets = 0;
   readonly #options: FaultsOptions;
-  readonly #redis: RedisFaults;
+  readonly #house: RedisFaults | undefined;
+  readonly #topology: TopologyFaults | undefined;
   readonly #underWay = new Set<Promise<void>>();
   /** What is being done to one thing: one fault after the other. */
   readonly #turns = new Map<string, Promise<void>>();
@@ -39,11 +47,10 @@ export class Faults {
   constructor(options: FaultsOptions) {
     this.#options = options;
     const { world, truth, processes } = options;
-    this.#redis = new RedisFaults({ ...world, truth }, processes);
+    const { redis } = world;
+    if (redis.kind === "house") this.#house = new RedisFaults(redis, truth, processes);
+    else this.#topology = new TopologyFaults(redis, truth);
     for (const { server } of world.replicas) processes.watch(server.nodeId, server);
-    world.house.onStart((server) => {
-      processes.watch("Redis", server);
-    });
   }
 
   /** Resolves after the last fault of the plan, when everything runs again. */
@@ -76,6 +83,8 @@ export class Faults {
 
   async #make(fault: Fault): Promise<void> {
     const { clients } = this.#options;
+    if (isOfHouse(fault)) return this.#house?.make(fault);
+    if (isOfTopology(fault)) return this.#topology?.make(fault);
     switch (fault.kind) {
       case "replica killed":
       case "replica stopped":
@@ -91,30 +100,6 @@ export class Faults {
         return this.#command(["CLIENT", "KILL", "TYPE", "pubsub"]);
       case "commands cut":
         return this.#command(["CLIENT", "KILL", "TYPE", "normal"]);
-      case "subscriptions hung":
-        return hang(this.#replica(fault.replica).gate, "subscriptions", fault);
-      case "commands hung":
-        return hang(this.#replica(fault.replica).gate, "commands", fault);
-      case "publisher hung":
-        return hang(at(this.#options.world.emitterGates, fault.publisher), "commands", fault);
-      case "Redis killed":
-        return this.#redis.kill(fault.ms);
-      case "Redis frozen":
-        return this.#redis.freeze(fault.ms);
-      case "Redis slow":
-        return this.#redis.slow(fault.ms);
-      case "Redis full":
-        return this.#redis.fill(fault.ms);
-      case "Redis read-only":
-        return this.#redis.refuseWrites(fault.how, fault.ms);
-      case "Redis back from a snapshot":
-        return this.#redis.restoreSnapshot(fault.behindMs, fault.ms);
-      case "Redis replaced by a stale replica":
-        return this.#redis.promoteStandby(fault.behindMs, fault.ms);
-      case "Redis restarted without its file":
-        return this.#redis.restartEmpty(fault.ms);
-      case "Redis flushed":
-        return this.#redis.flush();
       case "clients cut off":
         for (const index of fault.clients) clients.get(index)?.cut(fault.cut, fault.ms);
         return;
@@ -124,7 +109,7 @@ export class Faults {
   }
 
   async #restart(
-    { server }: Replica,
+    { server }: Served,
     kind: "replica killed" | "replica stopped",
     ms: number,
   ): Promise<void> {
@@ -157,7 +142,7 @@ export class Faults {
   /** Where Redis is away just then, there is nothing to break. */
   async #command(args: readonly string[]): Promise<void> {
     try {
-      await this.#options.world.house.command(args);
+      await commandAll(this.#options.world.redis, args);
     } catch (error) {
       this.#note(`${args.join(" ")} had no effect: ${String(error)}`);
     }
@@ -177,7 +162,7 @@ export class Faults {
     }
   }
 
-  #replica(index: number): Replica {
+  #replica(index: number): Served {
     return at(this.#options.world.replicas, index);
   }
 
@@ -188,22 +173,6 @@ export class Faults {
   #note(what: string): void {
     this.log.push(`${this.#options.truth.clock()}  ${what}`);
   }
-}
-
-async function hang(
-  gate: Gate,
-  kind: LinkKind,
-  { direction, ms }: Extract<Fault, { readonly direction: unknown }>,
-): Promise<void> {
-  gate.hang(kind, direction);
-  await delay(ms);
-  gate.heal(kind);
-}
-
-function at<T>(items: readonly T[], index: number): T {
-  const item = items[index];
-  if (item === undefined) throw new Error(`there is no number ${index}`);
-  return item;
 }
 
 async function isReady(url: string): Promise<boolean> {

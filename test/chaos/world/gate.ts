@@ -4,7 +4,7 @@ import { Flow } from "./flow.js";
 import { reset } from "./reset.js";
 
 /** What a connection to Redis is for. */
-export type LinkKind = "commands" | "subscriptions";
+export type LinkKind = "commands" | "subscriptions" | "replication";
 
 /** Which way nothing flows. */
 export type Direction = "to Redis" | "from Redis" | "both";
@@ -13,7 +13,7 @@ export const DIRECTIONS = ["to Redis", "from Redis", "both"] as const satisfies 
 
 /** How long the half of a hung connection stays that nobody holds any more. */
 const HALF_OPEN_MS = 3_000;
-const SUBSCRIBE = /\bP?SUBSCRIBE\r\n/i;
+const TELLING = /\b(?:([PS]?SUBSCRIBE)|PSYNC)\r\n/i;
 
 interface Link {
   readonly near: Socket;
@@ -116,8 +116,10 @@ export class Gate {
     const far = connect({ host: "127.0.0.1", port: this.#port(), noDelay: true });
     far.on("error", () => undefined);
     const up = new Flow(near, far, (chunk) => {
-      if (link.kind === "subscriptions" || !SUBSCRIBE.test(chunk.toString("latin1"))) return;
-      link.kind = "subscriptions";
+      if (link.kind !== "commands") return;
+      const told = TELLING.exec(chunk.toString("latin1"));
+      if (!told) return;
+      link.kind = told[1] === undefined ? "replication" : "subscriptions";
       this.#hangOne(link);
     });
     const down = new Flow(far, near);

@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { REDIS_PROGRAM } from "../../helpers/tools/redis-programs.js";
 import { parseFailover } from "./options.js";
 import { formatTable, LEGEND } from "./report.js";
 import { failover } from "./run.js";
@@ -17,19 +18,22 @@ export async function runFailover(
   print: (line: string) => void,
 ): Promise<boolean> {
   const options = parseFailover(args);
-  const { seed, clients, rate, waitReplicas, json } = options;
+  const { program = "redis-server", seed, clients, rate, waitReplicas, json } = options;
+  if (options.program) process.env[REDIS_PROGRAM] = options.program;
   const say = json ? () => undefined : print;
   say(
-    `Failovers: 3 replicas, ${clients} students, ${rate} events/s, ${waitReplicas} replicas of Redis waited for. ` +
+    `Failovers (${program}): 3 replicas, ${clients} students, ${rate} events/s, ${waitReplicas} replicas of Redis waited for. ` +
       `To repeat it: --seed ${seed}`,
   );
-  const report = await failover(options, { onTime: say });
-  if (json) print(JSON.stringify({ options, isClean: report.isClean, rows: report.rows }));
-  say(`\n${formatTable(report.rows)}\n\n${LEGEND.join("\n")}`);
-  if (!report.isClean) {
+  const report = await failover(options, say);
+  const { isClean, rows, failures } = report;
+  if (json) print(JSON.stringify({ options, isClean, rows, failures }));
+  say(`\n${formatTable(rows)}\n\n${LEGEND.join("\n")}`);
+  for (const failure of failures) say(`\nNOT MADE: ${failure}`);
+  if (!isClean) {
     const file = join(mkdtempSync(join(tmpdir(), "inthon-drill-log-")), "replicas.log");
     writeFileSync(file, report.logs.join("\n"));
     say(`\nWhat the replicas logged is in ${file}`);
   }
-  return report.isClean;
+  return isClean;
 }

@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { OptionError } from "../../chaos/options.js";
+import { OptionError, readProgram } from "../../chaos/options.js";
+import type { RedisProgram } from "../../helpers/tools/redis-programs.js";
 import { TOPOLOGY_KINDS, type TopologyKind } from "../../helpers/topologies/topology.js";
 
 /** What happens to Redis: one of its primaries dies and comes back, or one of an operator's changes. */
@@ -11,6 +12,8 @@ export type FailoverFault = (typeof FAULTS)[number];
 /** What to run. */
 export interface FailoverOptions {
   readonly redis: readonly TopologyKind[];
+  /** Which program Redis is; by default the `redis-server` that is installed. */
+  readonly program?: RedisProgram;
   readonly faults: readonly FailoverFault[];
   /** How often each is made. */
   readonly times: number;
@@ -40,6 +43,7 @@ export function parseFailover(args: readonly string[]): FailoverOptions {
   };
   return {
     redis: some("redis", values.redis, TOPOLOGY_KINDS),
+    ...(values.program !== undefined && { program: readProgram(values.program) }),
     faults: some("faults", values.faults, FAULTS),
     times: whole("times", 1, 1, 200),
     waitReplicas: whole("wait-replicas", 0, 0, 2),
@@ -68,6 +72,7 @@ function readValues(args: readonly string[]) {
       args: [...args],
       options: {
         redis: { type: "string" },
+        program: { type: "string" },
         faults: { type: "string" },
         times: { type: "string" },
         "wait-replicas": { type: "string" },

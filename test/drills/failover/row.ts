@@ -55,13 +55,12 @@ export async function runRow(fault: FailoverFault, options: RowOptions): Promise
   const { changes } = topology;
   if (fault !== "kill" && !changes[fault]) return undefined;
   const owner = new Ends();
-  // Somebody has to be there who can go, and whoever came goes again.
-  if (fault === "remove") await changes.add?.();
+  // Somebody has to be there who can go.
+  if (fault === "remove" && !options.faults.includes("add")) await changes.add?.();
   try {
     return await judged(owner, fault, options);
   } finally {
     await owner.end();
-    if (fault === "add") await changes.remove?.();
   }
 }
 

@@ -9,42 +9,45 @@ import { HISTORY_LIMIT } from "./school.js";
 const REPLICAS = 3;
 const MAX_LOG_LINES = 20_000;
 
-/** What is told while it goes on. */
-export interface Watcher {
-  readonly onTime: (line: string) => void;
-  readonly onRow: (row: Row) => void;
-}
-
 export interface FailoverReport {
   readonly isClean: boolean;
   readonly rows: readonly Row[];
+  /** What could not be made, or did not come to an end. */
+  readonly failures: readonly string[];
   /** What the replicas logged. */
   readonly logs: readonly string[];
 }
 
-/** Makes each fault on each kind of Redis, with three replicas on it, and judges what clients and publishers heard. */
+/**
+ * Makes each fault on each kind of Redis, with three replicas on it, and judges what clients and publishers heard.
+ *
+ * @param onTime - told of each fault when it is over
+ */
 export async function failover(
   options: FailoverOptions,
-  watcher: Partial<Watcher> = {},
+  onTime: (line: string) => void = () => undefined,
 ): Promise<FailoverReport> {
   const rows: Row[] = [];
+  const failures: string[] = [];
   const logs: string[] = [];
   for (const redis of options.redis) {
     const owner = new Ends();
     try {
-      await onOne(owner, redis, options, watcher, rows, logs);
+      await onOne(owner, redis, { ...options, onTime }, rows, logs);
+    } catch (error) {
+      failures.push(`${redis}: ${error instanceof Error ? (error.stack ?? "") : String(error)}`);
     } finally {
       await owner.end();
     }
   }
-  return { isClean: rows.every(({ broken }) => broken.length === 0), rows, logs };
+  const isClean = failures.length === 0 && rows.every(({ broken }) => broken.length === 0);
+  return { isClean, rows, failures, logs };
 }
 
 async function onOne(
   owner: Ends,
   redis: TopologyKind,
-  options: FailoverOptions,
-  { onTime = () => undefined, onRow = () => undefined }: Partial<Watcher>,
+  options: FailoverOptions & { readonly onTime: (line: string) => void },
   rows: Row[],
   logs: string[],
 ): Promise<void> {
@@ -77,16 +80,8 @@ async function onOne(
   );
   try {
     for (const fault of options.faults) {
-      const row = await runRow(fault, {
-        ...options,
-        topology,
-        servers,
-        ended: () => ended,
-        onTime,
-      });
-      if (!row) continue;
-      rows.push(row);
-      onRow(row);
+      const row = await runRow(fault, { ...options, topology, servers, ended: () => ended });
+      if (row) rows.push(row);
     }
   } finally {
     isOver = true;

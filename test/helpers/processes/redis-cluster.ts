@@ -25,6 +25,8 @@ export interface RedisClusterOptions {
   readonly args?: (node: number) => readonly string[];
   /** How the helper itself asks the node at a port; it must be allowed everything. */
   readonly admin?: (port: number) => RedisClientOptions;
+  /** Opens a way to the node at a port, and tells its own: everybody but this helper is told that one. */
+  readonly front?: (port: () => number) => Promise<number>;
   /** What MIGRATE needs behind its time limit, such as `["AUTH2", "app", "pw"]`. */
   readonly migrateArgs?: readonly string[];
 }
@@ -32,6 +34,8 @@ export interface RedisClusterOptions {
 /** A process of the cluster, and a connection to it that may do everything. */
 export interface ClusterNode {
   readonly redis: RedisServer;
+  /** Where it says that it is. */
+  readonly port: number;
   readonly id: string;
   readonly ask: (...args: string[]) => Promise<unknown>;
 }
@@ -83,7 +87,7 @@ export class RedisCluster {
    * @param user - such as `app:pw@`
    */
   url(user = "", scheme = "redis+cluster"): string {
-    const hosts = this.nodes.map(({ redis }) => `127.0.0.1:${String(redis.port)}`);
+    const hosts = this.nodes.map(({ port }) => `127.0.0.1:${String(port)}`);
     return `${scheme}://${user}${hosts.join(",")}`;
   }
 
@@ -209,8 +213,10 @@ export class RedisCluster {
 
   /** @internal */
   async startNode(): Promise<ClusterNode> {
-    const { args, admin, program } = this.#options;
+    const { args, admin, program, front } = this.#options;
     const number = this.#started++;
+    let behind = 0;
+    const announced = await front?.(() => behind);
     // By default the bus is at 10,000 more than the port, which may be one that connections go out from.
     const redis = await onPort(undefined, (bus) =>
       startRedis({
@@ -221,10 +227,12 @@ export class RedisCluster {
           // However long a replica has not heard of its master, it may take its place.
           ...["--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no"],
           ...["--repl-diskless-sync-delay", "0"],
+          ...(announced === undefined ? [] : ["--cluster-announce-port", String(announced)]),
           ...(args?.(number) ?? []),
         ],
       }),
     );
+    behind = redis.port;
     this.#t.teardown(() => redis.stop());
     const client = createClient(admin?.(redis.port) ?? { url: redis.url });
     // Some of them are killed.
@@ -234,7 +242,8 @@ export class RedisCluster {
       client.destroy();
     });
     const ask = (...words: string[]) => client.sendCommand<unknown>(words);
-    const node = { redis, ask, id: (await ask("CLUSTER", "MYID")) as string };
+    const port = announced ?? redis.port;
+    const node = { redis, port, ask, id: (await ask("CLUSTER", "MYID")) as string };
     this.nodes.push(node);
     return node;
   }
@@ -242,11 +251,11 @@ export class RedisCluster {
   /** @internal Makes nodes known to each other. */
   async join(nodes: readonly ClusterNode[]): Promise<void> {
     const [first] = nodes;
-    for (const { redis, ask } of nodes.slice(1)) {
+    for (const { port, ask } of nodes.slice(1)) {
       const bus = String(
         ((await ask("CONFIG", "GET", "cluster-port")) as Record<string, string>)["cluster-port"],
       );
-      await first?.ask("CLUSTER", "MEET", "127.0.0.1", String(redis.port), bus);
+      await first?.ask("CLUSTER", "MEET", "127.0.0.1", String(port), bus);
     }
     await eventually(async () => {
       const lists = await Promise.all(nodes.map(({ ask }) => ask("CLUSTER", "NODES")));

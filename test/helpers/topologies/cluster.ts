@@ -6,15 +6,15 @@ import {
   type RedisCluster,
 } from "../processes/redis-cluster.js";
 import type { Owner } from "./ends.js";
-import type { Ask, Topology } from "./topology.js";
+import type { Ask, Part, Topology, TopologyOptions } from "./topology.js";
 
 const MASTERS = 3;
 /** So many go elsewhere at once. */
 export const MOVED_SLOTS = 2_000;
 
 /** A Redis Cluster of three masters with a replica each. */
-export async function startCluster(owner: Owner): Promise<Topology> {
-  return new ClusterDeployment(await startRedisCluster(owner, { masters: MASTERS }));
+export async function startCluster(owner: Owner, options: TopologyOptions): Promise<Topology> {
+  return new ClusterDeployment(await startRedisCluster(owner, { ...options, masters: MASTERS }));
 }
 
 class ClusterDeployment implements Topology {
@@ -38,6 +38,34 @@ class ClusterDeployment implements Topology {
 
   get url(): string {
     return this.#cluster.url();
+  }
+
+  parts(): readonly Part[] {
+    return this.#cluster.nodes.map(({ redis, port }, i) => ({
+      name: `Redis ${String(i + 1)}`,
+      port,
+      pid: redis.pid,
+      exited: redis.exited,
+    }));
+  }
+
+  async hints() {
+    const [from, to] = await this.#cluster.masters();
+    if (!from || !to) throw new Error("there is one master");
+    const [replica] = await this.#cluster.replicasOf(from);
+    return [
+      ["Who has which slots", `redis-cli -p ${String(to.port)} CLUSTER NODES`],
+      [
+        "Have a replica take its master's place",
+        `redis-cli -p ${String(replica?.port)} CLUSTER FAILOVER`,
+      ],
+      ["Kill that master", `kill -9 ${String(from.redis.pid)}`],
+      [
+        `Move ${MOVED_SLOTS.toLocaleString("en")} slots`,
+        `redis-cli --cluster reshard 127.0.0.1:${String(to.port)} --cluster-from ${from.id} ` +
+          `--cluster-to ${to.id} --cluster-slots ${String(MOVED_SLOTS)} --cluster-yes`,
+      ],
+    ] as const;
   }
 
   nodes() {
@@ -75,6 +103,10 @@ class ClusterDeployment implements Topology {
     await this.#cluster.revive(this.#killed);
     this.#killed = undefined;
     await this.#cluster.settled();
+  }
+
+  settled(): Promise<void> {
+    return this.#cluster.settled();
   }
 
   async #plan(): Promise<void> {

@@ -1,10 +1,11 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { eventually } from "../eventually.js";
 import { replicated, type RedisServer } from "../processes/redis-server.js";
 import { adminOf, type Admin } from "../processes/redis-users.js";
 import type { Owner } from "./ends.js";
 import { startPrimary, startReplica } from "./replicas.js";
 import { PRIMARY_NAME, startSentinels, urlOf, type Sentinel } from "./sentinels.js";
-import type { Ask, Topology } from "./topology.js";
+import type { Ask, Part, Topology, TopologyOptions } from "./topology.js";
 
 const REPLICAS = 2;
 const SENTINELS = 3;
@@ -12,21 +13,47 @@ const SENTINELS = 3;
 const PATIENCE_MS = 90_000;
 /** Within twice of it no second failover begins. */
 const FAILOVER_TIMEOUT_MS = 3_000;
+const RETRY_MS = 500;
 /** A failover that is planned has long been made by then. */
 const PAUSE_MS = 10_000;
 
 interface Node {
   readonly redis: RedisServer;
+  /** Where it says that it is. */
+  readonly port: number;
   readonly admin: Admin;
 }
 
 /** A primary with two replicas, watched by three Sentinels. */
-export async function startWithSentinels(owner: Owner): Promise<Topology> {
-  const redis = await startPrimary(owner);
-  const deployment = new SentinelDeployment(owner, { redis, admin: await adminOf(owner, redis) });
-  for (let i = 0; i < REPLICAS; i++) await deployment.addReplica();
-  await deployment.watch();
-  return deployment;
+export async function startWithSentinels(
+  owner: Owner,
+  options: TopologyOptions,
+): Promise<Topology> {
+  const start = async (primary?: Node): Promise<Node> => {
+    let behind = 0;
+    const announced = await options.front?.(() => behind);
+    const args = announced === undefined ? [] : ["--replica-announce-port", String(announced)];
+    const redis = await (primary ? startReplica(owner, primary, args) : startPrimary(owner, args));
+    behind = redis.port;
+    return { redis, port: announced ?? redis.port, admin: await adminOf(owner, redis) };
+  };
+  const primary = await start();
+  const replicas: Node[] = [];
+  for (let i = 0; i < REPLICAS; i++) replicas.push(await start(primary));
+  const sentinels = await startSentinels(owner, primary.port, {
+    count: SENTINELS,
+    replicas: REPLICAS,
+    lines: [`sentinel failover-timeout ${PRIMARY_NAME} ${String(FAILOVER_TIMEOUT_MS)}`],
+  });
+  return new SentinelDeployment({ primary, replicas, sentinels, start });
+}
+
+interface Parts {
+  readonly primary: Node;
+  readonly replicas: readonly Node[];
+  readonly sentinels: readonly Sentinel[];
+  /** Starts one more. */
+  readonly start: (primary: Node) => Promise<Node>;
 }
 
 class SentinelDeployment implements Topology {
@@ -34,25 +61,54 @@ class SentinelDeployment implements Topology {
   readonly size = `a primary with ${String(REPLICAS)} replicas, and ${String(SENTINELS)} Sentinels`;
   readonly changes = {
     planned: () => this.#plan(),
-    add: async () => {
-      await this.addReplica();
-      await this.#settled();
-    },
+    add: () => this.#add(),
     remove: () => this.#remove(),
   };
-  readonly #owner: Owner;
+  readonly #sentinels: readonly Sentinel[];
+  readonly #start: Parts["start"];
   #primary: Node;
-  #replicas: Node[] = [];
-  #sentinels: readonly Sentinel[] = [];
+  #replicas: readonly Node[];
   #killed: Node | undefined;
 
-  constructor(owner: Owner, primary: Node) {
-    this.#owner = owner;
+  constructor({ primary, replicas, sentinels, start }: Parts) {
     this.#primary = primary;
+    this.#replicas = replicas;
+    this.#sentinels = sentinels;
+    this.#start = start;
   }
 
   get url(): string {
     return urlOf(this.#sentinels);
+  }
+
+  parts(): readonly Part[] {
+    const nodes = [this.#primary, ...this.#replicas].map(({ redis, port }, i) => ({
+      name: i === 0 ? "Redis" : `  replica ${String(i)}`,
+      port,
+      pid: redis.pid,
+      exited: redis.exited,
+    }));
+    const sentinels = this.#sentinels.map(({ port, process: { pid, exited } }, i) => ({
+      name: `Sentinel ${String(i + 1)}`,
+      port,
+      pid,
+      exited,
+    }));
+    return [...nodes, ...sentinels];
+  }
+
+  hints() {
+    const { redis, port } = this.#primary;
+    const sentinel = String(this.#sentinels[0]?.port);
+    return Promise.resolve([
+      [
+        "Have a replica take the primary's place",
+        `redis-cli -p ${String(port)} CLIENT PAUSE 10000 WRITE && ` +
+          `redis-cli -p ${sentinel} SENTINEL FAILOVER ${PRIMARY_NAME}`,
+      ],
+      ["Who is the primary", `redis-cli -p ${sentinel} SENTINEL MASTER ${PRIMARY_NAME}`],
+      ["Kill the primary", `kill -9 ${String(redis.pid)}`],
+    ] as const);
   }
 
   nodes() {
@@ -74,7 +130,8 @@ class SentinelDeployment implements Topology {
   async kill(): Promise<void> {
     const old = this.#primary;
     old.redis.kill("SIGKILL");
-    await this.#promoted();
+    await this.#replaced(old);
+    this.#replicas = this.#replicas.filter((node) => node !== old);
     this.#killed = old;
   }
 
@@ -83,91 +140,104 @@ class SentinelDeployment implements Topology {
     if (!node) throw new Error("nobody has been killed");
     this.#killed = undefined;
     // It does not remember whom it followed: as a primary without anything it would wait for a Sentinel to find it.
-    await node.redis.restart(["--replicaof", "127.0.0.1", String(this.#primary.redis.port)]);
-    this.#replicas.push(node);
-    await this.#settled();
+    await node.redis.restart(["--replicaof", "127.0.0.1", String(this.#primary.port)]);
+    this.#replicas = [...this.#replicas, node];
+    await this.settled();
   }
 
-  async addReplica(): Promise<void> {
-    const redis = await startReplica(this.#owner, this.#primary.redis);
-    this.#replicas.push({ redis, admin: await adminOf(this.#owner, redis) });
-  }
-
-  async watch(): Promise<void> {
-    this.#sentinels = await startSentinels(this.#owner, this.#primary.redis.port, {
-      count: SENTINELS,
-      replicas: REPLICAS,
-      lines: [`sentinel failover-timeout ${PRIMARY_NAME} ${String(FAILOVER_TIMEOUT_MS)}`],
-    });
-  }
-
-  /** As the README says. */
-  async #plan(): Promise<void> {
-    const old = this.#primary;
-    await old.admin.sendCommand(["CLIENT", "PAUSE", String(PAUSE_MS), "WRITE"]);
-    for (const { admin } of this.#replicas) await replicated(old.admin, admin);
-    // Another one may be hardly over.
+  async settled(): Promise<void> {
     await eventually(async () => {
-      const answer = await this.#sentinels[0]?.ask("FAILOVER", PRIMARY_NAME).catch(String);
-      return answer === "OK";
+      // Sentinels may have given the primary's place to another one meanwhile, whenever the machine was too busy to answer.
+      await this.#look();
+      const known = this.#sentinels.map(({ ask }) => this.#isKnown(ask));
+      const all = [this.#isFollowed(), ...known];
+      return (await Promise.all(all)).every((isSo) => isSo);
     }, PATIENCE_MS);
-    await this.#promoted();
-    this.#replicas.push(old);
-    await this.#settled();
+  }
+
+  /** As the README says; again where Sentinels have just chosen another primary by themselves. */
+  async #plan(): Promise<void> {
+    let old = this.#primary;
+    await eventually(async () => {
+      await this.#look();
+      old = this.#primary;
+      await old.admin.sendCommand(["CLIENT", "PAUSE", String(PAUSE_MS), "WRITE"]);
+      try {
+        if (!(await this.#isFollowed())) throw new Error("a replica follows another primary");
+        for (const { admin } of this.#replicas) await replicated(old.admin, admin);
+        await this.#sentinels[0]?.ask("FAILOVER", PRIMARY_NAME);
+        return true;
+      } catch {
+        await old.admin.sendCommand(["CLIENT", "UNPAUSE"]).catch(() => undefined);
+        // Where a failover is hardly over, no other one begins.
+        await delay(RETRY_MS);
+        return false;
+      }
+    }, PATIENCE_MS);
+    await this.#replaced(old);
+    await this.settled();
+  }
+
+  async #add(): Promise<void> {
+    this.#replicas = [...this.#replicas, await this.#start(this.#primary)];
+    await this.settled();
   }
 
   async #remove(): Promise<void> {
-    const node = this.#replicas.pop();
+    const node = this.#replicas.at(-1);
+    this.#replicas = this.#replicas.slice(0, -1);
     await node?.redis.stop();
     // Sentinels never forget a replica by themselves.
     for (const { ask } of this.#sentinels) {
       await ask("RESET", PRIMARY_NAME);
-      await this.#known(ask);
+      await eventually(() => this.#isKnown(ask), PATIENCE_MS);
     }
-    await this.#settled();
+    await this.settled();
   }
 
-  /** Resolves when one of the replicas has become the primary. */
-  async #promoted(): Promise<void> {
+  /** Resolves when another one has become the primary. */
+  async #replaced(old: Node): Promise<void> {
     await eventually(async () => {
-      const next = await find(
-        this.#replicas,
-        async ({ admin }) => (await roleOf(admin)) === "master",
-      );
-      if (!next) return false;
-      this.#replicas = this.#replicas.filter((node) => node !== next);
-      this.#primary = next;
-      return true;
+      await this.#look();
+      return this.#primary !== old;
     }, PATIENCE_MS);
   }
 
-  /** Resolves when every replica follows, and every Sentinel knows so. */
-  async #settled(): Promise<void> {
-    const { port } = this.#primary.redis;
-    await eventually(async () => {
-      const infos = this.#replicas.map(({ admin }) => admin.info("replication").catch(() => ""));
-      return (await Promise.all(infos)).every(
-        (info) =>
-          info.includes("master_link_status:up") && info.includes(`master_port:${String(port)}\r`),
-      );
-    }, PATIENCE_MS);
-    for (const { ask } of this.#sentinels) await this.#known(ask);
+  /** Takes whom the Sentinels call so for the primary, once it is. */
+  async #look(): Promise<void> {
+    const asked = this.#sentinels.map(({ ask }) => ask("GET-MASTER-ADDR-BY-NAME", PRIMARY_NAME));
+    const ports = new Set(
+      (await Promise.all(asked)).map((address) => Number((address as string[])[1])),
+    );
+    const nodes = [this.#primary, ...this.#replicas];
+    const next = nodes.find(({ port }) => ports.has(port));
+    if (ports.size > 1 || !next || next === this.#primary) return;
+    if ((await roleOf(next.admin)) !== "master") return;
+    this.#primary = next;
+    this.#replicas = nodes.filter((node) => node !== next);
   }
 
-  async #known(ask: Ask): Promise<void> {
-    await eventually(async () => {
-      const primary = (await ask("MASTER", PRIMARY_NAME)) as Record<string, string>;
-      const replicas = (await ask("REPLICAS", PRIMARY_NAME)) as Record<string, string>[];
-      const following = replicas.filter(
-        (replica) => replica["flags"] === "slave" && replica["master-link-status"] === "ok",
-      );
-      return (
-        primary["flags"] === "master" &&
-        Number(primary["port"]) === this.#primary.redis.port &&
-        Number(primary["num-other-sentinels"]) === SENTINELS - 1 &&
-        following.length === this.#replicas.length
-      );
-    }, PATIENCE_MS);
+  async #isFollowed(): Promise<boolean> {
+    const { port } = this.#primary;
+    const infos = this.#replicas.map(({ admin }) => admin.info("replication").catch(() => ""));
+    return (await Promise.all(infos)).every(
+      (info) =>
+        info.includes("master_link_status:up") && info.includes(`master_port:${String(port)}\r`),
+    );
+  }
+
+  async #isKnown(ask: Ask): Promise<boolean> {
+    const primary = (await ask("MASTER", PRIMARY_NAME)) as Record<string, string>;
+    const replicas = (await ask("REPLICAS", PRIMARY_NAME)) as Record<string, string>[];
+    const following = replicas.filter(
+      (replica) => replica["flags"] === "slave" && replica["master-link-status"] === "ok",
+    );
+    return (
+      primary["flags"] === "master" &&
+      Number(primary["port"]) === this.#primary.port &&
+      Number(primary["num-other-sentinels"]) === SENTINELS - 1 &&
+      following.length === this.#replicas.length
+    );
   }
 }
 
@@ -175,12 +245,4 @@ async function roleOf(admin: Admin): Promise<string> {
   // A Sentinel that promotes it closes its connections, also that of who asks.
   const info = await admin.info("replication").catch(() => "");
   return /^role:(\w+)/m.exec(info)?.[1] ?? "";
-}
-
-async function find<T>(
-  items: readonly T[],
-  is: (item: T) => Promise<boolean>,
-): Promise<T | undefined> {
-  for (const item of items) if (await is(item)) return item;
-  return undefined;
 }

@@ -13,12 +13,15 @@ export async function startStandalone(owner: Owner): Promise<Topology> {
     kind: "standalone",
     url: redis.url,
     size: "one Redis with an append-only file",
+    parts: () => [{ name: "Redis", port: redis.port, pid: redis.pid, exited: redis.exited }],
+    hints: () => Promise.resolve([["Kill it", `kill -9 ${String(redis.pid)}`]]),
     nodes: () => [{ port: redis.port, ask }],
     ownerOf: () => Promise.resolve(ask),
     sessions: (name, count) =>
       Promise.resolve(Array.from({ length: count }, (_, i) => `${name}-${String(i + 1)}`)),
     kill: () => redis.end("SIGKILL"),
     revive: () => redis.restart(),
+    settled: () => Promise.resolve(),
     // It writes all that it has when it is told to end.
     changes: { planned: () => redis.restart() },
   };

@@ -1,3 +1,5 @@
+import type { Exit } from "../processes/server-process.js";
+
 /** How Redis is deployed. */
 export const TOPOLOGY_KINDS = ["standalone", "sentinel", "cluster"] as const;
 
@@ -17,6 +19,24 @@ export type Change =
 /** Sends one node a command. */
 export type Ask = (...args: string[]) => Promise<unknown>;
 
+/** A process of it. */
+export interface Part {
+  readonly name: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Resolves when its present process has ended. */
+  readonly exited: Promise<Exit>;
+}
+
+export interface TopologyOptions {
+  /**
+   * Opens a way to a node, by which everybody reaches it but who damages it, and tells its port.
+   *
+   * @param port - where the node is, asked for each connection
+   */
+  readonly front?: (port: () => number) => Promise<number>;
+}
+
 /** Redis as an operator runs it, to be damaged: one thing at a time. Whatever is asked for resolves when it has been done. */
 export interface Topology {
   readonly kind: TopologyKind;
@@ -24,7 +44,11 @@ export interface Topology {
   readonly url: string;
   /** In words, for people. */
   readonly size: string;
-  /** Those that live. */
+  /** All of its processes. */
+  parts(): readonly Part[];
+  /** What one may do to it from a terminal, and the command for that. */
+  hints(): Promise<readonly (readonly [what: string, command: string])[]>;
+  /** Those that live, past what is in front of them. */
   nodes(): readonly { readonly port: number; readonly ask: Ask }[];
   /** Whoever takes writes for this key now. */
   ownerOf(key: string): Promise<Ask>;
@@ -37,6 +61,8 @@ export interface Topology {
   kill(choose: <T>(items: readonly T[]) => T): Promise<void>;
   /** Has the one that was killed come back, and resolves when all is whole. */
   revive(): Promise<void>;
+  /** Resolves when every node that lives does what it has to, and all know so. */
+  settled(): Promise<void>;
   /** Those that it knows. */
   readonly changes: Readonly<Partial<Record<Change, () => Promise<void>>>>;
 }

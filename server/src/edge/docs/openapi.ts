@@ -42,6 +42,9 @@ const HEADERS: Readonly<Record<number, string>> = {
   503: "Retry-After",
 };
 
+/** In the order in which they are read. */
+const TAGS: readonly Operation["tag"][] = ["Publish", "Read", "Listen", "Operate"];
+
 const PATH_PARAMETERS: Readonly<Record<string, unknown>> = { session_id: SESSION, role: "student" };
 
 /** The OpenAPI document of the HTTP interface: of the routes that there are, and what each says of itself. */
@@ -61,6 +64,7 @@ export function openApi(routes: readonly DocumentedRoute[], server: Server): obj
         "Publishing to sessions, reading what was told, and hearing it as an event stream. What is told, and how it is heard by WebSocket and Socket.IO, is in the AsyncAPI document at /docs/asyncapi.json. Every error is `application/problem+json` with a `code`; `x-problems` has them all.",
     },
     servers: [{ url: "/" }],
+    tags: TAGS.map((name) => ({ name })),
     paths,
     components: {
       schemas: namedSchemas(),

@@ -10,9 +10,9 @@ import { NO_OPERATION } from "./operation.js";
 
 const HOME = new URL("../../../", import.meta.url);
 const PAGES = fileURLToPath(new URL("docs", HOME));
-/** What the pages load: no other file of their folders is served. */
-const OUR_FILES = ["docs.css", "http.js", "events.js"] as const;
-const SWAGGER_FILES = ["swagger-ui-bundle.js", "swagger-ui.css"] as const;
+/** No other file of these folders is served. */
+const OUR_FILES: ReadonlySet<string> = new Set(["docs.css", "http.js", "events.js"]);
+const SWAGGER_FILES: ReadonlySet<string> = new Set(["swagger-ui-bundle.js", "swagger-ui.css"]);
 
 /** Scripts and styles are files of this server, and nothing is loaded from elsewhere. */
 const POLICY = [
@@ -53,22 +53,22 @@ export function serveDocuments(http: Http, access: Omit<Server, "version">): voi
     return join(dirname(resolve("@fastify/swagger-ui/package.json")), "static");
   });
 
-  http.get("/docs/openapi.json", HIDDEN, (_request, reply) => asJson(reply).send(overHttp()));
-  http.get("/docs/asyncapi.json", HIDDEN, ({ host }, reply) =>
-    asJson(reply).send(events().replaceAll(SOME_HOST, HOST.test(host) ? host : "localhost")),
-  );
-  for (const [url, page] of [
-    ["/docs", "http.html"],
-    ["/docs/events", "events.html"],
-  ] as const) {
-    http.get(url, HIDDEN, (_request, reply) => withPolicy(reply).sendFile(page, PAGES));
-  }
-  for (const name of OUR_FILES) {
-    http.get(`/docs/${name}`, HIDDEN, (_request, reply) => reply.sendFile(name, PAGES));
-  }
-  for (const name of SWAGGER_FILES) {
-    http.get(`/docs/${name}`, HIDDEN, (_request, reply) => reply.sendFile(name, swagger()));
-  }
+  http.get("/docs", HIDDEN, (_request, reply) => withPolicy(reply).sendFile("http.html", PAGES));
+  // One route for all: each costs a replica some of its start.
+  http.get<{ Params: { name: string } }>("/docs/:name", HIDDEN, ({ params, host }, reply) => {
+    const { name } = params;
+    if (name === "openapi.json") return asJson(reply).send(overHttp());
+    if (name === "asyncapi.json") {
+      return asJson(reply).send(
+        events().replaceAll(SOME_HOST, HOST.test(host) ? host : "localhost"),
+      );
+    }
+    if (name === "events") return withPolicy(reply).sendFile("events.html", PAGES);
+    if (OUR_FILES.has(name)) return reply.sendFile(name, PAGES);
+    if (SWAGGER_FILES.has(name)) return reply.sendFile(name, swagger());
+    reply.callNotFound();
+    return reply;
+  });
 }
 
 function documentedBy({ url, method, config, schema }: RouteOptions): DocumentedRoute | undefined {
