@@ -12,6 +12,8 @@ export default defineConfig(
     "server/docs/",
     "test/output/",
     ".cache/",
+    // They run where their names are known: browsers, several versions of Node.js.
+    "test/clients/programs/",
     "*.mjs",
     "student.ts",
     "publish.ts",

@@ -6,8 +6,8 @@ import { promisify } from "node:util";
 /** A package of Debian and its descendants. */
 export interface AptPackage {
   readonly name: string;
-  /** A program that it brings. */
-  readonly binary: string;
+  /** A program that it brings: where that is there, nothing is to be done. */
+  readonly binary?: string;
   /** The daemon that it would have the machine start. */
   readonly service?: string | undefined;
 }
@@ -40,7 +40,7 @@ async function install(
         LC_ALL: "C.UTF-8",
         PATH: path.join(delimiter),
         DEBIAN_FRONTEND: "noninteractive",
-        BINARY: binary,
+        BINARY: binary ?? "",
         PACKAGE: name,
         SERVICE: service ?? "",
         UPDATE: listsAreFresh ? "" : "yes",
@@ -61,7 +61,7 @@ async function install(
  */
 const installScript = `
 set -e
-if command -v "$BINARY" >/dev/null; then exit 0; fi # another process was faster
+if [ -n "$BINARY" ] && command -v "$BINARY" >/dev/null; then exit 0; fi # another process was faster
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   trap 'rm -f "$policy"' EXIT

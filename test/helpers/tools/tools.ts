@@ -12,6 +12,8 @@ export const TOOLS = [
   "curl",
   "openssl",
   "promtool",
+  "firefox",
+  "java",
 ] as const;
 export type Tool = (typeof TOOLS)[number];
 
@@ -39,6 +41,8 @@ const sources: Record<Tool, ToolSource> = {
   curl: { binaries: ["curl"], package: "curl" },
   openssl: { binaries: ["openssl"], package: "openssl" },
   promtool: { binaries: ["promtool"], package: "prometheus", service: "prometheus" },
+  firefox: { binaries: ["firefox-esr", "firefox"], package: "firefox-esr" },
+  java: { binaries: ["java"], package: "default-jdk-headless" },
 };
 
 /**

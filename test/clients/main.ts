@@ -1,0 +1,25 @@
+/**
+ * `npm run clients`: real clients in a table, `-- --only firefox,java` those whose names contain one of these. What it
+ * lacks it installs where that goes without asking; what cannot be had is named, and not run. Exit code 1 where a row fails.
+ */
+import { parseArgs } from "node:util";
+import { CLIENTS, PUBLISHERS } from "./clients.js";
+import { teach } from "./lesson.js";
+import { publishAll } from "./publishers.js";
+import { tableOf } from "./table.js";
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
+const wanted = values.only.toLowerCase().split(",");
+const chosen = <T extends { readonly name: string }>(all: readonly T[]): readonly T[] =>
+  all.filter(({ name }) => wanted.some((one) => name.toLowerCase().includes(one)));
+
+const results = [
+  ...(await teach(chosen(CLIENTS), print)),
+  ...(await publishAll(chosen(PUBLISHERS))),
+];
+print(`\n${tableOf(results)}`);
+process.exitCode = results.some(({ fault }) => fault !== undefined) || results.length === 0 ? 1 : 0;
