@@ -5,6 +5,7 @@ import t from "tap";
 import { readBlocks } from "../operate/helpers/readme.js";
 import { ensureTool } from "../helpers/tools/tools.js";
 import { CLIENTS, PUBLISHERS } from "./clients.js";
+import { blocksOfPage } from "./from-django.js";
 import { STEPS, teach } from "./lesson.js";
 import { publishAll } from "./publishers.js";
 import { PROGRAMS } from "./where/program.js";
@@ -54,4 +55,8 @@ void t.test("each program is run, and the guide shows it as it is", async (t) =>
     blocks.map(({ language }) => language).filter((language) => NOT_RUN.includes(language)),
     NOT_RUN,
   );
+});
+
+void t.test("each block of the page for Django is a step of `npm run clients`", async (t) => {
+  await t.resolves(blocksOfPage());
 });

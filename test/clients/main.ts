@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { CLIENTS, PUBLISHERS } from "./clients.js";
+import { DJANGO, moveFromDjango } from "./from-django.js";
 import { teach } from "./lesson.js";
 import { publishAll } from "./publishers.js";
 import { tableOf } from "./table.js";
@@ -17,9 +18,11 @@ const wanted = values.only.toLowerCase().split(",");
 const chosen = <T extends { readonly name: string }>(all: readonly T[]): readonly T[] =>
   all.filter(({ name }) => wanted.some((one) => name.toLowerCase().includes(one)));
 
+const clients = chosen(CLIENTS);
 const results = [
-  ...(await teach(chosen(CLIENTS), print)),
+  ...(clients.length > 0 ? await teach(clients, print) : []),
   ...(await publishAll(chosen(PUBLISHERS))),
+  ...(chosen([{ name: DJANGO }]).length > 0 ? [await moveFromDjango(print)] : []),
 ];
 print(`\n${tableOf(results)}`);
 process.exitCode = results.some(({ fault }) => fault !== undefined) || results.length === 0 ? 1 : 0;

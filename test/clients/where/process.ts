@@ -77,7 +77,8 @@ export async function ensurePackage(name: string): Promise<void> {
   await aptInstall({ name }, (process.env["PATH"] ?? "").split(":"));
 }
 
-async function packageVersion(name: string): Promise<string> {
+/** Of a package of Debian, or nothing where it is not installed. */
+export async function packageVersion(name: string): Promise<string> {
   const { code, stdout } = await run("dpkg-query", [
     "--show",
     "--showformat",
