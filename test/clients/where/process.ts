@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import { run } from "../../helpers/processes/run.js";
 import { Launched, minimalEnvironment } from "../../helpers/processes/server-process.js";
 import { aptInstall } from "../../helpers/tools/apt.js";
-import { installedVersion, nodeOfVersion, npmInstall } from "../../helpers/tools/npm-install.js";
+import { installNode } from "../../helpers/tools/nodes.js";
+import { installedVersion, npmInstall } from "../../helpers/tools/npm-install.js";
 import { ensureTool, type Tool } from "../../helpers/tools/tools.js";
 import type { Host, Where } from "./host.js";
 import { textOf } from "./program.js";
@@ -28,7 +29,7 @@ export interface NodeOptions {
 export function inNode(wanted: NodeOptions): Where {
   return async () => {
     const { version, options = [] } = wanted;
-    const node = version === undefined ? process.execPath : await nodeOfVersion(version);
+    const node = version === undefined ? process.execPath : await installNode(version);
     const installs = wanted.package;
     const dir =
       installs === undefined

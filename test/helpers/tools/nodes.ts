@@ -12,8 +12,17 @@ const INSTALL_TIMEOUT_MS = 10 * 60_000;
 /** Kept from one run to the next, 100 MB each: remove it for newer ones. */
 const kept = fileURLToPath(new URL("../../output/nodes", import.meta.url));
 
+/** Those of this process: two installations into one folder would take each other's files away. */
+const installations = new Map<string, Promise<string>>();
+
 /** Installs a Node.js beside the others, where it is not there yet, and resolves to its path. */
 export async function installNode(version: string): Promise<string> {
+  const installation = installations.get(version) ?? install(version);
+  installations.set(version, installation);
+  return installation;
+}
+
+async function install(version: string): Promise<string> {
   const dir = join(kept, version);
   const path = join(dir, "node_modules/node/bin/node");
   if (await promisify(execFile)(path, ["--version"]).catch(() => undefined)) return path;

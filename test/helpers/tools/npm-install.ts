@@ -36,12 +36,6 @@ async function install(folder: string, packages: readonly string[]): Promise<str
   return dir;
 }
 
-/** Installs a Node.js of the npm package `node` beside the others (100 MB each), and resolves to its program. */
-export async function nodeOfVersion(version: string): Promise<string> {
-  const dir = await npmInstall(`nodes/${version}`, [`node@${version}`]);
-  return join(dir, "node_modules/node/bin/node");
-}
-
 /** The version of a package that is installed there. */
 export function installedVersion(dir: string, name: string): string {
   const file = join(dir, "node_modules", name, "package.json");
