@@ -59,6 +59,7 @@ export class ClusterTopology {
   /** What has been decided from. */
   #views: readonly ClusterView[] = [];
   #owners: (ClusterMaster | undefined)[] = [];
+  #unassigned = SLOTS;
   #epochs = new Float64Array(SLOTS).fill(-1);
   #masters = new Map<string, ClusterMaster>();
   readonly #guests = new Map<string, ClusterMaster>();
@@ -109,7 +110,7 @@ export class ClusterTopology {
 
   /** How many slots nobody has. */
   get unassigned(): number {
-    return SLOTS - this.#owners.reduce((count, owner) => count + (owner ? 1 : 0), 0);
+    return this.#unassigned;
   }
 
   /** @returns the same object as long as the address is the same */
@@ -153,6 +154,7 @@ export class ClusterTopology {
     if (this.#owners[slot] === master) return;
     const until = performance.now() + BELIEVED_MS;
     this.#corrections.set(slot, { master, epoch: this.#epochs[slot] ?? -1, until });
+    if (!this.#owners[slot]) this.#unassigned--;
     this.#owners[slot] = master;
     this.#masters.set(master.name, master);
     this.#tell(new Set([slot]));
@@ -236,11 +238,14 @@ export class ClusterTopology {
     }
     const masters = new Map<string, ClusterMaster>();
     const moved = new Set<number>();
+    let unassigned = 0;
     for (const [slot, owner] of owners.entries()) {
       if (owner) masters.set(owner.name, owner);
+      else unassigned++;
       if (owner !== before[slot]) moved.add(slot);
     }
     this.#owners = owners;
+    this.#unassigned = unassigned;
     this.#masters = masters;
     for (const name of masters.keys()) this.#guests.delete(name);
     if (moved.size > 0) this.#tell(moved);
