@@ -215,7 +215,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const metrics = await openMetrics(config, counts, gate, {
     rooms: () => classroom.size,
     isDraining,
-    isRedisUp: cluster.isRedisUp,
+    redis: cluster.redis,
     maxConnections: config.limits.maxConnections,
     hasCanary: config.canary !== undefined,
   });

@@ -65,6 +65,10 @@ export const PROBLEMS = {
     means: "published, but too few replicas of Redis have it: repeat with the same key",
   },
   redis_slots_missing: { statuses: [503], means: "the Redis Cluster has slots without a master" },
+  redis_slots_open: {
+    statuses: [503],
+    means: "the Redis Cluster has slots that were left on their way: redis-cli --cluster fix",
+  },
   redis_other_kind: { statuses: [503], means: "Redis is of another kind than REDIS_URL says" },
   redis_tls: { statuses: [503], means: "Redis cannot be reached by TLS" },
   redis_denies_access: {

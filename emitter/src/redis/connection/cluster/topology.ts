@@ -1,7 +1,7 @@
 import { hostAndPort, type ClusterTarget, type RedisAddress } from "../redis-url.js";
 import { connectionTo, DirectRoute, type RedisRoute } from "../route.js";
 import type { TlsSource } from "../tls.js";
-import type { ClusterView } from "./cluster-view.js";
+import { rangesOf, type ClusterView } from "./cluster-view.js";
 import { Kinship } from "./kinship.js";
 import { slotOf, SLOTS } from "./slots.js";
 import { Watcher } from "./watcher.js";
@@ -108,6 +108,12 @@ export class ClusterTopology {
     return new Error(`no node of the cluster has answered${why}`, { cause: trouble?.cause });
   }
 
+  /** Whether nobody says how the cluster is, and everybody who is asked has failed to: nobody is still to answer. */
+  get hasFailed(): boolean {
+    const watchers = this.#watchers.slice(0, this.#opened);
+    return watchers.every(({ view, trouble }) => view === undefined && trouble !== undefined);
+  }
+
   /** How many slots nobody has. */
   get unassigned(): number {
     return this.#unassigned;
@@ -116,6 +122,16 @@ export class ClusterTopology {
   /** @returns the same object as long as the address is the same */
   masterOf(slot: number): ClusterMaster | undefined {
     return this.#owners[slot];
+  }
+
+  /** A master and its slots, for an operator. */
+  describe(master: ClusterMaster): string {
+    const slots = rangesOf(this.slotsOf(master));
+    return slots === "" ? master.name : `${master.name} (slots ${slots})`;
+  }
+
+  *slotsOf(master: ClusterMaster): Iterable<number> {
+    for (const [slot, owner] of this.#owners.entries()) if (owner === master) yield slot;
   }
 
   /** Those that have slots. */
@@ -131,10 +147,12 @@ export class ClusterTopology {
    * A key that a master has, where it has any.
    *
    * @param stem - what it begins with; braces follow
+   * @param after - one that it had, and that is of no use any more: in another slot than that
    */
-  keyAt(master: ClusterMaster, stem: string): string {
+  keyAt(master: ClusterMaster, stem: string, after?: string): string {
+    const begin = after === undefined ? 0 : Number(/\{(\d+)\}$/.exec(after)?.[1] ?? -1) + 1;
     // As many as there are slots, a few times over.
-    for (let i = 0; i < MAX_KEYS_TRIED; i++) {
+    for (let i = begin; i < begin + MAX_KEYS_TRIED; i++) {
       const key = `${stem}{${String(i)}}`;
       if (this.#owners[slotOf(key)] === master) return key;
     }
