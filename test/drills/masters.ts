@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { OptionError } from "../chaos/options.js";
+import { Ends } from "../helpers/topologies/ends.js";
 import { costWith, RENEWALS, type Cost } from "../every-redis/cluster/helpers/cost.js";
 
 const DEFAULT_MASTERS = "3,30,300";
@@ -16,15 +17,13 @@ export async function runMasters(
 ): Promise<boolean> {
   const costs: Cost[] = [];
   for (const count of countsIn(args)) {
-    const ends: (() => Promise<unknown> | undefined)[] = [];
-    const owner = { teardown: (end: () => Promise<unknown> | undefined) => void ends.push(end) };
+    const ends = new Ends();
     try {
-      const cost = await costWith(owner, count, SESSIONS);
+      const cost = await costWith(ends, count, SESSIONS);
       costs.push(cost);
       print(lineOf(cost));
     } finally {
-      // Many at once: each takes its time.
-      await Promise.all(ends.map((end) => end()));
+      await ends.end();
     }
   }
   return costs.every(isAsPromised);

@@ -1,6 +1,7 @@
 import { SLOTS, slotOf } from "@inthon/emitter";
 import { roomChannel } from "@inthon/emitter/protocol";
 import { startRedisCluster, type RedisCluster } from "../../helpers/processes/redis-cluster.js";
+import { Ends } from "../../helpers/topologies/ends.js";
 import type { Lab, Stoppable } from "../lab.js";
 import type { CountedEvent } from "../load/event-number.js";
 import type { Recorder } from "../measure/recorder.js";
@@ -41,14 +42,9 @@ class Masters implements Stoppable {
   readonly target: string;
   readonly #lab: Lab;
   readonly #cluster: RedisCluster;
-  readonly #ends: readonly (() => Promise<unknown> | undefined)[];
+  readonly #ends: Ends;
 
-  private constructor(
-    lab: Lab,
-    target: string,
-    cluster: RedisCluster,
-    ends: readonly (() => Promise<unknown> | undefined)[],
-  ) {
+  private constructor(lab: Lab, target: string, cluster: RedisCluster, ends: Ends) {
     this.#lab = lab;
     this.target = target;
     this.#cluster = cluster;
@@ -57,10 +53,9 @@ class Masters implements Stoppable {
 
   static open(lab: Lab, target: string, count: number): Promise<Masters> {
     return lab.keep(async () => {
-      const ends: (() => Promise<unknown> | undefined)[] = [];
-      const owner = { teardown: (end: () => Promise<unknown> | undefined) => void ends.push(end) };
+      const ends = new Ends();
       const place = lab.options.pinning.load;
-      const cluster = await startRedisCluster(owner, {
+      const cluster = await startRedisCluster(ends, {
         masters: count,
         replicas: 0,
         launcher: place.launcher,
@@ -81,7 +76,7 @@ class Masters implements Stoppable {
     this.#lab.release(this);
     this.#lab.disown(this.pids);
     await this.#lab.publisher.call("close", { target: this.target }).catch(() => undefined);
-    for (const end of [...this.#ends].reverse()) await end();
+    await this.#ends.end();
   }
 }
 

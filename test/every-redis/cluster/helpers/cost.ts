@@ -2,12 +2,9 @@ import { randomUUID } from "node:crypto";
 import { commandCounts, commandsBetween } from "../../../helpers/command-stats.js";
 import { join } from "../../../helpers/clients/clients.js";
 import { eventually } from "../../../helpers/eventually.js";
-import {
-  startRedisCluster,
-  type Owner,
-  type RedisCluster,
-} from "../../../helpers/processes/redis-cluster.js";
+import { startRedisCluster, type RedisCluster } from "../../../helpers/processes/redis-cluster.js";
 import { startServer } from "../../../helpers/processes/server-process.js";
+import type { Owner } from "../../../helpers/topologies/ends.js";
 
 /** A renewal each half second, and a proof of each link. */
 const ENV = { LEASE_MS: "5000", REDIS_LINK_TIMEOUT_MS: "2500" };
