@@ -236,7 +236,9 @@ void t.test("what is repeated comes before what its caller said later, however l
     ],
   ] as const) {
     let begun = Infinity;
-    const redis = await refusingRedis(t, (call) => refusalAfter(call - begun));
+    const redis = await refusingRedis(t, (call) => {
+      return call < begun ? undefined : refusalAfter(call - begun);
+    });
     await redis.say("zeroth");
     await redis.say("guessed");
     begun = redis.calls();
