@@ -1,7 +1,8 @@
 /**
  * `npm test`, `npm test -- test/one.test.ts`: installs the programs that these tests need, runs the tests, and ends with
  * the line "N passed, N failed". Where a program cannot be installed, the tests that use it fail. With `--node PATH` all of
- * it is run by another Node.js.
+ * it is run by another Node.js. With `--redis KIND` it runs what must hold on that kind of Redis, on it alone; `--redis all` on each in
+ * turn; with `--secure` beside it, over TLS and with the README's users.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +12,9 @@ import { fileURLToPath } from "node:url";
 import { type EventLog, Parser, type Result } from "tap-parser";
 import { installTools } from "./helpers/tools/tools.js";
 import { toolsNeededBy } from "./helpers/tools/needed-tools.js";
-import { OptionError, takeOtherNode, type OtherNode } from "./helpers/tools/other-node.js";
+import { OptionError, takeOtherNode } from "./helpers/tools/other-node.js";
+import { MissingRedisError } from "./helpers/tools/redis-programs.js";
+import { takeRedis, type RedisRun } from "./helpers/tools/redis-option.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const tap = join(root, "node_modules/.bin/tap");
@@ -99,21 +102,31 @@ function describe(names: readonly string[], result: Result): string {
   return [names.join(" > "), ...lines.map((line) => `  ${line}`)].join("\n");
 }
 
-async function mainOnNode(args: readonly string[]): Promise<TestCount> {
+async function mainAsAsked(given: readonly string[]): Promise<TestCount> {
+  const total = { passed: 0, failed: 0, faults: [] as string[] };
   try {
-    return await main(takeOtherNode(args, join(root, `.tap/node-${process.pid}`)));
+    const { args, env } = takeOtherNode(given, join(root, `.tap/node-${process.pid}`));
+    for (const run of await takeRedis(args, root, print)) {
+      const { passed, failed, faults } = await main(run, env);
+      if (run.name !== undefined) print(`${run.name}: ${passed} passed, ${failed} failed`);
+      total.passed += passed;
+      total.failed += failed;
+      total.faults.push(...faults);
+    }
+    return total;
   } catch (error) {
-    if (!(error instanceof OptionError)) throw error;
-    return { passed: 0, failed: 0, faults: [error.message] };
+    if (!(error instanceof OptionError || error instanceof MissingRedisError)) throw error;
+    return { ...total, faults: [...total.faults, error.message] };
   }
 }
 
-async function main({ args, env }: OtherNode): Promise<TestCount> {
+async function main(run: RedisRun, env: NodeJS.ProcessEnv): Promise<TestCount> {
+  const { args } = run;
   const files = args.some((arg) => !arg.startsWith("-")) ? [] : allTestFiles();
   // Without a file tap would look for tests in places of its own.
   if (args.length + files.length === 0) return { passed: 0, failed: 0, faults: ["No test file"] };
   await installTools(toolsNeededBy([...args, ...files], root), print);
-  const exitCode = await runTap([...args, ...files], env);
+  const exitCode = await runTap([...args, ...files], { ...env, ...run.env });
   const { passed, failed, faults } = countTests(readOutput());
   if (exitCode === 0 || failed > 0) return { passed, failed, faults };
   const fault = `tap ended with exit code ${exitCode}, though no test failed`;
@@ -164,7 +177,7 @@ function print(text: string): void {
 
 // The test of this file imports it.
 if (realpathSync(process.argv[1] ?? "") === realpathSync(fileURLToPath(import.meta.url))) {
-  const { passed, failed, faults } = await mainOnNode(process.argv.slice(2));
+  const { passed, failed, faults } = await mainAsAsked(process.argv.slice(2));
   // On a terminal tap has already shown the details.
   for (const fault of faults)
     print(process.stdout.isTTY ? (fault.split("\n")[0] ?? "") : `\n${fault}`);

@@ -4,6 +4,7 @@ import { test } from "tap";
 import { reasonOf } from "../helpers/tools/apt.js";
 import { toolsNeededBy } from "../helpers/tools/needed-tools.js";
 import { ensureRedis, MissingRedisError, redisFile } from "../helpers/tools/redis-programs.js";
+import { takeRedis } from "../helpers/tools/redis-option.js";
 import { ensureTool, findTool, installTools } from "../helpers/tools/tools.js";
 import { setEnv } from "../helpers/set-env.js";
 
@@ -44,6 +45,32 @@ test("a Redis of another kind is taken from where it is, or is missing by its na
     t.match(found, { message: /^redis8 cannot be brought from Debian's archive [^\n]+: put its / });
   } else {
     t.match(found, /\.cache\/redis8\/run$/);
+  }
+});
+
+test("a run about one kind of Redis is of what must hold on it", async (t) => {
+  const dir = t.testdir({ redis: '#!/bin/sh\necho "Redis server v=7.0.0"\n' });
+  await chmod(`${dir}/redis`, 0o755);
+  setEnv(t, "REDIS7_SERVER", `${dir}/redis`);
+  const take = (...args: string[]) => takeRedis(args, root, () => undefined);
+  t.same(await take("test/x.test.ts"), [{ name: undefined, args: ["test/x.test.ts"], env: {} }]);
+  const onCluster = { INTHON_REDIS: "cluster", INTHON_REDIS_PROGRAM: "redis7" };
+  const [one] = await take("--redis", "cluster", "test/x.test.ts");
+  t.match(one, { name: "cluster", env: onCluster });
+  t.same(one?.args.slice(1), ["test/x.test.ts"]);
+
+  const everywhere = "test/contract/events.test.ts";
+  const anywhere = "test/presence/survival.test.ts";
+  const alone = "test/resume/brought-back.test.ts";
+  const filesOf = async (...args: string[]) =>
+    (await take(...args)).flatMap(({ args }) =>
+      args.filter((arg) => [everywhere, anywhere, alone].includes(arg)),
+    );
+  t.same(await filesOf("--redis=redis7"), [everywhere, anywhere, alone]);
+  t.same(await filesOf("--redis=cluster"), [everywhere, anywhere]);
+  t.same(await filesOf("--redis", "sentinel", "--secure"), [everywhere]);
+  for (const args of [["--redis", "redis9"], ["--redis"], ["--secure"]]) {
+    await t.rejects(take(...args), { name: "OptionError", message: /^[^\n]+$/ });
   }
 });
 

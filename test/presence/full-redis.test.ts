@@ -1,29 +1,23 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { createClient } from "redis";
 import t, { type Test } from "tap";
 import { WebSocket } from "ws";
 import type { Role } from "@inthon/emitter/protocol";
 import { join, type Received } from "../helpers/clients/clients.js";
+import { jobsOfRun } from "../helpers/deployments/kinds.js";
 import { eventually } from "../helpers/eventually.js";
-import { startCluster } from "../helpers/processes/cluster.js";
+import { startOnRedis } from "../helpers/deployments/on-redis.js";
 
 // Each has all that it needs to itself, and waits most of the time.
-t.jobs = 2;
+t.jobs = jobsOfRun(2);
 
 const LEASE_MS = 2_000;
 
 async function open(t: Test) {
-  const cluster = await startCluster({
+  const { cluster, redis } = await startOnRedis(t, {
     replicas: 2,
     env: { LEASE_MS: String(LEASE_MS) },
     redis: { args: ["--maxmemory-policy", "noeviction"] },
-  });
-  t.teardown(() => cluster.stop());
-  const redis = createClient({ url: cluster.redisUrl });
-  await redis.connect();
-  t.teardown(() => {
-    redis.destroy();
   });
   const enter = async (replica: number, session: string, role: Role) => {
     const { url } = cluster.replica(replica);
@@ -31,8 +25,9 @@ async function open(t: Test) {
     t.teardown(() => client.close());
     return client;
   };
-  const card = (session: string) => redis.sCard(`session:${session}:teachers`);
-  const nodes = () => redis.zRangeWithScores("inthon:nodes", 0, -1);
+  const card = (session: string) =>
+    redis.at(`session:${session}:teachers`).sCard(`session:${session}:teachers`);
+  const nodes = () => redis.at("inthon:nodes").zRangeWithScores("inthon:nodes", 0, -1);
   /** Resolves when some time has passed by Redis's clock, and every node has renewed its lease since. */
   const leaseLater = async () => {
     const until = Date.now() + 1.5 * LEASE_MS;
@@ -53,7 +48,7 @@ void t.test("a full Redis takes leases and leaves; what waits, heals", async (t)
   await student.inbox.next(hears(true));
   const names = (await nodes()).map(({ value }) => value);
 
-  await redis.configSet("maxmemory", "1");
+  await redis.everywhere("CONFIG", "SET", "maxmemory", "1");
   await leaseLater();
   t.strictSame((await nodes()).map(({ value }) => value).sort(), [...names].sort());
   await teacher.close();
@@ -65,7 +60,7 @@ void t.test("a full Redis takes leases and leaves; what waits, heals", async (t)
   const joining = enter(0, randomUUID(), "teacher");
   t.equal(await card(staying), 1);
 
-  await redis.configSet("maxmemory", "0");
+  await redis.everywhere("CONFIG", "SET", "maxmemory", "0");
   await student.inbox.next(hears(false));
   t.equal((await (await joining).connected).role, "teacher");
   t.equal(await card(staying), 1);
@@ -77,13 +72,13 @@ void t.test("a replica that drains while Redis is full hands its teachers over",
   const student = await enter(1, session, "student");
   const teacher = await enter(0, session, "teacher");
   await student.inbox.next(hears(true));
-  await redis.configSet("maxmemory", "1");
+  await redis.everywhere("CONFIG", "SET", "maxmemory", "1");
   cluster.replica(0).kill("SIGTERM");
   await cluster.replica(0).exited;
   await teacher.closed;
   t.equal((await nodes()).length, 1);
   await leaseLater();
-  await redis.configSet("maxmemory", "0");
+  await redis.everywhere("CONFIG", "SET", "maxmemory", "0");
   await enter(1, session, "teacher");
   t.equal(await card(session), 1, "in the place of who was there");
   t.notOk(student.inbox.items.some(hears(false)), "who was never gone");
@@ -100,26 +95,27 @@ void t.test("a script that is refused half-way leaves nothing", async (t) => {
   const script = await readFile(new URL(file, import.meta.url), "utf8");
   const set = `session:${session}:teachers`;
   const version = `inthon:presence:{${set}}`;
-  const before = [await redis.sMembers(set), await redis.get(version)];
-  const [member = ""] = await redis.sMembers(set);
+  const before = [await redis.at(set).sMembers(set), await redis.at(version).get(version)];
+  const [member = ""] = await redis.at(set).sMembers(set);
 
   // It may do all but write the version.
-  await redis.sendCommand(["ACL", "SETUSER", "limited", "on", "nopass", "~*", "+@all", "-set"]);
-  const limited = await redis.duplicate({ username: "limited", password: "x" }).connect();
-  t.teardown(() => {
-    limited.destroy();
-  });
+  await redis.everywhere(..."ACL SETUSER limited on nopass ~* +@all -set".split(" "));
   for (const [operation, who, key] of [
     ["leave", member, set],
     ["join", "n/x", `session:${randomUUID()}:teachers`],
   ] as const) {
+    const asLimited = { username: "limited", password: "x" };
+    const limited = await redis.at(key).duplicate(asLimited).connect();
+    t.teardown(() => {
+      limited.destroy();
+    });
     const others = ["presence", "window", "newcomers"].map((what) => `inthon:${what}:{${key}}`);
     const keys = [key, ...others];
     await t.rejects(
       limited.eval(script, { keys, arguments: [operation, who, "60000", "0", "60000", "0"] }),
     );
-    t.equal(await redis.exists(key), key === set ? 1 : 0, operation);
+    t.equal(await redis.at(key).exists(key), key === set ? 1 : 0, operation);
   }
-  t.strictSame([await redis.sMembers(set), await redis.get(version)], before);
+  t.strictSame([await redis.at(set).sMembers(set), await redis.at(version).get(version)], before);
   t.equal(await card(session), 1);
 });

@@ -1,28 +1,21 @@
 import { randomUUID } from "node:crypto";
-import { createClient } from "redis";
 import t, { type Test } from "tap";
 import { connect } from "@inthon/emitter";
 import { announcedKey, roomName, type Role, type SessionId } from "@inthon/emitter/protocol";
 import { join, type Client, type Received } from "../helpers/clients/clients.js";
 import { commandCounts, commandsBetween } from "../helpers/command-stats.js";
+import { jobsOfRun } from "../helpers/deployments/kinds.js";
 import { eventually } from "../helpers/eventually.js";
-import { startCluster } from "../helpers/processes/cluster.js";
+import { startOnRedis, type OnRedisOptions } from "../helpers/deployments/on-redis.js";
 
 // Each has all that it needs to itself, and waits most of the time.
-t.jobs = 4;
+t.jobs = jobsOfRun(4);
 
 const LEASE_MS = 3_000;
 const ENV = { LEASE_MS: String(LEASE_MS) };
 
-async function open(t: Test, redisOptions: Parameters<typeof startCluster>[0] = {}) {
-  const cluster = await startCluster({ replicas: 2, env: ENV, ...redisOptions });
-  t.teardown(() => cluster.stop());
-  const redis = createClient({ url: cluster.redisUrl });
-  redis.on("error", () => undefined);
-  await redis.connect();
-  t.teardown(() => {
-    redis.destroy();
-  });
+async function open(t: Test, options: OnRedisOptions = {}) {
+  const { cluster, redis } = await startOnRedis(t, { replicas: 2, env: ENV, ...options });
   const emitter = await connect(cluster.redisUrl);
   t.teardown(() => emitter.close());
   const enter = async (replica: number, session: string, role: Role) => {
@@ -37,12 +30,13 @@ async function open(t: Test, redisOptions: Parameters<typeof startCluster>[0] = 
     await emitter.emit(session, "important", { note, capture_url: null });
     await student.inbox.next(({ object }) => object["note"] === note);
   };
-  const members = (session: string) => redis.sMembers(`session:${session}:teachers`);
+  const members = (session: string) =>
+    redis.at(`session:${session}:teachers`).sMembers(`session:${session}:teachers`);
   /** Resolves after each node has renewed its lease this many times. */
   const renewals = async (count: number) => {
-    const before = await commandCounts(redis);
+    const before = await commandCounts(redis.at("inthon:nodes"));
     await eventually(async () => {
-      const since = commandsBetween(before, await commandCounts(redis));
+      const since = commandsBetween(before, await commandCounts(redis.at("inthon:nodes")));
       return (since.get("zadd") ?? 0) >= 2 * count;
     });
   };
@@ -78,9 +72,9 @@ void t.test("whatever of presence is deleted is right again, and nobody hears of
     [setKey(session), held, versionKey(session), announced(session)],
   ]) {
     await t.test(keys.join(), async (t) => {
-      await redis.del(keys);
+      await redis.del(...keys);
       await eventually(async () => (await members(session)).length === 1);
-      await eventually(async () => (await redis.sCard(held)) === 1);
+      await eventually(async () => (await redis.at(held).sCard(held)) === 1);
       await renewals(16);
       await settle(session, student);
       t.strictSame(told(student), [true], "students heard nothing of it");
@@ -106,10 +100,19 @@ void t.test("whatever of presence is deleted is right again, and nobody hears of
 void t.test("a change is told, whatever Redis remembers of the ones before", async (t) => {
   const { redis, enter, members } = await open(t);
   for (const [name, spoil] of [
-    ["an older version", (session: string) => redis.set(versionKey(session), "100")],
-    ["an announcement of the other state", (session: string) => redis.set(announced(session), "2")],
-    ["a later announcement", (session: string) => redis.incrBy(announced(session), 1_000_001)],
-    ["neither", (session: string) => redis.del([versionKey(session), announced(session)])],
+    [
+      "an older version",
+      (session: string) => redis.at(versionKey(session)).set(versionKey(session), "100"),
+    ],
+    [
+      "an announcement of the other state",
+      (session: string) => redis.at(announced(session)).set(announced(session), "2"),
+    ],
+    [
+      "a later announcement",
+      (session: string) => redis.at(announced(session)).incrBy(announced(session), 1_000_001),
+    ],
+    ["neither", (session: string) => redis.del(versionKey(session), announced(session))],
   ] as const) {
     await t.test(name, async (t) => {
       const session = randomUUID();
@@ -133,7 +136,7 @@ void t.test("no key of a service takes the place of an announcement", async (t) 
   const student = await enter(1, session, "student");
   const teacher = await enter(0, session, "teacher");
   await student.inbox.next(hears(true));
-  const next = Number(await redis.get(versionKey(session))) + 1;
+  const next = Number(await redis.at(versionKey(session)).get(versionKey(session))) + 1;
   const taken = await fetch(`${cluster.replica(0).url}/sessions/${session}/events`, {
     method: "POST",
     headers: { "content-type": "application/json", "idempotency-key": `presence/${String(next)}` },
@@ -152,14 +155,14 @@ void t.test("no key of a service takes the place of an announcement", async (t) 
 
 void t.test("a teacher of no node goes away", async (t) => {
   const { redis, enter, settle, members } = await open(t);
-  const nodes = await redis.zRange("inthon:nodes", 0, -1);
+  const nodes = await redis.at("inthon:nodes").zRange("inthon:nodes", 0, -1);
   for (const [name, node] of [
     ["of a node that is in no list", "gone.0123"],
     ["of a live node that does not hold it", nodes[0] ?? ""],
   ] as const) {
     await t.test(name, async (t) => {
       const session = randomUUID();
-      await redis.sAdd(setKey(session), `${node}/nobody`);
+      await redis.at(setKey(session)).sAdd(setKey(session), `${node}/nobody`);
       const student = await enter(1, session, "student");
       t.equal((await student.connected).teacher_online, true, "as the set says");
       await student.inbox.next(hears(false));
@@ -172,7 +175,7 @@ void t.test("a teacher of no node goes away", async (t) => {
     const session = randomUUID();
     const student = await enter(1, session, "student");
     await enter(0, session, "teacher");
-    await redis.sAdd(setKey(session), "gone.0123/nobody");
+    await redis.at(setKey(session)).sAdd(setKey(session), "gone.0123/nobody");
     await eventually(async () => (await members(session)).length === 1);
     await settle(session, student);
     t.strictSame(told(student), [true]);
@@ -181,14 +184,14 @@ void t.test("a teacher of no node goes away", async (t) => {
 
 void t.test("Redis that comes back older, within a lease, is put right", async (t) => {
   // Long enough that no lease runs out meanwhile.
-  const { cluster, redis, enter, members } = await open(t, {
+  const { redis, enter, members } = await open(t, {
     env: { LEASE_MS: "30000" },
   });
   const leaving = randomUUID();
   const coming = randomUUID();
   const teacher = await enter(0, leaving, "teacher");
   const witness = await enter(1, leaving, "student");
-  await redis.sendCommand(["SAVE"]);
+  await redis.everywhere("SAVE");
   const earlier = await members(leaving);
   t.equal(earlier.length, 1);
   // After the snapshot one leaves, and another one comes.
@@ -206,9 +209,9 @@ void t.test("Redis that comes back older, within a lease, is put right", async (
   isBack.catch((error: unknown) => {
     t.threw(error);
   });
-  cluster.redis.kill("SIGKILL");
-  await cluster.redis.exited;
-  await cluster.redis.restart();
+  redis.kill("SIGKILL");
+  await redis.exited;
+  await redis.restart();
 
   await eventually(async () => (await members(leaving)).length === 0);
   await eventually(async () => (await members(coming)).length === 1);
@@ -231,10 +234,10 @@ void t.test(
     await eventually(async () => (await members(session)).length === 1);
     const [member = ""] = await members(session);
     cluster.replica(0).kill("SIGKILL");
-    await redis.del([
+    await redis.del(
       "inthon:nodes",
       `inthon:node:{${member.slice(0, member.lastIndexOf("/"))}}:teachers`,
-    ]);
+    );
     await eventually(async () => (await members(session)).length === 0);
     t.pass("its set has expired");
   },
@@ -250,7 +253,7 @@ void t.test("a clock that was set back keeps no dead teacher", async (t) => {
   const node = member.slice(0, member.lastIndexOf("/"));
   cluster.replica(0).kill("SIGKILL");
   // As Redis would have it whose clock was an hour ahead until now.
-  await redis.zIncrBy("inthon:nodes", 3_600_000, node);
+  await redis.at("inthon:nodes").zIncrBy("inthon:nodes", 3_600_000, node);
   await student.inbox.next(hears(false));
   t.strictSame(await members(session), []);
 });

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { createClient, createCluster } from "redis";
 import t, { type Test } from "tap";
 import { CLIENT_KINDS, join, type Client, type Received } from "../helpers/clients/clients.js";
 import { ENVIRONMENTS, type Environment } from "../helpers/processes/environments.js";
@@ -10,7 +9,7 @@ for (const { name, start } of ENVIRONMENTS) {
     const environment = await start();
     t.teardown(() => environment.stop());
     const url = (index: number) => environment.urls[index % environment.urls.length] ?? "";
-    const scard = await cardOf(t, environment);
+    const scard = cardOf(environment);
 
     for (const kind of CLIENT_KINDS) {
       await t.test(`students hear each change once (${kind})`, async (t) => {
@@ -79,22 +78,15 @@ function told({ inbox }: Client): unknown[] {
 }
 
 /** Waits until the session has this many teachers, as any other service would see it. */
-async function cardOf(t: Test, { cluster, urls }: Environment) {
-  if (!cluster) {
+function cardOf({ redis, urls }: Environment) {
+  if (!redis) {
     return (session: string, count: number) =>
       describes(urls[0] ?? "", session, { teacher_online: count > 0, teacher: count, student: 3 });
   }
-  const { redisUrl } = cluster;
-  // By any of its nodes.
-  const url = redisUrl.replace("redis+cluster:", "redis:").replace(/,.*/, "");
-  const isCluster = redisUrl !== url;
-  const redis = isCluster ? createCluster({ rootNodes: [{ url }] }) : createClient({ url });
-  await redis.connect();
-  t.teardown(() => {
-    redis.destroy();
-  });
-  return (session: string, count: number) =>
-    eventually(async () => (await redis.sCard(`session:${session}:teachers`)) === count);
+  return (session: string, count: number) => {
+    const key = `session:${session}:teachers`;
+    return eventually(async () => (await redis.at(key).sCard(key)) === count);
+  };
 }
 
 async function describes(

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
-import { createClient } from "redis";
 import t from "tap";
 import type { Role } from "@inthon/emitter/protocol";
 import { join, type Client } from "../helpers/clients/clients.js";
-import { startCluster, type Cluster } from "../helpers/processes/cluster.js";
+import type { Cluster } from "../helpers/processes/cluster.js";
+import type { Deployment } from "../helpers/deployments/deployment.js";
+import { startOnRedis } from "../helpers/deployments/on-redis.js";
 import { eventually } from "../helpers/eventually.js";
 
 const SESSIONS = 20;
@@ -102,17 +103,10 @@ void t.test("presence agrees with the real connections, whatever dies", async (t
   const seed = Number(process.env["SEED"] ?? Date.now() % 2 ** 31);
   t.comment(`SEED=${String(seed)}`);
   const schedule = fc.sample(step, { numRuns: STEPS, seed });
-  const cluster = await startCluster({
+  const { cluster, redis } = await startOnRedis(t, {
     replicas: 3,
     env: { LEASE_MS: String(LEASE_MS), PING_INTERVAL_MS: "1000", PING_TIMEOUT_MS: "1000" },
     redis: { appendOnly: true, args: ["--appendfsync", "always"] },
-  });
-  t.teardown(() => cluster.stop());
-  const redis = createClient({ url: cluster.redisUrl });
-  redis.on("error", () => undefined);
-  await redis.connect();
-  t.teardown(() => {
-    redis.destroy();
   });
   const sessions = Array.from({ length: SESSIONS }, () => randomUUID());
   const students = sessions.flatMap((session, i) => [
@@ -156,12 +150,12 @@ void t.test("presence agrees with the real connections, whatever dies", async (t
         return;
       }
       case "restart Redis":
-        cluster.redis.kill("SIGKILL");
-        await cluster.redis.exited;
-        await cluster.redis.restart();
+        redis.kill("SIGKILL");
+        await redis.exited;
+        await redis.restart();
         return;
       case "forget":
-        await redis.flushAll();
+        await redis.empty();
         return;
     }
   };
@@ -190,7 +184,7 @@ void t.test("presence agrees with the real connections, whatever dies", async (t
 /** What does not agree in some session, or the empty string. */
 async function disagreementOf(
   cluster: Cluster,
-  redis: { sCard(key: string): Promise<number> },
+  redis: Deployment,
   sessions: readonly string[],
   students: readonly Attendee[],
   teachers: readonly Attendee[],
@@ -199,7 +193,7 @@ async function disagreementOf(
     const here = teachers.filter((teacher) => teacher.session === session);
     const listening = students.filter((student) => student.session === session);
     if (![...here, ...listening].every(({ isConnected }) => isConnected)) return `${session}: away`;
-    const card = await redis.sCard(`session:${session}:teachers`);
+    const card = await redis.at(`session:${session}:teachers`).sCard(`session:${session}:teachers`);
     const response = await fetch(`${cluster.replica(0).url}/sessions/${session}`);
     const answer = await response.text();
     const expected = JSON.stringify({

@@ -1,15 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { createClient } from "redis";
 import t, { type Test } from "tap";
 import { WebSocket } from "ws";
 import { connect } from "@inthon/emitter";
 import type { Role } from "@inthon/emitter/protocol";
 import { join, type Client, type ClientKind, type Received } from "../helpers/clients/clients.js";
-import { startCluster } from "../helpers/processes/cluster.js";
+import { startOnRedis } from "../helpers/deployments/on-redis.js";
+import { jobsOfRun } from "../helpers/deployments/kinds.js";
 import { eventually } from "../helpers/eventually.js";
 
 // Each has all that it needs to itself, and waits most of the time.
-t.jobs = 3;
+t.jobs = jobsOfRun(3);
 
 const KINDS = ["websocket", "plain", "event-stream"] as const;
 const LEASE_MS = 3_000;
@@ -20,17 +20,10 @@ async function open(
   env: Record<string, string> = {},
   redisOptions = { appendOnly: true },
 ) {
-  const cluster = await startCluster({
+  const { cluster, redis } = await startOnRedis(t, {
     replicas: 3,
     env: { LEASE_MS: String(LEASE_MS), ...env },
     redis: redisOptions,
-  });
-  t.teardown(() => cluster.stop());
-  const redis = createClient({ url: cluster.redisUrl });
-  redis.on("error", () => undefined);
-  await redis.connect();
-  t.teardown(() => {
-    redis.destroy();
   });
   const emitter = await connect(cluster.redisUrl);
   t.teardown(() => emitter.close());
@@ -39,7 +32,8 @@ async function open(
     t.teardown(() => client.close());
     return client;
   };
-  const card = (session: string) => redis.sCard(`session:${session}:teachers`);
+  const card = (session: string) =>
+    redis.at(`session:${session}:teachers`).sCard(`session:${session}:teachers`);
   /** Waits until everything that was announced before has arrived. */
   const settle = async (session: string, students: readonly Client[]) => {
     const note = randomUUID();
@@ -114,7 +108,7 @@ void t.test(
     await enter(2, session, "teacher", "websocket");
     await settle(session, students);
 
-    await redis.flushAll();
+    await redis.empty();
     await eventually(async () => (await card(session)) === 2);
     const late = await enter(0, session, "student", "plain");
     t.equal((await late.connected).teacher_online, true);
@@ -128,7 +122,7 @@ void t.test(
       await enter(2, alone, "teacher", "plain");
       await student.inbox.next(hears(true));
       cluster.replica(2).kill("SIGKILL");
-      await redis.flushAll();
+      await redis.empty();
       await student.inbox.next(hears(false));
       t.equal(await card(alone), 0);
     });
@@ -145,7 +139,9 @@ void t.test(
     await Promise.all(students.map(({ inbox }) => inbox.next(hears(true))));
     cluster.replica(0).kill("SIGKILL");
     // What a sweeper does first, and no more: the member is out, the state has a new version, nobody has been told.
-    const [member = ""] = await redis.sMembers(`session:${session}:teachers`);
+    const [member = ""] = await redis
+      .at(`session:${session}:teachers`)
+      .sMembers(`session:${session}:teachers`);
     const script = await readScript("presence.lua");
     const keys = [
       `session:${session}:teachers`,
@@ -153,7 +149,9 @@ void t.test(
       `inthon:window:{session:${session}:teachers}`,
       `inthon:newcomers:{session:${session}:teachers}`,
     ];
-    await redis.eval(script, { keys, arguments: ["leave", member, "60000", "0", "60000", "2000"] });
+    await redis
+      .at(keys[0] ?? "")
+      .eval(script, { keys, arguments: ["leave", member, "60000", "0", "60000", "2000"] });
     t.equal(await card(session), 0);
 
     await Promise.all(students.map(({ inbox }) => inbox.next(hears(false))));
@@ -184,14 +182,14 @@ void t.test("a rolling restart is silent while the teacher comes back by itself"
 });
 
 void t.test("Redis that restarts without its memory is told anew as well", async (t) => {
-  const { cluster, enter, card } = await open(t, {}, { appendOnly: false });
+  const { redis, enter, card } = await open(t, {}, { appendOnly: false });
   const session = randomUUID();
   const plain = await enter(1, session, "teacher", "plain");
   await enter(2, session, "teacher", "websocket");
   t.equal(await card(session), 2);
-  cluster.redis.kill("SIGKILL");
-  await cluster.redis.exited;
-  await cluster.redis.restart();
+  redis.kill("SIGKILL");
+  await redis.exited;
+  await redis.restart();
   // What was said meanwhile is gone for good, so everybody begins anew: the stock client does so by itself.
   t.equal(await plain.closed, 1012, "come back");
   await enter(0, session, "teacher", "plain");
@@ -205,13 +203,15 @@ void t.test("who comes before a node knows that Redis forgot it is in the set on
   const { redis, enter, card } = await open(t, { LEASE_MS: "30000" });
   const isListed = async (member: string) => {
     const node = member.slice(0, member.indexOf("/"));
-    return (await redis.zScore("inthon:nodes", node)) !== null;
+    return (await redis.at("inthon:nodes").zScore("inthon:nodes", node)) !== null;
   };
   const session = randomUUID();
-  await redis.flushAll();
+  await redis.empty();
   for (const kind of KINDS) await enter(0, session, "teacher", kind);
   await eventually(async () => {
-    const members = await redis.sMembers(`session:${session}:teachers`);
+    const members = await redis
+      .at(`session:${session}:teachers`)
+      .sMembers(`session:${session}:teachers`);
     return (await Promise.all(members.map(isListed))).every(Boolean);
   });
   t.equal(await card(session), KINDS.length);

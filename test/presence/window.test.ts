@@ -1,23 +1,24 @@
 import { randomUUID } from "node:crypto";
-import { createClient } from "redis";
 import t, { type Test } from "tap";
 import type { Role } from "@inthon/emitter/protocol";
 import { join, type Client, type Received } from "../helpers/clients/clients.js";
+import { jobsOfRun } from "../helpers/deployments/kinds.js";
 import { eventually } from "../helpers/eventually.js";
-import { startCluster } from "../helpers/processes/cluster.js";
+import { startOnRedis } from "../helpers/deployments/on-redis.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
 // Each has all that it needs to itself, and waits most of the time.
-t.jobs = 3;
+t.jobs = jobsOfRun(3);
 
 const WINDOW_MS = 3_000;
 const ENV = { PRESENCE_WINDOW_MS: String(WINDOW_MS), LEASE_MS: "2000" };
 const FLAPS = 40;
 
 async function open(t: Test, kind: "redis" | "memory") {
-  const cluster = kind === "redis" ? await startCluster({ replicas: 2, env: ENV }) : undefined;
-  const server = cluster ? undefined : await startServer({ env: ENV });
-  t.teardown(() => (cluster ?? server)?.stop());
+  const onRedis = kind === "redis" ? await startOnRedis(t, { replicas: 2, env: ENV }) : undefined;
+  const server = onRedis ? undefined : await startServer({ env: ENV });
+  t.teardown(() => server?.stop());
+  const { cluster, redis } = onRedis ?? {};
   const urls = cluster?.replicas.map(({ url }) => url) ?? [server?.url ?? ""];
   const enter = async (replica: number, session: string, role: Role) => {
     const url = urls[replica % urls.length] ?? "";
@@ -30,7 +31,7 @@ async function open(t: Test, kind: "redis" | "memory") {
     const answer = await fetch(`${urls[0] ?? ""}/sessions/${session}`);
     return ((await answer.json()) as { teacher_online: boolean }).teacher_online;
   };
-  return { cluster, enter, isOnline };
+  return { cluster, redis, enter, isOnline };
 }
 
 function told({ inbox }: Client): unknown[] {
@@ -110,18 +111,15 @@ for (const kind of ["redis", "memory"] as const) {
 }
 
 void t.test("a replica that dies owing an announcement does not swallow it", async (t) => {
-  const { cluster, enter } = await open(t, "redis");
-  const redis = createClient({ url: cluster?.redisUrl ?? "" });
-  await redis.connect();
-  t.teardown(() => {
-    redis.destroy();
-  });
+  const { cluster, redis, enter } = await open(t, "redis");
+  if (!redis) throw new Error("it has one");
   const session = randomUUID();
   const student = await enter(1, session, "student");
   const teacher = await enter(0, session, "teacher");
   await student.inbox.next(hears(true));
   await teacher.close();
-  await eventually(async () => (await redis.sCard(`session:${session}:teachers`)) === 0);
+  const key = `session:${session}:teachers`;
+  await eventually(async () => (await redis.at(key).sCard(key)) === 0);
   cluster?.replica(0).kill("SIGKILL");
   await student.inbox.next(hears(false));
   t.strictSame(told(student), [true, false]);

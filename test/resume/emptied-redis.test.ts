@@ -1,19 +1,16 @@
 import t from "tap";
-import { createClient } from "redis";
 import { comeBack, notes, open } from "./helpers/returning-redis.js";
 
 void t.test(
   "of a Redis that is emptied while it runs, who stays misses nothing, and who comes back is told",
   async (t) => {
-    const { cluster, first, second, session, emitter, stayer, say, offsets } = await open(t, {});
+    const opened = await open(t, {});
+    const { cluster, redis, first, second, session, emitter, stayer, say, offsets } = opened;
     const last = offsets.at(-1) ?? "";
     const notice = cluster
       .replica(0)
       .waitForLine((line) => line.includes("Redis has forgotten this replica") || undefined);
-    const admin = createClient({ url: cluster.redisUrl });
-    await admin.connect();
-    await admin.flushAll();
-    admin.destroy();
+    await redis.empty();
 
     const early = await comeBack(t, first, session, offsets[3] ?? "");
     t.ok(early.isRecovered, "the replica that holds the room still has what was missed");

@@ -4,7 +4,7 @@ import t, { type Test } from "tap";
 import { WebSocket } from "ws";
 import { connect } from "@inthon/emitter";
 import { parseOffset } from "@inthon/emitter/protocol";
-import { startCluster } from "../helpers/processes/cluster.js";
+import { startOnRedis } from "../helpers/deployments/on-redis.js";
 import { Inbox } from "../helpers/clients/inbox.js";
 
 const RACES = 2_000;
@@ -19,8 +19,7 @@ interface Frame {
 void t.test(
   "an event in the same moment as a join is before `connected`, or comes after it",
   async (t) => {
-    const cluster = await startCluster({ replicas: 2 });
-    t.teardown(() => cluster.stop());
+    const { cluster } = await startOnRedis(t, { replicas: 2 });
     const emitter = await connect(cluster.redisUrl);
     t.teardown(() => emitter.close());
     const seed = Number(process.env["SEED"] ?? Date.now() % 2 ** 31);

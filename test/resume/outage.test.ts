@@ -1,18 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { createClient } from "redis";
 import t from "tap";
 import { connect, EmitterError } from "@inthon/emitter";
 import { CLIENT_KINDS, join } from "../helpers/clients/clients.js";
-import { startCluster } from "../helpers/processes/cluster.js";
+import { startOnRedis } from "../helpers/deployments/on-redis.js";
 import { post } from "../helpers/processes/environments.js";
 import { eventually } from "../helpers/eventually.js";
 
 void t.test("while Redis is away, everything waits, and nothing breaks", async (t) => {
-  const cluster = await startCluster({
+  const { cluster, redis } = await startOnRedis(t, {
     replicas: 2,
     redis: { appendOnly: true, args: ["--appendfsync", "always"] },
   });
-  t.teardown(() => cluster.stop());
   const emitter = await connect(cluster.redisUrl);
   t.teardown(() => emitter.close());
   const [first, second] = cluster.replicas.map(({ url }) => url);
@@ -26,8 +24,8 @@ void t.test("while Redis is away, everything waits, and nothing breaks", async (
   t.teardown(() => Promise.all(clients.map((client) => client.close())));
   const statusOf = async (url: string, path: string) => (await fetch(`${url}${path}`)).status;
 
-  cluster.redis.kill("SIGKILL");
-  await cluster.redis.exited;
+  redis.kill("SIGKILL");
+  await redis.exited;
   await eventually(async () => (await statusOf(first, "/readyz")) === 503);
 
   await t.test("the process is healthy, and not ready", async (t) => {
@@ -86,7 +84,7 @@ void t.test("while Redis is away, everything waits, and nothing breaks", async (
     { note: "patient", capture_url: null },
     { timeoutMs: 30_000 },
   );
-  await cluster.redis.restart();
+  await redis.restart();
 
   await t.test("when it is back, all of it works again by itself", async (t) => {
     const { offsets, duplicate } = await patient;
@@ -116,8 +114,7 @@ void t.test("while Redis is away, everything waits, and nothing breaks", async (
 });
 
 void t.test("who reads while Redis is away is answered once it is back", async (t) => {
-  const cluster = await startCluster({ replicas: 1, redis: { appendOnly: true } });
-  t.teardown(() => cluster.stop());
+  const { cluster, redis } = await startOnRedis(t, { replicas: 1, redis: { appendOnly: true } });
   const { url } = cluster.replica(0);
   const session = randomUUID();
   const statusOf = async (path: string) => (await fetch(`${url}${path}`)).status;
@@ -127,12 +124,12 @@ void t.test("who reads while Redis is away is answered once it is back", async (
   let answers: number[] = [];
   let tookMs = Infinity;
   while (tookMs > 2_000) {
-    cluster.redis.kill("SIGKILL");
-    await cluster.redis.exited;
+    redis.kill("SIGKILL");
+    await redis.exited;
     await eventually(async () => (await statusOf("/readyz")) === 503);
     const startedAt = performance.now();
     const asked = Promise.all(paths.map(statusOf));
-    await cluster.redis.restart();
+    await redis.restart();
     await eventually(async () => (await statusOf("/readyz")) === 200);
     tookMs = performance.now() - startedAt;
     answers = await asked;
@@ -143,15 +140,9 @@ void t.test("who reads while Redis is away is answered once it is back", async (
 void t.test(
   "what is published while a replica's subscriptions are cut arrives all the same",
   async (t) => {
-    const cluster = await startCluster({ replicas: 2 });
-    t.teardown(() => cluster.stop());
+    const { cluster, redis } = await startOnRedis(t, { replicas: 2 });
     const emitter = await connect(cluster.redisUrl);
     t.teardown(() => emitter.close());
-    const redis = createClient({ url: cluster.redisUrl });
-    await redis.connect();
-    t.teardown(() => {
-      redis.destroy();
-    });
     const session = randomUUID();
     const clients = await Promise.all(
       cluster.replicas.flatMap(({ url }) =>
@@ -165,8 +156,8 @@ void t.test(
       // Cut in the middle of a burst: some of it is lost on the way, and must be read from history, in its place.
       const burst = Array.from({ length: 10 }, (_, i) => `${String(round)}.${String(i)}`);
       const published = burst.map((note, i) => {
-        if (i === 3) void redis.sendCommand(["CLIENT", "KILL", "TYPE", "pubsub"]);
-        if (i === 6) void redis.sendCommand(["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+        if (i === 3) void redis.everywhere("CLIENT", "KILL", "TYPE", "pubsub");
+        if (i === 6) void redis.everywhere("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
         return { event: "important", note, capture_url: null } as const;
       });
       expected.push(...burst);

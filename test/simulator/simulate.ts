@@ -13,6 +13,8 @@ import { shrink } from "./search/shrink.js";
 import { storyOf } from "./search/story.js";
 
 const SHRINK_MS = 60_000;
+/** How many schedules a fault that was put back may take to be found. */
+const PUT_BACK_COUNT = 3_000;
 
 const { values } = parseArgs({
   options: {
@@ -96,7 +98,7 @@ function print(text: string): void {
 if (values["faults-put-back"]) {
   const missed = await putFaultsBack({
     from: Number(values.from ?? 1),
-    limitMs: Number(values.minutes) * 60_000,
+    count: Number(values.count ?? PUT_BACK_COUNT),
     only: values.only,
     tell: print,
   });
@@ -109,6 +111,6 @@ else {
   await search(
     first,
     (played) => (count === undefined ? Date.now() >= end : played >= count),
-    count !== undefined,
+    count !== undefined && !values.brief,
   );
 }

@@ -1,6 +1,7 @@
 import { connect, type Emitter } from "@inthon/emitter";
+import { startDeployment, type Deployment } from "../deployments/deployment.js";
+import { isRunSecured, kindOfRun, type RedisKind } from "../deployments/kinds.js";
 import { startCluster, type Cluster } from "./cluster.js";
-import { startRedisCluster } from "./redis-cluster.js";
 import { startServer } from "./server-process.js";
 
 /** Where the contract must hold, as a client and a publisher see it. */
@@ -9,53 +10,64 @@ export interface Environment {
   readonly urls: readonly string[];
   /** Publishes as a service would: to Redis, or over HTTP where there is none. */
   readonly emitter: Emitter;
-  /** The Redis below, where there is one. */
+  /** The replicas, where there is a Redis below. */
   readonly cluster: Cluster | undefined;
+  /** That Redis. */
+  readonly redis: Deployment | undefined;
   stop(): Promise<void>;
 }
 
-/** Every kind of deployment that promises the contract. */
-export const ENVIRONMENTS = [
-  { name: "three replicas on Redis", start: startOnRedis },
-  { name: "three replicas on a Redis Cluster", start: startOnRedisCluster },
-  { name: "one process in memory", start: startInMemory },
-] as const;
+interface EnvironmentKind {
+  readonly name: string;
+  readonly start: () => Promise<Environment>;
+}
 
-async function startOnRedis(): Promise<Environment> {
-  const cluster = await startCluster({ replicas: 3 });
-  const emitter = await connect(cluster.redisUrl);
+const NAMES: Record<RedisKind, string> = {
+  standalone: "Redis",
+  sentinel: "a Redis with Sentinels",
+  cluster: "a Redis Cluster",
+};
+
+/**
+ * Kinds of deployment that promise the contract: those of the default run, or the one that the run is about. Every one of
+ * them promises all of it, and has a short form of it in the default run (`test/every-redis/contract.test.ts`).
+ */
+export const ENVIRONMENTS: readonly EnvironmentKind[] = environmentsOf(kindOfRun());
+
+function environmentsOf(kind: RedisKind | undefined): readonly EnvironmentKind[] {
+  if (kind === undefined) {
+    return [onRedis("standalone"), { name: "one process in memory", start: startInMemory }];
+  }
+  return [onRedis(kind)];
+}
+
+function onRedis(kind: RedisKind): EnvironmentKind {
+  const how = isRunSecured() ? " that lets nobody else in" : "";
   return {
-    urls: cluster.replicas.map(({ url }) => url),
-    emitter,
-    cluster,
-    stop: async () => {
-      await emitter.close();
-      await cluster.stop();
-    },
+    name: `three replicas on ${NAMES[kind]}${how}`,
+    start: () => startReplicas(kind),
   };
 }
 
-async function startOnRedisCluster(): Promise<Environment> {
-  const ends: (() => unknown)[] = [];
+/** Nobody is denied anything there: else stopping it is a fault. */
+async function startReplicas(kind: RedisKind): Promise<Environment> {
+  const redis = await startDeployment({ kind });
+  const ends = [() => redis.stop()];
   const stop = async () => {
+    const denied = await redis.denied();
     for (const end of ends.reverse()) await end();
+    if (denied.length > 0) throw new Error(`denied: ${JSON.stringify(denied)}`);
   };
   try {
-    const redis = await startRedisCluster(
-      {
-        teardown: (end) => {
-          ends.push(end);
-        },
-      },
-      { replicas: 0 },
-    );
-    const cluster = await startCluster({ replicas: 3, redis: { url: redis.url() } });
+    const { env, emitterUrl, tls } = redis;
+    const { REDIS_URL: url = "" } = env;
+    const cluster = await startCluster({ replicas: 3, env, redis: { url } });
     ends.push(() => cluster.stop());
-    const emitter = await connect(cluster.redisUrl);
+    const emitter = await connect(emitterUrl, { ...(tls && { tls }) });
     ends.push(() => emitter.close());
-    return { urls: cluster.replicas.map(({ url }) => url), emitter, cluster, stop };
+    return { urls: cluster.replicas.map(({ url }) => url), emitter, cluster, redis, stop };
   } catch (error) {
-    await stop();
+    for (const end of ends.reverse()) await end();
     throw error;
   }
 }
@@ -67,6 +79,7 @@ async function startInMemory(): Promise<Environment> {
     urls: [server.url],
     emitter,
     cluster: undefined,
+    redis: undefined,
     stop: async () => {
       await emitter.close();
       await server.stop();

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createClient } from "redis";
+import { createClient, type RedisClientOptions } from "redis";
 import type { Owner } from "./ends.js";
 import { eventually } from "../eventually.js";
 import { freePort } from "../processes/ports.js";
@@ -15,18 +15,21 @@ const DOWN_AFTER_MS = 1_000;
 export interface Sentinel {
   readonly port: number;
   readonly process: Launched;
-  /** Asks it. */
+  /** Asks it, by a `SENTINEL` command. */
   readonly ask: (...args: string[]) => Promise<unknown>;
+  readonly askAnything: (...words: string[]) => Promise<unknown>;
 }
 
 export interface SentinelOptions {
   readonly count?: number;
   /** How many replicas of the primary they are to know. */
   readonly replicas?: number;
-  /** More lines of each one's configuration. */
-  readonly lines?: readonly string[];
+  /** More lines of each one's configuration, if need be by its number. */
+  readonly lines?: readonly string[] | ((sentinel: number) => readonly string[]);
   /** Their own, if `lines` sets one. */
   readonly password?: string;
+  /** How the helper itself asks the one at a port, if not by `password`. */
+  readonly admin?: (port: number) => RedisClientOptions;
   /** By default the one that this run of tests is about. */
   readonly program?: RedisProgram | undefined;
 }
@@ -37,7 +40,7 @@ export async function startSentinels(
   primaryPort: number,
   options: SentinelOptions = {},
 ): Promise<readonly Sentinel[]> {
-  const { count = 3, replicas = 1, lines = [], password = "", program } = options;
+  const { count = 3, replicas = 1, lines = [], password = "", admin, program } = options;
   const file = await redisFile(program);
   const dir = await mkdtemp(join(tmpdir(), "inthon-sentinels-"));
   t.teardown(() => rm(dir, { recursive: true, force: true }));
@@ -54,23 +57,27 @@ export async function startSentinels(
         `sentinel monitor ${PRIMARY_NAME} 127.0.0.1 ${String(primaryPort)} 2`,
         `sentinel down-after-milliseconds ${PRIMARY_NAME} ${String(DOWN_AFTER_MS)}`,
         `sentinel failover-timeout ${PRIMARY_NAME} 6000`,
-        ...lines,
+        ...(typeof lines === "function" ? lines(i) : lines),
         "",
       ].join("\n"),
     );
     const process = await Launched.start(file, [config, "--sentinel"]);
     t.teardown(() => process.stop());
     await process.waitForLine((line) => line.includes("Sentinel ID is") || undefined);
-    const client = createClient({
-      socket: { host: "127.0.0.1", port },
-      ...(password !== "" && { password }),
-    });
+    const client = createClient(
+      admin?.(port) ?? {
+        socket: { host: "127.0.0.1", port },
+        ...(password !== "" && { password }),
+      },
+    );
     client.on("error", () => undefined);
     await client.connect();
     t.teardown(() => {
       client.destroy();
     });
-    sentinels.push({ port, process, ask: (...args) => client.sendCommand(["SENTINEL", ...args]) });
+    const askAnything = (...words: string[]) => client.sendCommand<unknown>(words);
+    const ask = (...words: string[]) => askAnything("SENTINEL", ...words);
+    sentinels.push({ port, process, ask, askAnything });
   }
   await eventually(async () => {
     const states = await Promise.all(sentinels.map(({ ask }) => ask("MASTER", PRIMARY_NAME)));

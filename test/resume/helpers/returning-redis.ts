@@ -1,15 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import type { Test } from "tap";
-import { createClient } from "redis";
 import { WebSocket } from "ws";
 import { connect, type Emitter } from "@inthon/emitter";
 import { parseOffset } from "@inthon/emitter/protocol";
 import { socketIo, type ClassroomSocket } from "../../helpers/clients/clients.js";
 import { Inbox } from "../../helpers/clients/inbox.js";
 import { eventually } from "../../helpers/eventually.js";
-import { startCluster } from "../../helpers/processes/cluster.js";
-import type { RedisOptions } from "../../helpers/processes/redis-server.js";
+import { startOnRedis } from "../../helpers/deployments/on-redis.js";
+import type { DeploymentOptions } from "../../helpers/deployments/parts.js";
 
 /** Redis comes back with less than it had: its history stood at 8, and stands at 5. */
 export const KEPT = 5;
@@ -62,9 +61,8 @@ export async function comeBack(t: Test, url: string, session: string, offset: st
 export const notes = (inbox: Inbox<Record<string, string>>) =>
   inbox.items.flatMap(({ note }) => (note === undefined ? [] : [note]));
 
-export async function open(t: Test, redis: RedisOptions) {
-  const cluster = await startCluster({ replicas: 2, redis });
-  t.teardown(() => cluster.stop());
+export async function open(t: Test, wanted: DeploymentOptions) {
+  const { cluster, redis } = await startOnRedis(t, { replicas: 2, redis: wanted });
   const [first = "", second = ""] = cluster.replicas.map(({ url }) => url);
   const session = randomUUID();
   const emitter = await connect(cluster.redisUrl);
@@ -80,11 +78,7 @@ export async function open(t: Test, redis: RedisOptions) {
   };
   const offsets: string[] = [];
   for (let n = 1; n <= KEPT; n++) offsets.push(await say(emitter, `old ${String(n)}`));
-  const admin = createClient({ url: cluster.redisUrl });
-  admin.on("error", () => undefined);
-  await admin.connect();
-  if (redis.appendOnly !== true) await admin.sendCommand(["SAVE"]);
-  admin.destroy();
+  if (wanted.appendOnly !== true) await redis.everywhere("SAVE");
   for (const n of LOST) offsets.push(await say(emitter, `old ${String(n)}`));
   await stayer.heard.until(({ length }) => length === KEPT + LOST.length);
   t.strictSame(
@@ -93,9 +87,9 @@ export async function open(t: Test, redis: RedisOptions) {
   );
   /** Redis dies, and is back. */
   const restart = async () => {
-    cluster.redis.kill("SIGKILL");
-    await cluster.redis.exited;
-    await cluster.redis.restart();
+    redis.kill("SIGKILL");
+    await redis.exited;
+    await redis.restart();
   };
   const isReady = () =>
     eventually(async () => {
@@ -104,7 +98,19 @@ export async function open(t: Test, redis: RedisOptions) {
       );
       return answers.every((status) => status === 200);
     });
-  return { cluster, first, second, session, emitter, stayer, say, offsets, restart, isReady };
+  return {
+    cluster,
+    redis,
+    first,
+    second,
+    session,
+    emitter,
+    stayer,
+    say,
+    offsets,
+    restart,
+    isReady,
+  };
 }
 
 export type Opened = Awaited<ReturnType<typeof open>>;

@@ -137,26 +137,6 @@ export const MENDED_FAULTS: readonly MendedFault[] = [
     ],
   },
   {
-    name: "what was refused half-way stays in history",
-    edits: [
-      {
-        file: PUBLISH,
-        from: "    if failure then\n      call('XDEL', history, id)\n",
-        to: "    if failure then\n",
-      },
-    ],
-  },
-  {
-    name: "a dead node's teacher is settled before that is told",
-    edits: [
-      {
-        file: PRESENCE,
-        from: "    await this.#announce(sessionId, version);\n    // Last:",
-        to: "    for (const teacher of left) await this.#store.settle(teacher);\n    await this.#announce(sessionId, version);\n    // Last:",
-      },
-    ],
-  },
-  {
     name: "a member is told live events before what it missed",
     edits: [
       {

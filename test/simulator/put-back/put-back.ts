@@ -13,8 +13,8 @@ export interface Finding {
 export interface PutBackOptions {
   /** The first seed of each search. */
   readonly from: number;
-  /** When a search is given up, in milliseconds. */
-  readonly limitMs: number;
+  /** How many schedules a search may take. */
+  readonly count: number;
   /** Of the faults' names, what one must have to be put back. */
   readonly only: string | undefined;
   readonly tell: (line: string) => void;
@@ -49,9 +49,8 @@ function lineOf({ name }: MendedFault, { played, seed, rule }: Finding): string 
 }
 
 /** In a process of its own, as code that has been loaded stays. */
-async function searchIn(copy: ProductCopy, { from, limitMs }: PutBackOptions): Promise<Finding> {
-  const minutes = String(limitMs / 60_000);
-  const args = ["--from", String(from), "--minutes", minutes, "--brief"];
+async function searchIn(copy: ProductCopy, { from, count }: PutBackOptions): Promise<Finding> {
+  const args = ["--from", String(from), "--count", String(count), "--brief"];
   const program = ["--import", "tsx", "test/simulator/simulate.ts", ...args];
   const child = spawn(process.execPath, program, {
     cwd: copy.path,

@@ -97,7 +97,7 @@ const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>>
   slow: (random) => ({
     kind: "slow",
     usualMs: random.of([5, 50, 300]),
-    ms: briefly(random, 1_500),
+    ms: briefly(random, random.of([1_500, 6_000])),
   }),
   silence: (random) => ({ kind: "silence", ms: briefly(random, 2_000) }),
   swallow: (random) => ({
@@ -109,6 +109,8 @@ const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>>
 };
 
 const DENIED = [
+  "PUBLISH",
+  "PUBLISH",
   "PUBLISH",
   "XADD",
   "XDEL",
@@ -173,6 +175,14 @@ function trap(random: Random, scope: Scope): Trap {
   };
 }
 
+/** Of which some let Redis forget something. */
+const FORGETTING: ReadonlySet<FaultKind> = new Set([
+  "restart Redis",
+  "fail over",
+  "evict",
+  "trap",
+] as const);
+
 const KINDS = Object.keys(DRAW) as readonly FaultKind[];
 
 /**
@@ -183,11 +193,23 @@ const KINDS = Object.keys(DRAW) as readonly FaultKind[];
  */
 export function faultsOf(random: Random, scope: Scope, when: () => number): readonly Timed[] {
   const share = random.of([0, 0.05, 0.1, 0.2]);
-  const kinds = KINDS.filter((kind) => random.chance(kind === "trap" ? 0.5 : share));
+  let kinds = KINDS.filter((kind) => random.chance(kind === "trap" ? 0.5 : share));
   if (share > 0 && kinds.length === 0) kinds.push(random.of(KINDS));
+  // Of what was lost without a trace, and then forgotten, nobody can know.
+  if (kinds.includes("swallow")) kinds = kinds.filter((kind) => !FORGETTING.has(kind));
   return kinds.flatMap((kind) => {
     const count = 1 + random.below(random.of([1, 2, 5]));
     return Array.from({ length: count }, () => ({ at: when(), fault: DRAW[kind](random, scope) }));
+  });
+}
+
+/** Readings whose answers are late: what they read changes meanwhile. */
+export function lateReadings(random: Random, when: () => number): readonly Timed[] {
+  return Array.from({ length: 8 }, () => {
+    const then = { kind: "hang it" as const, ms: random.between(20, 600) };
+    const on = "publish or read" as const;
+    const skip = random.below(2);
+    return { at: when(), fault: { kind: "trap", on, skip, isAfter: true, ms: 500, then } };
   });
 }
 

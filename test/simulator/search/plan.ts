@@ -1,6 +1,6 @@
 import type { ClientOptions } from "../actors/client.js";
 import { Random } from "../world/random.js";
-import { faultsOf } from "./draw-faults.js";
+import { faultsOf, lateReadings } from "./draw-faults.js";
 import type { Happening, Plan } from "./happening.js";
 
 const SESSIONS = ["a", "b"] as const;
@@ -19,12 +19,13 @@ interface Temper {
 function temperOf(random: Random): Temper {
   const until = random.of([3_000, 8_000, 8_000, 20_000]);
   const hot = Array.from({ length: 1 + random.below(3) }, () => random.between(1_000, until));
-  const heat = random.of([0, 0.5, 0.9]);
-  const nearMs = random.of([2, 50, 500]);
+  const isLong = random.chance(0.06);
+  const heat = isLong ? 0.9 : random.of([0, 0.5, 0.9]);
+  const nearMs = isLong ? 50 : random.of([2, 50, 500]);
   return {
     sessions: random.chance(0.6) ? SESSIONS.slice(0, 1) : SESSIONS,
     until,
-    isLong: random.chance(0.06),
+    isLong,
     when: () => {
       if (!random.chance(heat)) return random.between(200, until);
       return Math.min(until, random.of(hot) + random.longTailed(nearMs));
@@ -47,16 +48,15 @@ export function planOf(seed: number): Plan {
   const happenings = [
     ...lives(random, clients, temper),
     ...emissions(random, publishers, temper),
-    ...faultsOf(random, { replicas, publishers }, temper.when).map(({ at, fault }): Happening => ({
-      at,
-      kind: "fault",
-      fault,
-    })),
+    ...(temper.isLong
+      ? lateReadings(random, temper.when)
+      : faultsOf(random, { replicas, publishers }, temper.when)
+    ).map(({ at, fault }): Happening => ({ at, kind: "fault", fault })),
   ];
   return {
     seed,
     settings: {
-      HISTORY_LIMIT: temper.isLong ? "60" : random.of(["1000", "1000", "20", "3"]),
+      HISTORY_LIMIT: temper.isLong ? "40" : random.of(["1000", "1000", "20", "3"]),
       TEACHER_OFFLINE_GRACE_MS: random.of(["0", "0", "1500"]),
     },
     replicas,
@@ -64,7 +64,7 @@ export function planOf(seed: number): Plan {
     clients,
     happenings: happenings.sort((one, other) => one.at - other.at),
     faultsEndAt: temper.until,
-    isWatchedOn: random.chance(0.15),
+    isWatchedOn: random.chance(0.12),
   };
 }
 
@@ -86,7 +86,7 @@ const DEEDS: readonly Deed[] = [
     { at: at + 1, kind: "drop", client, isTold: true },
   ],
   (at, client, random) => [
-    { at, kind: "hurry", client, ms: random.longTailed(0.3) },
+    { at, kind: "hurry", client, ms: random.longTailed(random.of([0.3, 1, 3, 30])) },
     { at: at + 0.1, kind: "drop", client, isTold: true },
   ],
   (at, client, random) => {
@@ -140,7 +140,7 @@ function emissions(
     const at = when();
     happenings.push({ ...emit, at });
     // What comes together shares a call.
-    const more = isLong ? random.below(30) : random.chance(0.3) ? random.below(4) : 0;
+    const more = isLong ? 10 + random.below(20) : random.chance(0.3) ? random.below(4) : 0;
     for (let j = 1; j <= more; j++) {
       happenings.push({ ...emit, at, id: 1_000 * j + emit.id, key: undefined });
     }
