@@ -1,7 +1,7 @@
 import { Decoder, PacketType, type Packet } from "socket.io-parser";
 import type { Client } from "../../classroom/whom.js";
 import { isPingEvent } from "../../classroom/pings.js";
-import { answerOtherParser, mayBeOtherParser } from "./other-parsers.js";
+import { answerOtherParser } from "./other-parsers.js";
 
 /** The one namespace that there is (PROTOCOL.md, section 2). */
 const NAMESPACE = "/";
@@ -36,8 +36,8 @@ export class TolerantDecoder extends Decoder {
   #earlyPing: Packet | undefined;
   /** How often the client has asked for a namespace that there is not. */
   #strangers = 0;
-  /** Whether it has been looked for another parser: once, as it costs more than other junk. */
-  #hasLookedForParser = false;
+  /** Whether it has come by another parser, and been told so: once. */
+  #isToldOfParser = false;
   /** Its client's. In the table of an event emitter it would take ten times as much. */
   #listener: ((packet: Packet) => void) | undefined;
   /** Whose packets it decodes; a plain connection's client asks for no namespace. */
@@ -97,10 +97,11 @@ export class TolerantDecoder extends Decoder {
   }
 
   #lookForParser(data: unknown): void {
-    if (this.#isJoining || this.#hasLookedForParser || !mayBeOtherParser(data)) return;
-    this.#hasLookedForParser = true;
+    if (this.#isJoining || this.#isToldOfParser) return;
     const answer = answerOtherParser(data);
-    if (answer !== undefined) this.onOtherParser(this.#connection, answer);
+    if (answer === undefined) return;
+    this.#isToldOfParser = true;
+    this.onOtherParser(this.#connection, answer);
   }
 
   #decode(data: unknown): Packet | undefined {
