@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { CallOrder } from "./call-order.js";
 import { EmitterError } from "./errors.js";
 import { KeyMaker, keyOfLater } from "./idempotency-keys.js";
 import { checkOptions } from "./options.js";
@@ -63,6 +64,8 @@ export class Emitter {
   readonly #keys = new KeyMaker();
   /** Those under way. */
   readonly #calls = new Set<PublishCall>();
+  readonly #order = new CallOrder(this.#calls);
+  #made = 0;
   readonly #owner: CallOwner;
   #isClosed = false;
   #pendingEvents = 0;
@@ -75,6 +78,12 @@ export class Emitter {
       onSettled: (call) => {
         this.#calls.delete(call);
         this.#pendingEvents -= call.publications.length;
+      },
+      onAttempted: (call) => {
+        this.#order.onAttempted(call);
+      },
+      again: (call, pauseMs) => {
+        this.#order.again(call, pauseMs);
       },
     };
   }
@@ -152,10 +161,10 @@ export class Emitter {
       throw new EmitterError("unavailable", "too many events wait to be published: slow down");
     }
     if (this.#isClosed) throw closed();
-    const call = new PublishCall(this.#owner, publications, timeoutMs);
+    const call = new PublishCall(this.#owner, id, publications, this.#made++, timeoutMs);
     this.#calls.add(call);
     this.#pendingEvents += events.length;
-    call.start();
+    this.#order.start(call);
     return call.result;
   }
 
@@ -163,6 +172,7 @@ export class Emitter {
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const call of this.#calls) call.cancel(closed());
+    this.#order.clear();
     await this.#publisher.close();
   }
 

@@ -32,6 +32,7 @@ export {
   type Redirection,
 } from "./redis/connection/cluster/redirects.js";
 export { nodeCommands, type OtherNodes } from "./redis/connection/cluster/node-commands.js";
+export { openSlotsIn, rangesOf } from "./redis/connection/cluster/cluster-view.js";
 export { slotOf, SLOTS } from "./redis/connection/cluster/slots.js";
 export {
   ClusterTopology,

@@ -1,4 +1,5 @@
 import { EmitterError, refusalIn, unsure } from "./errors.js";
+import type { SessionId } from "./protocol/index.js";
 import type { Publication, Publisher, PublishResult } from "./publisher.js";
 
 const FIRST_RETRY_MS = 50;
@@ -10,11 +11,18 @@ const NEVER = new AbortController().signal;
 export interface CallOwner {
   readonly publisher: Publisher;
   onSettled(call: PublishCall): void;
+  /** An attempt has ended. */
+  onAttempted(call: PublishCall): void;
+  /** It failed in passing: to be started again after so many milliseconds, before all that were made later. */
+  again(call: PublishCall, pauseMs: number): void;
 }
 
 /** One call under way: publishes, repeats what failed in passing, and gives up in time. */
 export class PublishCall {
   readonly publications: readonly Publication[];
+  readonly sessionId: SessionId;
+  /** The later it was made, the greater. */
+  readonly order: number;
   readonly result: Promise<PublishResult[]>;
   readonly #owner: CallOwner;
   readonly #timeoutMs: number;
@@ -22,14 +30,22 @@ export class PublishCall {
   readonly #timer: NodeJS.Timeout;
   #resolve!: (results: PublishResult[]) => void;
   #reject!: (error: EmitterError) => void;
-  #retryTimer: NodeJS.Timeout | undefined;
+  #isUnderWay = false;
   #attempts = 0;
   /** Why the last attempt failed that has ended. */
   #cause: unknown;
   #isSettled = false;
 
-  constructor(owner: CallOwner, publications: readonly Publication[], timeoutMs: number) {
+  constructor(
+    owner: CallOwner,
+    sessionId: SessionId,
+    publications: readonly Publication[],
+    order: number,
+    timeoutMs: number,
+  ) {
+    this.sessionId = sessionId;
     this.publications = publications;
+    this.order = order;
     this.#owner = owner;
     this.#timeoutMs = timeoutMs;
     this.#abort = owner.publisher.ignoresSignal === true ? undefined : new AbortController();
@@ -41,13 +57,28 @@ export class PublishCall {
     this.#timer = setTimeout(giveUp, timeoutMs, this);
   }
 
+  /** Whether an attempt has not ended yet. */
+  get isUnderWay(): boolean {
+    return this.#isUnderWay;
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
   start(): void {
+    this.#isUnderWay = true;
     this.#owner.publisher.publish(this.publications, this.#abort?.signal ?? NEVER).then(
       (results) => {
+        this.#isUnderWay = false;
+        this.#owner.onAttempted(this);
         if (this.#settle()) this.#resolve(results);
       },
       (error: unknown) => {
+        // Under way until it is among those that wait: nobody else goes before it.
         if (!this.#isSettled) this.#onError(error);
+        this.#isUnderWay = false;
+        this.#owner.onAttempted(this);
       },
     );
   }
@@ -83,7 +114,7 @@ export class PublishCall {
       return;
     }
     this.#cause = error;
-    this.#retryTimer = setTimeout(start, retryDelayMs(this.#attempts++), this);
+    this.#owner.again(this, retryDelayMs(this.#attempts++));
   }
 
   /** @returns whether it was not settled before: what comes later is nobody's business */
@@ -91,7 +122,6 @@ export class PublishCall {
     if (this.#isSettled) return false;
     this.#isSettled = true;
     clearTimeout(this.#timer);
-    clearTimeout(this.#retryTimer);
     this.#owner.onSettled(this);
     return true;
   }
@@ -100,10 +130,6 @@ export class PublishCall {
 // Shared by all calls: a function of its own for each would be one more object that lives as long as the call.
 function giveUp(call: PublishCall): void {
   call.giveUp();
-}
-
-function start(call: PublishCall): void {
-  call.start();
 }
 
 function retryDelayMs(attempt: number): number {

@@ -12,6 +12,7 @@ import { forgetHandshake } from "./edge/engine-io/handshake.js";
 import { serveDocuments } from "./edge/docs/routes.js";
 import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
+import { refuseOtherMethods } from "./edge/http/routes/methods.js";
 import { lanes } from "./edge/delivery-lanes.js";
 import { Drain } from "./edge/ending/drain.js";
 import { expire } from "./edge/ending/expire.js";
@@ -208,6 +209,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   noteStrayRequests(engineIo, refusals, { addresses, nodeId });
   pollingRoutes(http, { engineIo, stream: streamDoor(streams, gate) }, gate);
   pageRoutes(http);
+  refuseOtherMethods(http);
   routeUpgrades(http.server, { engineIo, plain }, gate);
   warnOfOpenDoors(config, log);
   for (const warning of config.warnings) log.warn(warning);
@@ -215,7 +217,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const metrics = await openMetrics(config, counts, gate, {
     rooms: () => classroom.size,
     isDraining,
-    isRedisUp: cluster.isRedisUp,
+    redis: cluster.redis,
     maxConnections: config.limits.maxConnections,
     hasCanary: config.canary !== undefined,
   });

@@ -84,6 +84,13 @@ export const ROWS = {
     figure: oursToStock,
     limit: 3,
   },
+  masters: {
+    title: "Publishing over three masters, against one",
+    measures: "CPU of all masters per event",
+    unit: "µs",
+    figure: { kind: "ratio", of: "three masters", to: "one master" },
+    limit: 1.5,
+  },
   memory: {
     title: "Idle Socket.IO connections",
     measures: "server memory per connection",

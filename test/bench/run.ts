@@ -4,6 +4,7 @@ import { fanOut } from "./experiments/fan-out.js";
 import { latency } from "./experiments/latency.js";
 import { manySessions, manySessionsScraped } from "./experiments/many-sessions.js";
 import { otherTraffic } from "./experiments/other-traffic.js";
+import { masters } from "./experiments/masters.js";
 import { replicas } from "./experiments/replicas.js";
 import { publish } from "./experiments/publish.js";
 import type { Experiment } from "./experiments/experiment.js";
@@ -21,6 +22,7 @@ const EXPERIMENTS: readonly Experiment[] = [
   otherTraffic,
   latency,
   publish,
+  masters,
   replicas,
 ];
 

@@ -7,6 +7,7 @@ import { runBoot } from "./boot.js";
 import { runFailover } from "./failover/main.js";
 import { runHostile } from "./hostile/main.js";
 import { runHungLinks } from "./hung-links.js";
+import { runMasters } from "./masters.js";
 import { runComeBack } from "./readers/come-back.js";
 import { runSlowReaders } from "./readers/slow-readers.js";
 import { runRollback } from "./rollback/main.js";
@@ -24,6 +25,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   hostile: runHostile,
   "hung-links": runHungLinks,
   jitter: runJitter,
+  masters: runMasters,
   rollback: runRollback,
   rolling: runRolling,
   sigterm: runSigterm,

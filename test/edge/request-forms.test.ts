@@ -4,6 +4,7 @@ import t from "tap";
 import { RawBytes, requestHead, upgradeHead } from "../helpers/clients/raw-bytes.js";
 import { openPolling } from "../helpers/clients/raw-polling.js";
 import { eventually } from "../helpers/eventually.js";
+import { startInProcess } from "../helpers/processes/app-in-process.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
 const SESSION = "/ws/session/a/student/";
@@ -33,26 +34,141 @@ const SENT: Readonly<Record<string, readonly [sent: string, answer: string]>> = 
     requestHead("GET", "/sessions/a", asking("h2c")),
     "HTTP/1.1 200",
   ],
+  "TLS that is not spoken here": [
+    requestHead("GET", "/sessions/a", ["Connection: Upgrade", "Upgrade: TLS/1.0"]),
+    "HTTP/1.1 200",
+  ],
   "one of several protocols": [
     requestHead("GET", "/sessions/a", asking("h2c, websocket")),
     "HTTP/1.1 200",
+  ],
+  "WebSocket among several": [requestHead("GET", SESSION, asking("h2c, WebSocket")), "connected"],
+  "Socket.IO among several": [
+    requestHead("GET", `${SESSION}?EIO=4&transport=websocket`, asking("websocket, h2c")),
+    '"maxPayload"',
+  ],
+  "a WebSocket by its own absolute URL": [upgradeHead(`ws://h${SESSION}`), "connected"],
+  "HTTP/1.0, which knows of no upgrade": [
+    upgradeHead(SESSION).replace("HTTP/1.1", "HTTP/1.0"),
+    "HTTP/1.1 426",
+  ],
+  "a target that is neither path nor URL": [
+    requestHead("GET", "ftp://h/sessions/a", []),
+    "HTTP/1.1 400",
+  ],
+  "a star that is not for OPTIONS": [requestHead("GET", "*", []), "HTTP/1.1 400"],
+  "two hosts": [requestHead("GET", "/sessions/a", ["Host: another"]), "HTTP/1.1 400"],
+  "two hosts of an upgrade": [
+    upgradeHead(SESSION).replace("Host", "Host: another\r\nHost"),
+    "HTTP/1.1 400",
+  ],
+  "a body that is compressed on its way": [
+    requestHead("POST", "/sessions/a/events", ["Transfer-Encoding: gzip, chunked"]),
+    "HTTP/1.1 501",
   ],
   "WebSocket in capitals": [requestHead("GET", SESSION, asking("WebSocket")), "connected"],
   "a tunnel": [requestHead("CONNECT", "h:443", []), "HTTP/1.1 400"],
 };
 
-for (const [what, [sent, answer]] of Object.entries(SENT)) {
-  void t.test(what, async (t) => {
-    const server = await startServer();
-    t.teardown(() => server.stop());
+void t.test("a request in one of its forms is answered", async (t) => {
+  const server = await startInProcess(t);
+  for (const [what, [sent, answer]] of Object.entries(SENT)) {
     const client = await RawBytes.open(server.url);
     t.teardown(() => client.socket.destroy());
     client.send(sent);
-    if (answer === "") await client.ended();
-    else await client.until(answer);
+    t.match(await client.until(answer), answer, what);
     t.equal((await fetch(`${server.url}/healthz`)).status, 200, "the server lives");
+  }
+});
+
+/** What each URL is asked for by; its other methods, and what a method that is in no URL is told, follow. */
+const ALLOWED: Readonly<Record<string, string>> = {
+  "/": "GET, HEAD, OPTIONS",
+  "/socket.io/socket.io.js": "GET, HEAD, OPTIONS",
+  "/healthz": "GET, HEAD, OPTIONS",
+  "/readyz": "GET, HEAD, OPTIONS",
+  "/sessions/a": "GET, HEAD, OPTIONS",
+  "/sessions/a/events": "GET, HEAD, POST, OPTIONS",
+  "/sessions/a/events/": "GET, HEAD, POST, OPTIONS",
+};
+
+void t.test("each URL says by which methods it is asked for", async (t) => {
+  const { url } = await startInProcess(t, { PUBLISH_KEYS: "a-key-of-a-service" });
+  for (const [path, allow] of Object.entries(ALLOWED)) {
+    const ask = (method: string) => fetch(`${url}${path}`, { method });
+    const told = await ask("OPTIONS");
+    t.strictSame([told.status, told.headers.get("allow")], [204, allow], path);
+    for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
+      if (allow.includes(method)) continue;
+      const answer = await ask(method);
+      t.strictSame([answer.status, answer.headers.get("allow")], [405, allow], `${method} ${path}`);
+      t.match(answer.headers.get("content-type"), /^application\/problem\+json/);
+      t.match(await answer.json(), { code: "method_not_allowed", detail: method });
+    }
+    t.equal((await ask("HEAD")).status, (await ask("GET")).status, "HEAD is as GET");
+  }
+  const there = await fetch(`${url}${SESSION}`, { method: "OPTIONS" });
+  t.equal(there.headers.get("allow"), "GET, HEAD, POST, OPTIONS");
+  for (const [method, status] of [
+    ["OPTIONS", 404],
+    ["DELETE", 404],
+    ["PROPFIND", 501],
+  ] as const) {
+    t.equal((await fetch(`${url}/nowhere`, { method })).status, status, method);
+  }
+  const asterisk = await RawBytes.open(url);
+  t.teardown(() => asterisk.socket.destroy());
+  asterisk.send(requestHead("OPTIONS", "*", []));
+  t.match(await asterisk.until("\r\n\r\n"), /^HTTP\/1.1 204 .*allow: GET, HEAD, POST, OPTIONS/s);
+  asterisk.send(requestHead("GET", "/healthz", []));
+  await asterisk.until('"status":"ok"');
+  const page = { origin: "https://school.example", "access-control-request-method": "POST" };
+  const preflight = await fetch(`${url}/sessions/a/events`, { method: "OPTIONS", headers: page });
+  t.equal(preflight.headers.get("access-control-allow-origin"), "*", "a page may ask as before");
+});
+
+void t.test("no refusal is without a word", async (t) => {
+  const { url } = await startInProcess(t);
+  const polling = await openPolling(url, SESSION);
+  t.teardown(() => polling.raw.socket.destroy());
+  const body = ["Content-Length: 1"];
+  const refused: Readonly<Record<string, readonly [status: number, ...sent: string[]]>> = {
+    "the rest of a file behind its end": [416, requestHead("GET", "/", ["Range: bytes=9999999-"])],
+    "a body of polling that is compressed": [
+      415,
+      polling.head("POST", [...body, "Content-Encoding: gzip"]),
+      "3",
+    ],
+    "a body of polling in octets": [
+      400,
+      polling.head("POST", [...body, "Content-Type: application/octet-stream"]),
+      "3",
+    ],
+  };
+  for (const [what, [status, ...sent]] of Object.entries(refused)) {
+    const client = await RawBytes.open(url);
+    client.send(...sent);
+    await client.ended();
+    t.match(client.received, new RegExp(`^HTTP/1.1 ${String(status)} `), what);
+    t.match(client.received, /content-type: application\/problem\+json.*"code":"\w+"/is, what);
+  }
+});
+
+void t.test("what a byte order mark stands before is JSON all the same", async (t) => {
+  const { url } = await startInProcess(t);
+  const event = { event: "important", note: "caf\u00e9", capture_url: null };
+  const answer = await fetch(`${url}/sessions/a/events`, {
+    method: "POST",
+    headers: {
+      "content-type": 'application/json; Charset="UTF-8"',
+      "content-encoding": "identity",
+    },
+    body: `\ufeff${JSON.stringify(event)}`,
   });
-}
+  t.equal(answer.status, 202);
+  const history = await fetch(`${url}/sessions/a/events?role=student`);
+  t.match(await history.json(), { events: [{ event }] }, "and is stored without it");
+});
 
 void t.test("a request for another protocol is not the last on its connection", async (t) => {
   const server = await startServer();

@@ -150,45 +150,60 @@ void t.test(
   },
 );
 
-void t.test("Sentinels that are all away are told of, and nothing stops", async (t) => {
-  const primary = await startPrimary(t);
-  const sentinels = await startSentinels(t, primary.port, { count: 2, replicas: 0 });
-  const [first, second] = sentinels;
-  const url = urlOf(sentinels);
-  const server = await startServer({ env: { REDIS_URL: url, METRICS_PORT: "0" } });
-  t.teardown(() => server.stop());
-  const errors: Error[] = [];
-  const emitter = await connect(url, {
-    onError: (error) => {
-      errors.push(error);
-    },
-  });
-  t.teardown(() => emitter.close());
-  const up = (value: number) =>
-    scrapeUntil(server, (now) => now.value("redis_up", { purpose: "sentinels" }) === value);
-  const lines = (text: string) => server.output().split(text).length - 1;
-  const away = "no Sentinel says where the primary is: this replica stays";
-  await up(1);
-  first?.process.kill("SIGSTOP");
-  await second?.process.stop();
-  const now = await up(0);
-  for (const purpose of ["commands", "subscriptions"]) {
-    t.equal(now.value("redis_up", { purpose }), 1, purpose);
-  }
-  t.equal(lines(away), 1, "one line");
-  t.match(server.output(), /"level":50[^\n]*"purpose":"sentinels"/);
-  const told = () => errors.filter(({ message }) => message.startsWith("no Sentinel says where"));
-  await eventually(() => Promise.resolve(told().length > 0));
-  t.equal(told().length, 1, "one error");
-  t.ok(await isServed(server.url));
-  t.equal((await post(server.url, "lecture-1", { event: "session_ended" })).status, 202);
-  t.ok((await emitter.emit("lecture-1", "session_ended")).offsets.student);
-  first?.process.kill("SIGCONT");
-  const after = await up(1);
-  t.equal(lines("a Sentinel says again where the primary is"), 1);
-  t.equal(lines(away), 1);
-  t.equal(after.value("redis_reconnects_total", { purpose: "sentinels" }), 1);
-});
+void t.test(
+  "Sentinels that are away are told of, one as well as all, and nothing stops",
+  async (t) => {
+    const primary = await startPrimary(t);
+    const sentinels = await startSentinels(t, primary.port, { count: 2, replicas: 0 });
+    const [first, second] = sentinels;
+    const url = urlOf(sentinels);
+    const server = await startServer({ env: { REDIS_URL: url, METRICS_PORT: "0" } });
+    t.teardown(() => server.stop());
+    const errors: Error[] = [];
+    const emitter = await connect(url, {
+      onError: (error) => {
+        errors.push(error);
+      },
+    });
+    t.teardown(() => emitter.close());
+    const up = (value: number) =>
+      scrapeUntil(server, (now) => now.value("redis_up", { purpose: "sentinels" }) === value);
+    const lines = (text: string) => server.output().split(text).length - 1;
+    const away = "no Sentinel says where the primary is: this replica stays";
+    const oneUp = (port: number | undefined, value: number) => {
+      const sentinel = `127.0.0.1:${String(port)}`;
+      return scrapeUntil(server, (now) => now.value("sentinel_up", { sentinel }) === value);
+    };
+    await up(1);
+    await second?.process.stop();
+    const alone = await oneUp(second?.port, 0);
+    t.equal(alone.value("redis_up", { purpose: "sentinels" }), 1, "the other one answers");
+    t.match(server.output(), new RegExp(`:${String(second?.port)}"[^\n]*"a Sentinel is away"`));
+    t.equal(lines(away), 0);
+    const oneTold = () => errors.filter(({ message }) => message.startsWith("a Sentinel is away"));
+    await eventually(() => Promise.resolve(oneTold().length > 0));
+    t.match(oneTold()[0]?.message, String(second?.port));
+    first?.process.kill("SIGSTOP");
+    const now = await up(0);
+    for (const purpose of ["commands", "subscriptions"]) {
+      t.equal(now.value("redis_up", { purpose }), 1, purpose);
+    }
+    t.equal(lines(away), 1, "one line");
+    t.match(server.output(), /"level":50[^\n]*"purpose":"sentinels"/);
+    const told = () => errors.filter(({ message }) => message.startsWith("no Sentinel says where"));
+    await eventually(() => Promise.resolve(told().length > 0));
+    t.equal(told().length, 1, "one error");
+    t.ok(await isServed(server.url));
+    t.equal((await post(server.url, "lecture-1", { event: "session_ended" })).status, 202);
+    t.ok((await emitter.emit("lecture-1", "session_ended")).offsets.student);
+    first?.process.kill("SIGCONT");
+    const after = await up(1);
+    t.equal(lines("a Sentinel says again where the primary is"), 1);
+    t.equal(lines(away), 1);
+    t.equal(lines('"a Sentinel is back"'), 1);
+    t.equal(after.value("redis_reconnects_total", { purpose: "sentinels" }), 1);
+  },
+);
 
 void t.test("an emitter takes a Sentinel client of the redis package", async (t) => {
   const { sentinels, primary } = await startDeployment(t);

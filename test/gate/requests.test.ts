@@ -32,7 +32,7 @@ const REFUSED: Readonly<Record<string, readonly [sent: string, answer: string]>>
   ],
   "an upgrade of an old Engine.IO": [
     upgradeHead(`${SESSION}?EIO=3&transport=websocket`),
-    "HTTP/1.1 101",
+    "HTTP/1.1 400",
   ],
   "a WebSocket without a key": [requestHead("GET", SESSION, UPGRADE), "HTTP/1.1 400"],
   "one of Socket.IO without a key": [

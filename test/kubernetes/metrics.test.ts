@@ -2,7 +2,10 @@ import { PrometheusRule } from "@kubernetes-models/prometheus-operator/monitorin
 import { ConfigMap } from "kubernetes-models/v1";
 import t from "tap";
 import { startSentinels, urlOf } from "../helpers/topologies/sentinels.js";
-import { freePort } from "../helpers/processes/ports.js";
+import { eventually } from "../helpers/eventually.js";
+import { startRedisCluster } from "../helpers/processes/redis-cluster.js";
+import { isServed } from "../links/helpers/hung-links.js";
+import { metricsUrl } from "../telemetry/helpers/scrape.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { named, render } from "./helpers/manifests.js";
@@ -46,17 +49,17 @@ await t.test(
     const redis = await startRedis();
     t.teardown(() => redis.stop());
     const sentinels = await startSentinels(t, redis.port, { count: 1, replicas: 0 });
-    const port = await freePort();
+    const masters = await startRedisCluster(t, { masters: 1, replicas: 0 });
     // Nobody answers the canary there: what it counts is there all the same.
-    const env = {
-      REDIS_URL: urlOf(sentinels),
-      METRICS_PORT: String(port),
-      CANARY_URL: "http://127.0.0.1:9",
-    };
-    const replica = await startServer({ env });
-    t.teardown(() => replica.stop());
-    const answer = await fetch(`http://127.0.0.1:${String(port)}/metrics`);
-    const metrics = readScrape(await answer.text());
+    const texts = [urlOf(sentinels), masters.url()].map(async (url) => {
+      const env = { REDIS_URL: url, METRICS_PORT: "0", CANARY_URL: "http://127.0.0.1:9" };
+      const replica = await startServer({ env });
+      t.teardown(() => replica.stop());
+      // Which masters there are it is told first.
+      await eventually(() => isServed(replica.url));
+      return (await fetch(metricsUrl(replica))).text();
+    });
+    const metrics = readScrape((await Promise.all(texts)).join("\n"));
 
     const used = new Set<string>();
     const labelsOf = (name: string): Labels | undefined => {

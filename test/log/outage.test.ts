@@ -10,6 +10,10 @@ interface Line {
   readonly level: number;
   readonly msg: string;
   readonly err?: { readonly stack?: string };
+  readonly why?: string;
+  readonly code?: string;
+  readonly awayMs?: number;
+  readonly rooms?: number;
 }
 
 void t.test("an outage is told when it begins, not to each who meets it", async (t) => {
@@ -48,7 +52,11 @@ void t.test("an outage is told when it begins, not to each who meets it", async 
     errors.some(({ msg }) => msg.includes("Redis is away")),
     "it is told",
   );
-  t.ok(errors.length <= 6, `each purpose of a connection tells it: ${String(errors.length)} lines`);
+  t.equal(errors.length, 1, "by one line, whichever link found out first");
+  t.match(errors[0], { err: undefined, why: String, code: "unavailable" }, "without a stack");
+  const isBackLines = lines.filter(({ msg }) => msg === "Redis is back");
+  t.equal(isBackLines.length, 1);
+  t.match(isBackLines[0], { awayMs: Number, rooms: Number });
   t.notMatch(JSON.stringify(lines), SECRET);
 });
 

@@ -11,7 +11,7 @@ import { eventually } from "../helpers/eventually.js";
 // Each has all that it needs to itself, and waits most of the time.
 t.jobs = jobsOfRun(3);
 
-const KINDS = ["websocket", "plain", "event-stream"] as const;
+const KINDS = ["websocket", "polling", "plain", "event-stream"] as const;
 const LEASE_MS = 3_000;
 
 /** A cluster with short leases, and what a test needs to look into it. */
@@ -103,7 +103,9 @@ void t.test(
   async (t) => {
     const { cluster, redis, enter, card, settle } = await open(t);
     const session = randomUUID();
-    const students = await Promise.all(KINDS.map((kind, i) => enter(i, session, "student", kind)));
+    const students = await Promise.all(
+      KINDS.map((kind, i) => enter(i % 3, session, "student", kind)),
+    );
     await enter(1, session, "teacher", "plain");
     await enter(2, session, "teacher", "websocket");
     await settle(session, students);

@@ -156,7 +156,7 @@ const CASES: Readonly<
     provoke: ({ join }, session) => join(session, { offset: "1-1" }),
   },
   "Redis hung": {
-    line: { msg: "Redis is away, reconnecting", purpose: "commands" },
+    line: { msg: "Redis is away, reconnecting", code: "unavailable" },
     metric: ["events_published_total", { outcome: "unavailable" }],
     provoke: async ({ network, post, server }, session) => {
       network.hang();

@@ -24,7 +24,10 @@ const REFUSALS: Readonly<Record<string, readonly [EmitterErrorCode, string]>> = 
   MASTERDOWN: ["redis_loading", "this Redis is a replica that has lost its primary"],
   PREFIX: ["invalid_option", "the client puts a prefix before keys, and channels are made of keys"],
   CLUSTERDOWN: ["unavailable", "the cluster does not serve this room for now"],
-  TRYAGAIN: ["unavailable", "the room is on its way from one master of the cluster to another"],
+  TRYAGAIN: [
+    "unavailable",
+    "the room is on its way from one master of the cluster to another: where that does not end, a reshard was broken off (redis-cli --cluster fix)",
+  ],
   MOVED: ["rejected", NODE_OF_A_CLUSTER],
   CROSSSLOT: ["rejected", NODE_OF_A_CLUSTER],
   ORDER: ["unavailable", "the events before these have not been published"],

@@ -22,8 +22,12 @@ export interface ReplicasOptions {
   /** How many of them. */
   readonly count: number;
   readonly linkTimeoutMs: number;
-  /** What is written before each wait, where not every key can be. Begins with `inthon:waited`. */
-  readonly key?: () => string;
+  /**
+   * What is written before each wait, where not every key can be. Begins with `inthon:waited`.
+   *
+   * @param isRefused - whether the one before is another Redis's, or on its way to it
+   */
+  readonly key?: (isRefused: boolean) => string;
   /** Told of each connection that failed. */
   readonly onError?: (error: Error) => void;
   /** Told when so many do not answer, and when they do again. */
@@ -42,6 +46,8 @@ export class Replicas {
   readonly #options: ReplicasOptions;
   #waiting: Waiting[] = [];
   #isUnderWay = false;
+  /** Whether the key of the last wait is another one's, or about to be. */
+  #isElsewhere = false;
   #lacking: Error | undefined;
 
   constructor(route: RedisRoute, options: ReplicasOptions) {
@@ -107,10 +113,17 @@ export class Replicas {
   async #wait(count: number): Promise<{ incarnation: string; acknowledged: number }> {
     const { client } = this.link;
     const { key = () => WAITED_KEY } = this.#options;
+    const waited = key(this.#isElsewhere);
+    this.#isElsewhere = false;
     const timeoutMs = this.#options.linkTimeoutMs * WAIT_PART;
     // In this order, and by one write.
     const [, info, acknowledged] = await Promise.all([
-      client.set(key(), "", { expiration: { type: "PX", value: WAITED_TTL_MS } }),
+      client
+        .set(waited, "", { expiration: { type: "PX", value: WAITED_TTL_MS } })
+        .catch((error: unknown) => {
+          this.#isElsewhere = isReply(error) && /^(?:ASK|MOVED|TRYAGAIN)\b/.test(error.message);
+          throw error;
+        }),
       client.info("replication"),
       client.wait(count, Math.ceil(timeoutMs)),
     ]);

@@ -67,6 +67,8 @@ export class RoomWriter {
   /** Those of them that may append less than they were sent with. */
   #unsureCalls = 0;
   readonly #undone = new UndoneCalls();
+  /** Why something has failed that is to be repeated, where others were under way: what came behind it is to be repeated as well. */
+  #failure: EmitterError | undefined;
   #order = 0;
   /** Whether something is to be sent when the calls under way have ended. */
   #isHeld = false;
@@ -93,7 +95,8 @@ export class RoomWriter {
     const place = this.#find();
     // What is to be done again must not be overtaken: it is sent when it is known to be all. Nor may what was sent to another
     // place, where it may be refused as well.
-    if (this.#callsUnderWay > 0 && (!this.#undone.isEmpty || place !== this.#place)) {
+    const isUncertain = this.#failure !== undefined || !this.#undone.isEmpty;
+    if (this.#callsUnderWay > 0 && (isUncertain || place !== this.#place)) {
       this.#isHeld = true;
       return;
     }
@@ -258,22 +261,36 @@ export class RoomWriter {
 
   #onCallEnd(): void {
     if (--this.#callsUnderWay > 0) return;
+    if (this.#failure) {
+      this.#failRest(this.#failure);
+      return;
+    }
     if (this.#undone.isEmpty) {
       if (this.#isHeld) this.flush();
       return;
     }
     const pauseMs = this.#undone.nextPauseMs();
     if (pauseMs === undefined) {
-      for (const { entries } of this.#undone.take()) this.#fail(entries, this.#undone.cause);
+      this.#failRest(toEmitterError(this.#undone.cause));
     } else if (pauseMs > 0) {
       this.#isPaused = true;
       setTimeout(() => {
         this.#isPaused = false;
         this.flush();
       }, pauseMs);
-      return;
+    } else {
+      this.flush();
     }
-    this.flush();
+  }
+
+  /** What has not been done yet fails with what was before it: its callers repeat it in its place. */
+  #failRest(reason: EmitterError): void {
+    this.#failure = undefined;
+    this.#isHeld = false;
+    for (const { entries } of this.#undone.take()) this.#fail(entries, reason);
+    const pending = this.#pending;
+    this.#pending = [];
+    this.#fail(pending, reason);
   }
 
   /** @param sentSince - events that were sent after those that came to `newest` */
@@ -297,6 +314,7 @@ export class RoomWriter {
     this.#guess = undefined;
     this.#answered = undefined;
     const reason = toEmitterError(error);
+    if (reason.retryable && this.#callsUnderWay > 0) this.#failure = reason;
     for (const { answer } of entries) answer.fail(reason);
   }
 }

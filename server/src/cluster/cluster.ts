@@ -6,8 +6,8 @@ import {
   type TlsSource,
 } from "@inthon/emitter";
 import type { Counts } from "../telemetry/counts.js";
-import type { RedisPurpose } from "../telemetry/labels.js";
 import type { Logger } from "../telemetry/log.js";
+import type { RedisStates } from "../telemetry/prometheus/redis-metrics.js";
 import type { Refusals } from "../telemetry/refusals.js";
 import type { AdapterFactory } from "./lean-adapter.js";
 import { MemoryAdapter } from "./memory/adapter.js";
@@ -36,8 +36,8 @@ export interface Cluster {
   readonly lease: Lease;
   /** Told just before Socket.IO's adapter takes what somebody else than the publisher emitted. One listener. */
   onForeignEmit(listener: () => void): void;
-  /** Whether each link to Redis works, of those that there are; `undefined` where there is no Redis. */
-  readonly isRedisUp: ((purpose: RedisPurpose) => boolean | undefined) | undefined;
+  /** How it is with Redis; `undefined` where there is none. */
+  readonly redis: (() => RedisStates) | undefined;
   /**
    * Whether this replica can serve, and publish.
    *
@@ -77,7 +77,7 @@ export function memoryCluster({ nodeId, limits, presenceWindowMs }: ClusterOptio
     onForeignEmit: () => {
       // Nobody else can.
     },
-    isRedisUp: undefined,
+    redis: undefined,
     check: () => {
       // There is nothing that could be away.
     },
@@ -145,7 +145,7 @@ export function redisCluster(
     onForeignEmit: (listener) => {
       subscriptions.onForeignEmit(listener);
     },
-    isRedisUp: (purpose) => shards.isUp(purpose),
+    redis: () => shards.states(),
     check: () => {
       shards.check();
     },

@@ -7,6 +7,7 @@ export type NotReadyCode =
   | Exclude<RedisState, "redis_not_replicated">
   | "redis_tls"
   | "redis_slots_missing"
+  | "redis_slots_open"
   | "redis_other_kind"
   | "redis_denies_access"
   | "redis_refuses"
@@ -23,6 +24,8 @@ const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
     "Redis has fewer replicas than its min-replicas-to-write asks for: bring them back",
   redis_slots_missing:
     "the Redis Cluster has slots without a master: see CLUSTER INFO, and bring back the masters or their replicas",
+  redis_slots_open:
+    "the Redis Cluster has slots that were left on their way from one master to another, and refuses what is in them: redis-cli --cluster fix",
   redis_other_kind: "this Redis is of another kind than REDIS_URL says",
   redis_tls: "Redis cannot be reached by TLS",
   redis_denies_access:
@@ -42,5 +45,13 @@ export class NotReady extends Error {
   constructor(code: NotReadyCode, cause: unknown, known?: string) {
     super(known === undefined ? WHAT_TO_DO[code] : `${WHAT_TO_DO[code]}; ${known}`, { cause });
     this.code = code;
+  }
+
+  /** The same, with more that is known of it. */
+  andKnown(known: string): NotReady {
+    const { message } = this;
+    const more =
+      message === WHAT_TO_DO[this.code] ? "" : message.slice(WHAT_TO_DO[this.code].length + 2);
+    return new NotReady(this.code, this.cause, more === "" ? known : `${more}; ${known}`);
   }
 }

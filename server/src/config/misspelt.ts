@@ -20,7 +20,7 @@ const OUR_WORDS: Readonly<Record<string, string>> = {
 };
 /** What others have a variable for each of. `REDIS_PORT` is no sign: Kubernetes sets it for a Service of that name. */
 const IN_REDIS_URL =
-  /^REDIS_(HOSTS?|SERVERS?|NODES|SENTINELS?|USER|USERNAME|PASSWORD|PASS|AUTH|DSN|TLS|SSL)$/;
+  /^REDIS_(?:(?:CLUSTERS?|SENTINELS?|MASTER|PRIMARY)(?:_(?:URLS?|URI|HOSTS?|NODES?|NAME|MASTER|MASTER_NAME|SERVICE_NAME|ADDRS?|ADDRESSES|ENDPOINTS?|ENABLED|MODE|USER|USERNAME|PASSWORD))?|URLS|HOSTS?|SERVERS?|NODES?|ADDRS?|ADDRESSES|ENDPOINTS?|MODE|USER|USERNAME|PASSWORD|PASS|AUTH|DSN|TLS|SSL)$/;
 
 /** What Kubernetes sets for each Service, whatever its name is. */
 const OF_A_SERVICE = /_(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;

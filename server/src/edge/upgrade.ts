@@ -16,6 +16,7 @@ import { noteRefusal } from "./http/refused.js";
 import { refuseInTurn } from "./http/last-words.js";
 import { HttpProblem, NOTHING_HERE } from "./http/problems.js";
 import { findMisuse, inOriginForm, isBehindOthers } from "./http/requests.js";
+import { forEngineIo } from "./engine-io/engine-problem.js";
 import { prepareQuery } from "./request-query.js";
 
 /** Bytes behind an upgrade. Nobody has anything to say before it is answered (RFC 6455, section 4.1), but for an early ping. */
@@ -79,9 +80,10 @@ export function routeUpgrades(
     const takeAll = limitBytes(socket, MAX_EARLY_BYTES - head.length, () => {
       cut(TOO_EARLY);
     });
-    const turnAway = (problem: HttpProblem) => {
+    const turnAway = (refusal: HttpProblem) => {
       // It has gone meanwhile, or been cut.
       if (socket.destroyed) return;
+      const problem = isEngineIo ? forEngineIo(refusal) : refusal;
       takeAll();
       const address = gate.addresses.of(request);
       noteRefusal(gate.refusals, problem, { request, address, protocol });

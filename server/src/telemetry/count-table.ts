@@ -42,3 +42,30 @@ export class CountTable<Labels extends Readonly<Record<string, string>>> {
     return this.#rows;
   }
 }
+
+/** More than one process has links to. */
+const MAX_NAMED = 400;
+
+/**
+ * Numbers under labels of which nobody knows the values before, as they are names of others. Of so many and no more: beyond them
+ * the one that was not counted for longest is forgotten.
+ */
+export class NamedCounts<Labels extends Readonly<Record<string, string>>> {
+  readonly #rows = new Map<string, { readonly labels: Labels; readonly count: number }>();
+
+  add(labels: Labels): void {
+    const key = JSON.stringify(Object.values(labels));
+    const count = (this.#rows.get(key)?.count ?? 0) + 1;
+    // To the end: the first one is the oldest.
+    this.#rows.delete(key);
+    for (const oldest of this.#rows.keys()) {
+      if (this.#rows.size < MAX_NAMED) break;
+      this.#rows.delete(oldest);
+    }
+    this.#rows.set(key, { labels, count });
+  }
+
+  rows(): Iterable<{ readonly labels: Labels; readonly count: number }> {
+    return this.#rows.values();
+  }
+}

@@ -1,5 +1,5 @@
 import { EVENT_NAMES, ROLES, type EventName, type Role } from "@inthon/emitter/protocol";
-import { CountTable } from "./count-table.js";
+import { CountTable, NamedCounts } from "./count-table.js";
 import { DeliveryTally } from "./delivery-tally.js";
 import { Distribution, SECONDS } from "./distribution.js";
 import {
@@ -11,13 +11,13 @@ import {
   PROTOCOLS,
   PUBLISH_OUTCOMES,
   PUBLISHED_EVENTS,
-  REDIS_PURPOSES,
   VIAS,
   type CloseReason,
   type JoinOutcome,
   type Protocol,
   type PublishOutcome,
   type Via,
+  type RedisPurpose,
 } from "./labels.js";
 
 const EVENTS_MISSED = [0, 1, 10, 30, 100, 300, 1_000, 3_000];
@@ -76,9 +76,7 @@ export class Counts {
 
   readonly redisPingSeconds = new Distribution(SECONDS);
   /** Connections that came to work after one that had. */
-  readonly redisReconnects = new CountTable<{ purpose: (typeof REDIS_PURPOSES)[number] }>({
-    purpose: REDIS_PURPOSES,
-  });
+  readonly redisReconnects = new NamedCounts<{ purpose: RedisPurpose; redis: string }>();
 
   readonly beats = new CountTable<{ outcome: (typeof BEAT_OUTCOMES)[number] }>({
     outcome: BEAT_OUTCOMES,

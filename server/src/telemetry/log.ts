@@ -26,11 +26,15 @@ export function createLogger(level: string, nodeId: string): Logger {
     log.warn({ untold }, "nobody read this log for a while: lines were left out");
   });
   const sampler = new Sampler(TROUBLES);
+  // A warning's error is one that is known to happen: what it says is told, and not where in our code it was met.
+  let isExpected = false;
   const hooks = {
     logMethod(this: Logger, args: Parameters<LogFn>, method: LogFn, levelOfLine: number) {
       const untold = levelOfLine >= WARN ? sampler.admit(messageOf(args)) : 0;
       if (untold === undefined) return;
+      isExpected = levelOfLine === WARN;
       method.apply(this, untold > 0 ? withUntold(args, untold) : args);
+      isExpected = false;
       // What went wrong may be the last thing that this process tells.
       if (levelOfLine >= WARN) lines.flush();
     },
@@ -41,7 +45,7 @@ export function createLogger(level: string, nodeId: string): Logger {
       base: { node: nodeId },
       hooks,
       formatters: { log: cutLong },
-      serializers: { err: (error: Error) => plain(stdSerializers.err(error)) },
+      serializers: { err: (error: Error) => plain(stdSerializers.err(error), !isExpected) },
     },
     lines,
   );
@@ -49,10 +53,14 @@ export function createLogger(level: string, nodeId: string): Logger {
 }
 
 /** Of an error what is said in words: an object that it carries may be a certificate, or what a stranger has sent. */
-function plain(fields: object): Record<string, unknown> {
-  const told = Object.entries(fields).filter(([, value]) => typeof value !== "object");
+function plain(fields: object, hasStack: boolean): Record<string, unknown> {
+  const told = Object.entries(fields).filter(
+    ([name, value]) => typeof value !== "object" && (hasStack || name !== "stack"),
+  );
   const { aggregateErrors } = fields as { readonly aggregateErrors?: readonly object[] };
-  const several = aggregateErrors && { aggregateErrors: aggregateErrors.map(plain) };
+  const several = aggregateErrors && {
+    aggregateErrors: aggregateErrors.map((one) => plain(one, hasStack)),
+  };
   return { ...Object.fromEntries(told), ...several };
 }
 

@@ -29,6 +29,7 @@ export function filesNeeded(rows: readonly RowId[], sizes: Sizes): number {
       case "metrics-room":
       case "other-traffic":
       case "publish":
+      case "masters":
         return sizes.roomClients;
     }
   };

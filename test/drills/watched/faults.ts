@@ -213,6 +213,7 @@ export const BY_FIGURES_ALONE: readonly string[] = [
   "InthonMemoryShort",
   "InthonVersionsMixed",
   "InthonSentinelsAway",
+  "InthonSlotsRefused",
   "InthonTooFewReplicas",
 ];
 

@@ -1,6 +1,7 @@
 import t from "tap";
 import { startRedisCluster } from "../../helpers/processes/redis-cluster.js";
 import {
+  ascending,
   inOrder,
   lostIn,
   noneTwice,
@@ -109,5 +110,6 @@ for (const [signal, what] of [
     const rooms = await load.end(cluster);
     t.equal(lostIn(t, rooms), 0, "nothing that was confirmed is lost");
     noneTwice(t, rooms);
+    ascending(t, rooms);
   });
 }

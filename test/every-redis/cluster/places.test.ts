@@ -1,6 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
-import t from "tap";
-import { createClient } from "redis";
+import { setTimeout as delay } from "node:timers/promises";
+import t, { type Test } from "tap";
+import { createClient, ErrorReply } from "redis";
 import {
   DEFAULT_HISTORY_LIMITS,
   Emitter,
@@ -171,6 +172,104 @@ void t.test(
     t.strictSame(kept, ["zeroth", "guessed", ...notes]);
   },
 );
+
+/** A Redis that answers some calls in its own way; each other one is carried out. */
+async function refusingRedis(t: Test, refusalOf: (call: number) => Error | undefined) {
+  const server = await startRedis();
+  t.teardown(() => server.stop());
+  const client = createClient({ url: server.url });
+  await client.connect();
+  t.teardown(() => {
+    client.destroy();
+  });
+  let calls = 0;
+  const through =
+    (verb: "eval" | "evalSha") =>
+    async (script: string, options: Parameters<typeof client.eval>[1]): Promise<unknown> => {
+      const refusal = refusalOf(calls++);
+      if (!refusal) return client[verb](script, options);
+      await turn();
+      throw refusal;
+    };
+  const redis: RoomRedis = {
+    commands: { eval: through("eval"), evalSha: through("evalSha") },
+    clock: new RedisClock(),
+    replicas: undefined,
+  };
+  const redises = { verb: "SPUBLISH", waitsForReplicas: false, of: () => () => redis } as const;
+  const emitter = new Emitter(
+    new RedisPublisher(redises, DEFAULT_HISTORY_LIMITS, () => Promise.resolve()),
+  );
+  t.teardown(() => emitter.close());
+  return {
+    say: (note: string, timeoutMs = 60_000) =>
+      emitter.emit("lecture-1", "important", { note, capture_url: null }, { timeoutMs }),
+    calls: () => calls,
+    kept: async () => {
+      const entries = await client.xRange(
+        historyKey(roomName("lecture-1" as SessionId, "student")),
+        "-",
+        "+",
+      );
+      return (entries ?? []).map(
+        ({ message }) => (JSON.parse(message["event"] ?? "{}") as { note: string }).note,
+      );
+    },
+  };
+}
+
+void t.test("what is repeated comes before what its caller said later, however long", async (t) => {
+  const moving = new UndoneError("on its way", { cause: new Error("TRYAGAIN") });
+  const down = new ErrorReply("CLUSTERDOWN The cluster is down");
+  const DOWN_CALLS = 14;
+  for (const [what, refusalAfter] of [
+    // The writer gives up after a second, and callers repeat.
+    [
+      "a slot that is on its way for seconds",
+      (call: number) => (call < DOWN_CALLS ? moving : undefined),
+    ],
+    // One is refused, and those behind it would be taken.
+    ["a cluster that is down for one call", (call: number) => (call === 1 ? down : undefined)],
+    [
+      "a cluster that is down for seconds",
+      (call: number) => (call < DOWN_CALLS ? down : undefined),
+    ],
+  ] as const) {
+    let begun = Infinity;
+    const redis = await refusingRedis(t, (call) => {
+      return call < begun ? undefined : refusalAfter(call - begun);
+    });
+    await redis.say("zeroth");
+    await redis.say("guessed");
+    begun = redis.calls();
+    const notes: string[] = [];
+    const saying: Promise<unknown>[] = [];
+    for (let i = 0; i < 50; i++) {
+      notes.push(String(i));
+      saying.push(redis.say(String(i)));
+      // Some together, and some while others wait to be repeated.
+      if (i % 3 === 0) await turn();
+      if (i % 10 === 0) await delay(100);
+    }
+    await Promise.all(saying);
+    t.strictSame(await redis.kept(), ["zeroth", "guessed", ...notes], what);
+  }
+});
+
+void t.test("what is given up holds up nobody", async (t) => {
+  let isAway = false;
+  const down = new ErrorReply("CLUSTERDOWN The cluster is down");
+  const redis = await refusingRedis(t, () => (isAway ? down : undefined));
+  await redis.say("zeroth");
+  isAway = true;
+  const given = redis.say("given up", 300);
+  await turn();
+  const later = redis.say("later");
+  await t.rejects(given, { code: "unavailable", retryable: true });
+  isAway = false;
+  await later;
+  t.strictSame(await redis.kept(), ["zeroth", "later"]);
+});
 
 void t.test("what is never done is not asked for for ever", async (t) => {
   let asked = 0;

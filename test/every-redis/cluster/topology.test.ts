@@ -53,6 +53,8 @@ void t.test("slots are those of Redis, and a room's keys are where its channel i
   const [node] = cluster.nodes;
   const room = roomName("lecture-1" as SessionId, "student");
   const keys = [roomChannel(room), historyKey(room), "inthon:nodes", "a", "", "{}", "a{b}c{d}"];
+  // The first braces alone count, and mean nothing where they are empty, open or closed too soon.
+  keys.push("{}{a}", "a{}b{c}d", "}{a}", "{{a}}", "{a", "a}b", "{é}ü", "😀{", "\u007f".repeat(300));
   for (const key of keys) t.equal(slotOf(key), await node?.ask("CLUSTER", "KEYSLOT", key), key);
   t.equal(slotOf(roomChannel(room)), slotOf(historyKey(room)));
 });

@@ -23,6 +23,8 @@ export interface RedisClusterOptions {
   readonly program?: RedisProgram | undefined;
   /** More arguments of every node; those of the node by its number. */
   readonly args?: (node: number) => readonly string[];
+  /** In front of each node's command line. */
+  readonly launcher?: readonly string[];
   /** How the helper itself asks the node at a port; it must be allowed everything. */
   readonly admin?: (port: number) => RedisClientOptions;
   /** Opens a way to the node at a port, and tells its own: everybody but this helper is told that one. */
@@ -132,7 +134,7 @@ export class RedisCluster {
         }),
       );
       return !states.includes(false);
-    });
+    }, ELECTION_MS);
     const views = async () => {
       const living = this.#present();
       return Promise.all(living.map(async ({ ask }) => ownersIn(await ask("CLUSTER", "SLOTS"))));
@@ -140,6 +142,7 @@ export class RedisCluster {
     // Each has to hear of every replica, and of every move.
     await eventually(
       async () => new Set((await views()).map((view) => JSON.stringify(view))).size === 1,
+      ELECTION_MS,
     );
   }
 
@@ -169,7 +172,7 @@ export class RedisCluster {
         await replica.ask("CLUSTER", "FAILOVER");
       }
       return isMaster();
-    });
+    }, ELECTION_MS);
     return replica;
   }
 
@@ -213,7 +216,7 @@ export class RedisCluster {
 
   /** @internal */
   async startNode(): Promise<ClusterNode> {
-    const { args, admin, program, front } = this.#options;
+    const { args, admin, program, launcher, front } = this.#options;
     const number = this.#started++;
     let behind = 0;
     const announced = await front?.(() => behind);
@@ -221,6 +224,7 @@ export class RedisCluster {
     const redis = await onPort(undefined, (bus) =>
       startRedis({
         program,
+        ...(launcher && { launcher }),
         args: [
           ...["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS)],
           ...["--cluster-port", String(bus)],

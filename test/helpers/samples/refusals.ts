@@ -47,6 +47,8 @@ export const PROBLEM = "application/problem+json";
 export const JSON_TYPE = { "content-type": "application/json" };
 /** An event that may be published, as JSON. */
 export const EVENT = JSON.stringify({ event: "hard_alert", capture_url: null });
+/** Its last character but two has two bytes in UTF-8. */
+const NOT_ASCII = '{"event":"hard_alert","capture_url":null,"x":"\u00e9"}';
 const DEEP = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
 const noteOf = (length: number) => ({
   event: "important",
@@ -108,6 +110,19 @@ export const REFUSALS: readonly Refusal[] = [
       415,
     ],
   ),
+  ...["iso-8859-1", '"utf-16"', "us-ascii"].map((charset): Refusal => [
+    `the charset ${charset}`,
+    { body: EVENT, headers: { "content-type": `application/json; charset=${charset}` } },
+    415,
+  ]),
+  ...["gzip", "br", "identity, gzip"].map((coding): Refusal => [
+    `the encoding ${coding}`,
+    { body: EVENT, headers: { ...JSON_TYPE, "content-encoding": coding } },
+    415,
+  ]),
+  ["Latin-1", { body: Buffer.from(NOT_ASCII, "latin1") }, 400],
+  ["UTF-16", { body: Buffer.from(NOT_ASCII, "utf16le") }, 400],
+  ["half of a character", { body: Buffer.from(NOT_ASCII).subarray(0, -3) }, 400],
   ["no type", { body: EVENT, headers: {} }, 415],
   ["an event over 64 KiB", { body: JSON.stringify(noteOf(MAX_EVENT_BYTES)) }, 413, [""]],
   [

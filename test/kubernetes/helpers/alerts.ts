@@ -60,6 +60,8 @@ const connections = (pod?: string): string =>
   at("inthon_connections", 'protocol="plain",role="student"', pod);
 const up = (pod?: string): string => at("up", "", pod);
 const redisUp = (purpose: string): string => at("inthon_redis_up", `purpose="${purpose}"`);
+const sentinelUp = (sentinel: string): string => at("inthon_sentinel_up", `sentinel="${sentinel}"`);
+const slots = (state: string): string => at("inthon_redis_slots", `state="${state}"`);
 const info = (version: string, pod: string): string =>
   at("inthon_build_info", `version="${version}"`, pod);
 const memory = at("process_resident_memory_bytes");
@@ -73,6 +75,10 @@ export const HEALTHY: Series = {
   [redisUp("commands")]: constant(1),
   [redisUp("subscriptions")]: constant(1),
   [redisUp("sentinels")]: constant(1),
+  [sentinelUp("a:26379")]: constant(1),
+  [sentinelUp("b:26379")]: constant(1),
+  [slots("missing")]: constant(0),
+  [slots("open")]: constant(0),
   [published("published")]: growing(100),
   [published("duplicate")]: growing(5),
   [published("invalid")]: growing(50),
@@ -117,6 +123,10 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     fires: { [redisUp("subscriptions")]: constant(0) },
     quiet: { [redisUp("subscriptions")]: `1+0x${String(EVALUATED_AT_SAMPLE - 2)} 0 0` },
   },
+  InthonSlotsRefused: {
+    fires: { [slots("open")]: constant(1) },
+    quiet: { [slots("missing")]: `0+0x${String(EVALUATED_AT_SAMPLE - 3)} 1 1 1` },
+  },
   InthonPublishingFails: {
     fires: { [published("unavailable")]: growing(2) },
     quiet: { [published("unavailable")]: growing(1), [published("invalid")]: growing(5_000) },
@@ -156,8 +166,8 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     quiet: { [at("inthon_redis_reconnects_total", 'purpose="commands"')]: lately(1, 8) },
   },
   InthonSentinelsAway: {
-    fires: { [redisUp("sentinels")]: constant(0) },
-    quiet: { [redisUp("sentinels")]: `1+0x${String(EVALUATED_AT_SAMPLE - 3)} 0 0 0` },
+    fires: { [sentinelUp("b:26379")]: constant(0) },
+    quiet: { [sentinelUp("b:26379")]: `1+0x${String(EVALUATED_AT_SAMPLE - 3)} 0 0 0` },
   },
   InthonTooFewReplicas: {
     fires: { [published("redis_not_replicated")]: growing(1) },

@@ -22,6 +22,8 @@ interface Opening {
   readonly name: string;
   /** Why they do not all work yet; `undefined` where they do. */
   readonly trouble: Error | undefined;
+  /** Whether what works is enough. */
+  readonly isUsable: boolean;
   open(): void;
   onChange(listener: () => void): void;
   /** Told of each connection that failed. */
@@ -36,7 +38,7 @@ export interface OwnRedises {
 }
 
 /**
- * Links of the emitter's own to a Redis, or to each master of a cluster, once they work.
+ * Links of the emitter's own to a Redis, or to each master of a cluster, once they work: of a cluster one of them at least.
  *
  * @throws EmitterError `rejected` where Redis refuses its user, `unavailable` where none answers in time
  */
@@ -75,7 +77,7 @@ async function untilUp(one: Opening, connectTimeoutMs: number): Promise<void> {
       reject(refusal);
     });
     one.onChange(() => {
-      if (one.trouble !== undefined) return;
+      if (!one.isUsable) return;
       clearTimeout(timer);
       resolve();
     });

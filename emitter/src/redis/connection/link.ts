@@ -74,6 +74,11 @@ export class Link {
     return this.#client;
   }
 
+  /** Whether there has been neither a connection that works nor an attempt that failed. */
+  get isNew(): boolean {
+    return !this.#isUp && this.#cause === undefined;
+  }
+
   /** Whether the connection has proved itself, and not been given up since. */
   get isUp(): boolean {
     return this.#isUp;

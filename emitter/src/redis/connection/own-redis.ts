@@ -13,7 +13,7 @@ export interface OwnRedisOptions {
   /** Replicas of Redis that are waited for; 0 for none. */
   readonly waitReplicas: number;
   /** As {@link ReplicasOptions.key}. */
-  readonly waitedKey?: () => string;
+  readonly waitedKey?: (isRefused: boolean) => string;
   readonly onError?: (error: Error) => void;
 }
 
@@ -39,6 +39,10 @@ export class OwnRedis implements RoomRedis {
     };
     route.guides?.onChange((trouble) => {
       if (trouble) onError?.(trouble);
+    });
+    route.guides?.onOne((sentinel, trouble) => {
+      const what = `a Sentinel is away, ${sentinel}: ${trouble?.message ?? ""}`;
+      if (trouble) onError?.(new Error(what, { cause: trouble }));
     });
     this.link = new Link(route, {
       timeoutMs,
@@ -71,6 +75,15 @@ export class OwnRedis implements RoomRedis {
 
   get trouble(): Error | undefined {
     return this.#links.find(({ isUp }) => !isUp)?.trouble;
+  }
+
+  get isUsable(): boolean {
+    return this.trouble === undefined;
+  }
+
+  /** Whether each link has worked, or failed to. */
+  get isTried(): boolean {
+    return this.#links.every(({ isNew }) => !isNew);
   }
 
   open(): void {

@@ -11,6 +11,10 @@ export interface Guides {
   readonly trouble: Error | undefined;
   /** Told when that begins, once, and with `undefined` when it ends. */
   onChange(listener: (trouble: Error | undefined) => void): void;
+  /** Each of them, and why it does not answer. */
+  each(): readonly { readonly name: string; readonly trouble: Error | undefined }[];
+  /** Told when one of them ceases to answer, once, and with `undefined` when it answers again. */
+  onOne(listener: (name: string, trouble: Error | undefined) => void): void;
 }
 
 /** The way to a Redis. */

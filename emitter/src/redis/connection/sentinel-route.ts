@@ -25,7 +25,7 @@ interface Answer {
  */
 export class SentinelRoute implements RedisRoute {
   readonly name: string;
-  readonly guides = new SentinelsHeard();
+  readonly guides: SentinelsHeard;
   readonly #target: SentinelTarget;
   readonly #tls: TlsSource;
   readonly #sentinels: readonly Sentinel[];
@@ -46,6 +46,7 @@ export class SentinelRoute implements RedisRoute {
           this.#decide();
         }),
     );
+    this.guides = new SentinelsHeard(this.#sentinels);
   }
 
   async next(signal: AbortSignal): Promise<ConnectionOptions> {
@@ -113,9 +114,26 @@ export class SentinelRoute implements RedisRoute {
 
 /** Whether any of the Sentinels says where the primary is. */
 class SentinelsHeard implements Guides {
+  readonly #sentinels: readonly Sentinel[];
   trouble: Error | undefined = new Error("the Sentinels have not answered yet");
   readonly #listeners: ((trouble: Error | undefined) => void)[] = [];
   #isTold = false;
+
+  constructor(sentinels: readonly Sentinel[]) {
+    this.#sentinels = sentinels;
+  }
+
+  each(): readonly { readonly name: string; readonly trouble: Error | undefined }[] {
+    return this.#sentinels.map(({ name, link: { trouble } }) => ({ name, trouble }));
+  }
+
+  onOne(listener: (name: string, trouble: Error | undefined) => void): void {
+    for (const sentinel of this.#sentinels) {
+      sentinel.onChange((trouble) => {
+        listener(sentinel.name, trouble);
+      });
+    }
+  }
 
   onChange(listener: (trouble: Error | undefined) => void): void {
     this.#listeners.push(listener);
@@ -131,17 +149,21 @@ class SentinelsHeard implements Guides {
 
 /** One of the Sentinels, asked again and again. */
 class Sentinel {
+  readonly name: string;
   readonly link: Link;
   /** What it said last, on the connection that there is. */
   answer: Answer | undefined;
   /** Why it has not answered. */
   trouble: Error | undefined;
   #isAsked = false;
+  #isAway = false;
+  readonly #listeners: ((trouble: Error | undefined) => void)[] = [];
 
   constructor(address: RedisAddress, target: SentinelTarget, tls: TlsSource, onNews: () => void) {
     const { isTls, name } = target;
+    this.name = hostAndPort(address);
     const route: RedisRoute = {
-      name: hostAndPort(address),
+      name: this.name,
       // Most want no password; where one does, it is that of Redis.
       next: () => connectionTo(address, this.#isAsked ? target : { isTls }, tls),
       onMove: () => undefined,
@@ -160,14 +182,28 @@ class Sentinel {
         this.answer = readAnswer(place, state);
         this.trouble = undefined;
         onNews();
+        this.#note(undefined);
       },
       onError: (error) => {
-        if (error.message.startsWith("NOAUTH")) this.#isAsked = true;
+        const isToBeAsked = error.message.startsWith("NOAUTH") && !this.#isAsked;
+        if (isToBeAsked) this.#isAsked = true;
         this.answer = undefined;
         this.trouble = error;
         onNews();
+        if (!isToBeAsked) this.#note(error);
       },
     });
+  }
+
+  /** Told when it ceases to answer, and with `undefined` when it answers again. */
+  onChange(listener: (trouble: Error | undefined) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  #note(trouble: Error | undefined): void {
+    if (this.#isAway === (trouble !== undefined)) return;
+    this.#isAway = trouble !== undefined;
+    for (const listener of this.#listeners) listener(trouble);
   }
 }
 

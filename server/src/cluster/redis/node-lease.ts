@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { isClusterPause } from "@inthon/emitter";
 import { teachersKey } from "@inthon/emitter/protocol";
 import type { Logger } from "../../telemetry/log.js";
 import { RENEWALS, type LeaseListener, type NameEnd } from "../ports.js";
@@ -252,7 +253,13 @@ export class NodeLease {
       String(MAX_DEAD),
       String(MAX_HANDOVER_MS),
     ];
-    const reply = await runScript(this.#shards, RENEW, [NODES_KEY, LEAVING_KEY], args);
+    const reply = await runScript(this.#shards, RENEW, [NODES_KEY, LEAVING_KEY], args).catch(
+      (error: unknown) => {
+        // Their slot is on its way, and one of the two is not where the other is: each alone is found.
+        if (!isClusterPause(error)) throw error;
+        return runScript(this.#shards, RENEW, [NODES_KEY], args);
+      },
+    );
     const [held, dead, late, incarnation] = Array.isArray(reply)
       ? (reply as readonly unknown[])
       : [];

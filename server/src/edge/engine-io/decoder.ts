@@ -1,6 +1,7 @@
 import { Decoder, PacketType, type Packet } from "socket.io-parser";
 import type { Client } from "../../classroom/whom.js";
 import { isPingEvent } from "../../classroom/pings.js";
+import { answerOtherParser } from "./other-parsers.js";
 
 /** The one namespace that there is (PROTOCOL.md, section 2). */
 const NAMESPACE = "/";
@@ -35,6 +36,8 @@ export class TolerantDecoder extends Decoder {
   #earlyPing: Packet | undefined;
   /** How often the client has asked for a namespace that there is not. */
   #strangers = 0;
+  /** Whether it has come by another parser, and been told so: once. */
+  #isToldOfParser = false;
   /** Its client's. In the table of an event emitter it would take ten times as much. */
   #listener: ((packet: Packet) => void) | undefined;
   /** Whose packets it decodes; a plain connection's client asks for no namespace. */
@@ -50,6 +53,11 @@ export class TolerantDecoder extends Decoder {
     // Whoever makes decoders says what is to be done.
   }
 
+  /** Told of a client that speaks by another parser, with what it is to be told. */
+  protected onOtherParser(_connection: Client | undefined, _answer: string | Buffer): void {
+    // As above.
+  }
+
   override on(_event: "decoded", listener: (packet: Packet) => void): this {
     this.#listener = listener;
     return this;
@@ -62,7 +70,10 @@ export class TolerantDecoder extends Decoder {
 
   override add(data: unknown): void {
     const packet = this.#decode(data);
-    if (!packet) return;
+    if (!packet) {
+      this.#lookForParser(data);
+      return;
+    }
     if (this.#isInPlace(packet)) this.#listener?.(packet);
     else if (!this.#hasJoined) this.#keepPing(packet);
   }
@@ -83,6 +94,14 @@ export class TolerantDecoder extends Decoder {
   #keepPing({ type, nsp, data, id }: Packet): void {
     if (type !== PacketType.EVENT || nsp !== NAMESPACE || !isPingEvent(data)) return;
     this.#earlyPing ??= { type, nsp, data: ["ping"], ...(id !== undefined && { id }) };
+  }
+
+  #lookForParser(data: unknown): void {
+    if (this.#isJoining || this.#isToldOfParser) return;
+    const answer = answerOtherParser(data);
+    if (answer === undefined) return;
+    this.#isToldOfParser = true;
+    this.onOtherParser(this.#connection, answer);
   }
 
   #decode(data: unknown): Packet | undefined {
@@ -135,13 +154,24 @@ export function acceptEvents(socket: object): void {
   (socket as SocketSeam).client.decoder.acceptEvents();
 }
 
+/** Who is told of clients that ask for what there is not. */
+export interface DecoderListeners {
+  readonly onStranger: (client: Client, asked: Asked) => void;
+  readonly onOtherParser: (client: Client, answer: string | Buffer) => void;
+}
+
 /** A class of decoders for a Socket.IO server, which makes one for each client. */
-export function decoderFor(
-  onStranger: (client: Client, asked: Asked) => void,
-): new () => TolerantDecoder {
+export function decoderFor(listeners: DecoderListeners): new () => TolerantDecoder {
   return class extends TolerantDecoder {
     protected override onStranger(connection: Client | undefined, asked: Asked): void {
-      onStranger(connection ?? {}, asked);
+      listeners.onStranger(connection ?? {}, asked);
+    }
+
+    protected override onOtherParser(
+      connection: Client | undefined,
+      answer: string | Buffer,
+    ): void {
+      if (connection) listeners.onOtherParser(connection, answer);
     }
   };
 }

@@ -15,8 +15,9 @@ import { limitReading, type Intake } from "../intake/intake.js";
 import { WebSocketIntake } from "../intake/websocket-intake.js";
 import { PollingIntake, refuseRequests } from "./polling-intake.js";
 import { refuse } from "../http/last-words.js";
-import { HttpProblem } from "../http/problems.js";
+import { EngineProblem, REVISION, unsupportedRevision } from "./engine-problem.js";
 import { CLOSE_TIMEOUT_MS, closeInTime, cutHalfClosed, limitClosing } from "../wire/closing.js";
+import { refuseBadHandshakes } from "../wire/handshakes.js";
 import { Heartbeat, stopBeating, type Beating } from "../wire/heartbeat.js";
 import { prepareQuery } from "../request-query.js";
 import type { UnreadRule } from "../wire/unread.js";
@@ -27,7 +28,7 @@ import { textFrames } from "../wire/websocket-frames.js";
 /** Engine.IO's ping. */
 const PING_FRAME = textFrames(["2"]);
 const HAS_ITS_WEBSOCKET = "this connection has a WebSocket, or had one: it takes no other one";
-/** RFC 6455, section 7.4.1: for a client whose revision of Engine.IO is not spoken here. */
+/** RFC 6455, section 7.4.1: for a client with which no connection of Engine.IO begins. */
 const PROTOCOL_ERROR = 1002;
 
 // The seams are private parts of engine.io, listed with the tests that pin them in test/dependencies/private-parts.md.
@@ -121,6 +122,9 @@ export class TolerantEngine extends EngineServer {
     const { ws } = this as unknown as UpgradeSeam;
     limitClosing(ws);
     limitReading(ws, intake.maxConnectFrameBytes);
+    refuseBadHandshakes(ws, (request, why) => {
+      intake.refuse("invalid_request", this.#clientOf(request, "websocket"), why);
+    });
     omitPingTimers(this);
     this.on("connection", (connection) => {
       this.#slim(connection as unknown as ConnectionSeam);
@@ -149,19 +153,19 @@ export class TolerantEngine extends EngineServer {
    * would keep the request in memory as long as the connection lives.
    */
   override handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { sid, transport } = prepareQuery(request);
+    const { sid } = prepareQuery(request);
     const engineRequest = request as EngineRequest;
     this.verify(engineRequest, true, (errorCode) => {
-      if (errorCode !== undefined) {
-        // Refuses it, and destroys the socket in the same step: the answer must not wait for the end of the turn.
-        socket.uncork();
-        super.handleUpgrade(request, socket, head);
-        return;
-      }
       const connection = this.#find(sid);
-      if (connection && (connection.hasTriedToUpgrade || connection.transport.name !== "polling")) {
-        this.emit("connection_error", { req: request, message: HAS_ITS_WEBSOCKET });
-        refuse(socket, new HttpProblem(400, "invalid_request", HAS_ITS_WEBSOCKET));
+      const problem =
+        errorCode === undefined
+          ? whyNoWebSocket(request, connection)
+          : new EngineProblem(errorCode);
+      if (problem) {
+        const { engineCode: code, message } = problem;
+        this.emit("connection_error", { req: request, code, message });
+        // Engine.IO would destroy the socket at once, and with it the answer.
+        refuse(socket, problem);
         return;
       }
       const seam = this as unknown as UpgradeSeam;
@@ -170,13 +174,13 @@ export class TolerantEngine extends EngineServer {
         const client = this.#clientOf(request, "websocket");
         const intake = new WebSocketIntake(webSocket, socket, this.#intake, client);
         (request as RequestSeam).intake = intake;
-        if (sid !== undefined || transport !== "websocket") {
+        if (sid !== undefined) {
           seam.onWebSocket(request, socket, webSocket);
           return;
         }
         webSocket.on("error", untilThereIsATransport);
         (request as RequestSeam).websocket = webSocket;
-        void this.handshake(transport, engineRequest, () => {
+        void this.handshake("websocket", engineRequest, () => {
           closeInTime(webSocket, PROTOCOL_ERROR);
         });
       });
@@ -247,6 +251,19 @@ export class TolerantEngine extends EngineServer {
     const { name, socket } = connection.transport;
     if (name === "websocket") socket?.off("error", untilThereIsATransport);
   }
+}
+
+/** Why a client does not get a WebSocket here, as far as Engine.IO would find out when it has one, which tells it nothing. */
+function whyNoWebSocket(
+  request: IncomingMessage,
+  connection: ConnectionSeam | undefined,
+): EngineProblem | undefined {
+  const { sid, transport, EIO } = prepareQuery(request);
+  if (transport !== "websocket") return new EngineProblem(EngineServer.errors.BAD_REQUEST);
+  if (sid === undefined && EIO !== REVISION) return unsupportedRevision();
+  if (!connection) return undefined;
+  if (!connection.hasTriedToUpgrade && connection.transport.name === "polling") return undefined;
+  return new EngineProblem(EngineServer.errors.BAD_REQUEST, HAS_ITS_WEBSOCKET);
 }
 
 /** As Engine.IO's own timer for each connection does it. */

@@ -6,8 +6,8 @@ import { guard } from "../guard.js";
 import { Allowance } from "../intake/allowance.js";
 import type { Intake } from "../intake/intake.js";
 import type { Waiting } from "../intake/waiting-list.js";
-import { overloaded } from "../intake/bodies.js";
-import { HttpProblem, PROBLEM_CONTENT_TYPE } from "../http/problems.js";
+import { codedBody, isCoded, overloaded } from "../intake/bodies.js";
+import { HttpProblem } from "../http/problems.js";
 
 /** Between the packets of a body. */
 const SEPARATOR = "\u001e";
@@ -93,6 +93,8 @@ export class PollingIntake implements Waiting {
       const detail = tooLarge(maxBytes);
       refuse(request, new HttpProblem(TOO_LARGE, "payload_too_large", detail));
       this.#end("too_large", detail);
+    } else if (isCoded(request.headers)) {
+      refuse(request, codedBody());
     } else if (this.#allowance.isReady(performance.now())) {
       this.#read(request);
     } else {
@@ -168,14 +170,14 @@ function refuse({ res }: TransportRequest, problem: HttpProblem): void {
   if (res) answer(res, problem);
 }
 
-function answer(res: ServerResponse, { problem, headers }: HttpProblem): void {
+function answer(res: ServerResponse, { problem, headers, body, contentType }: HttpProblem): void {
   res.writeHead(problem.status, {
     ...headers,
-    "content-type": PROBLEM_CONTENT_TYPE,
+    "content-type": contentType,
     // What else comes on it is not read.
     connection: "close",
   });
-  res.end(JSON.stringify(problem));
+  res.end(body);
 }
 
 function count(body: string): number {

@@ -4,6 +4,7 @@ import { DEFAULT_PATH, parseAddress, type Identity } from "../../classroom/addre
 import { findFullRoom, type Doorkeeper } from "../gate/doorkeeper.js";
 import { goingAway } from "../http/closing.js";
 import type { Http } from "../http/fastify.js";
+import { REVISION, unsupportedRevision } from "./engine-problem.js";
 import { rawSocket, type EngineConnectionSeam } from "./connection.js";
 import { prepareQuery } from "../request-query.js";
 import type { Turnstile } from "../gate/turnstile.js";
@@ -65,21 +66,24 @@ export function pollingRoutes(
     ] as const;
     for (const [url, operation] of routes) {
       const options = { config: { operation } };
-      scope.all<{ Querystring: { EIO?: string } }>(url, options, (request, reply) => {
+      scope.all(url, options, (request, reply) => {
         const address = parseAddress(request.url);
         if (!address) throw new HttpProblem(404, "not_found", NOTHING_HERE);
-        if (request.query.EIO === undefined) {
+        const { EIO, j, sid, transport } = prepareQuery(request.raw);
+        // Where there is nothing but Socket.IO, who says how it wants to speak is told what it left out.
+        const isAtDefault = address.kind === "default" && transport !== undefined;
+        if (EIO === undefined && !isAtDefault) {
           if (!/^(GET|HEAD)$/.test(request.method)) throw notHere(request.method);
           if (!wantsEventStream(request.raw)) throw upgradeRequired();
           if (address.kind === "default") throw new HttpProblem(404, "not_found", NOTHING_HERE);
           stream(request, reply);
           return;
         }
-        const { j, sid } = prepareQuery(request.raw);
         // A script of any page could read its answers.
         if (j !== undefined) {
           throw new HttpProblem(400, "invalid_request", "poll with XMLHttpRequest, not with JSONP");
         }
+        if (sid === undefined && EIO !== REVISION) throw unsupportedRevision();
         const handle = () => {
           // Engine.IO answers; what has been decided about other origins, and about caches, must not get lost.
           for (const [name, value] of Object.entries(reply.getHeaders())) {

@@ -1,11 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import { parseAddress } from "../../classroom/address.js";
 import { endsBecause } from "../../classroom/connection-log.js";
-import { urlDetail, whom, type Client } from "../../classroom/whom.js";
+import { urlDetail, whom } from "../../classroom/whom.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { prepareQuery } from "../request-query.js";
-import type { Asked } from "./decoder.js";
+import type { DecoderListeners } from "./decoder.js";
+import { OTHER_PARSER } from "./other-parsers.js";
 
 /** What Engine.IO tells of a request that it refuses; its message is what the client is answered. */
 interface ConnectionError {
@@ -48,13 +49,26 @@ export function noteStrayRequests(
 const PATH_AS_NAMESPACE =
   "there is no such namespace: a session's path goes into the client's option path, not behind the server's URL";
 
-/** Has those told to the log who ask for a namespace that there is not: what Socket.IO tells them does not say what to do. */
-export function strangerNoter(
-  refusals: Refusals,
-): (client: Client, { namespace, isCut }: Asked) => void {
-  return (client, { namespace, isCut }) => {
-    if (isCut) endsBecause(client, "unknown_namespace");
-    const why = parseAddress(namespace) ? PATH_AS_NAMESPACE : undefined;
-    refusals.note("unknown_namespace", { ...whom(client), why });
+/** A connection of Engine.IO: what is written to it, it sends as a message. */
+interface Writable {
+  write(message: string | Buffer): void;
+}
+
+/**
+ * Has those told to the log who ask for a namespace that there is not, of which Socket.IO does not tell them what to do; and
+ * answers those who come by another parser.
+ */
+export function strangerNoter(refusals: Refusals): DecoderListeners {
+  return {
+    onStranger: (client, { namespace, isCut }) => {
+      if (isCut) endsBecause(client, "unknown_namespace");
+      const why = parseAddress(namespace) ? PATH_AS_NAMESPACE : undefined;
+      refusals.note("unknown_namespace", { ...whom(client), why });
+    },
+    onOtherParser: (client, answer) => {
+      const { code, message: why } = OTHER_PARSER;
+      refusals.note(code, { ...whom(client), why });
+      (client as unknown as Writable).write(answer);
+    },
   };
 }

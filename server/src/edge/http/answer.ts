@@ -7,6 +7,7 @@ import {
 import type { Socket } from "node:net";
 import { conversationOn } from "./conversation.js";
 import { endUnread } from "./last-words.js";
+import { HttpProblem, nothingThere } from "./problems.js";
 
 /** What all answers of a server share. */
 export interface AnswersHome {
@@ -55,6 +56,8 @@ export class Answer<
 > extends ServerResponse<Request> {
   home: AnswersHome | undefined;
   #giveUp: NodeJS.Timeout | undefined;
+  /** Of a package that refuses by a status alone. */
+  #wordless: HttpProblem | undefined;
 
   override writeHead(
     status: number,
@@ -62,6 +65,13 @@ export class Answer<
     headers?: OutgoingHttpHeaders | OutgoingHttpHeader[],
   ): this {
     if (status >= 400 || this.home?.isDraining() === true) this.shouldKeepAlive = false;
+    if (status >= 400 && !this.#saysSomething(typeof reason === "string" ? headers : reason)) {
+      this.#wordless = wordless(status);
+      if (this.#wordless) {
+        this.setHeader("content-type", this.#wordless.contentType);
+        this.setHeader("cache-control", "no-store");
+      }
+    }
     return typeof reason === "string"
       ? super.writeHead(status, reason, headers)
       : super.writeHead(status, reason ?? headers);
@@ -75,10 +85,20 @@ export class Answer<
   }
 
   override end(chunk?: unknown, encoding?: unknown, onEnd?: unknown): this {
-    super.end(chunk, encoding as BufferEncoding, onEnd as () => void);
+    if (chunk === undefined && !this.headersSent && this.statusCode >= 400) {
+      this.writeHead(this.statusCode);
+    }
+    super.end(chunk ?? this.#wordless?.body, encoding as BufferEncoding, onEnd as () => void);
     // Most are taken by the kernel at once.
     if (this.writableLength > 0) this.#waitForReader();
     return this;
+  }
+
+  /** Whether an answer has a body, or says that it has none. */
+  #saysSomething(headers: OutgoingHttpHeaders | OutgoingHttpHeader[] | undefined): boolean {
+    if (this.hasHeader("content-type") || this.hasHeader("content-length")) return true;
+    if (Array.isArray(headers)) return true;
+    return Object.keys(headers ?? {}).some((name) => /^content-(type|length)$/i.test(name));
   }
 
   /** Called by Node.js when those before it have been handed on. */
@@ -121,5 +141,28 @@ export class Answer<
   #isOver(): void {
     clearTimeout(this.#giveUp);
     this.home?.unread.delete(this);
+  }
+}
+
+/** What is told of a refusal of which its status is all that is known. */
+function wordless(status: number): HttpProblem | undefined {
+  switch (status) {
+    case 400: {
+      const detail =
+        "this is malformed, or came before another one like it was answered: send one after the other";
+      return new HttpProblem(400, "invalid_request", detail);
+    }
+    case 404:
+      return nothingThere();
+    case 405:
+      return new HttpProblem(405, "method_not_allowed", "ask by another method: see Allow");
+    case 413: {
+      const detail = "the body is longer than it may be: send less at once";
+      return new HttpProblem(413, "payload_too_large", detail);
+    }
+    case 500:
+      return new HttpProblem(500, "internal_error", "something went wrong here: try again later");
+    default:
+      return undefined;
   }
 }

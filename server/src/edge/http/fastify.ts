@@ -1,6 +1,8 @@
 import cors, { type FastifyCorsOptions } from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import { fastify, type FastifyBaseLogger, type FastifyError, type FastifyInstance } from "fastify";
+import type { IncomingMessage } from "node:http";
+import { forEngineIo } from "../engine-io/engine-problem.js";
 import { dropper, guard, listenOn } from "../guard.js";
 import type { Logger } from "../../telemetry/log.js";
 import type { Refusals } from "../../telemetry/refusals.js";
@@ -8,7 +10,8 @@ import type { ClientAddresses } from "../gate/client-addresses.js";
 import type { Doorkeeper } from "../gate/doorkeeper.js";
 import { checkOrigin, matchOrigins, originNotAllowed, type OriginCheck } from "../gate/origins.js";
 import type { Pace } from "../intake/pace.js";
-import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problems.js";
+import { HttpProblem, nothingThere } from "./problems.js";
+import { answerOptions, notImplemented } from "./routes/methods.js";
 import { noteRefusal, pathOf, protocolOf } from "./refused.js";
 import { closeOnClientError, createLimitedServer, type ServerLimits } from "./server.js";
 
@@ -55,12 +58,13 @@ export function createHttp(log: Logger, options: HttpOptions) {
     routerOptions: { ignoreTrailingSlash: true },
     // A URL that cannot be decoded.
     frameworkErrors: (_error, request, reply) => {
-      sendProblem.call(http, notFound(), request, reply);
+      sendProblem.call(http, nothingThere(), request, reply);
     },
   });
   http.setErrorHandler(sendProblem);
-  http.setNotFoundHandler(() => {
-    throw notFound();
+  http.setNotFoundHandler((request) => {
+    const isKnown = http.supportedMethods.includes(request.method);
+    throw isKnown ? nothingThere() : notImplemented(request);
   });
   // Where nothing is done with a body, none is read: not what somebody sends to a path that there is not, either.
   http.removeAllContentTypeParsers();
@@ -73,6 +77,7 @@ export function createHttp(log: Logger, options: HttpOptions) {
     done();
   });
   refuseOrigins(http, checkOrigin(allowedOrigins));
+  answerOptions(http);
   void http.register(cors, corsOptions(allowedOrigins));
   void http.register(helmet, {
     contentSecurityPolicy: {
@@ -94,8 +99,13 @@ export function createHttp(log: Logger, options: HttpOptions) {
 function refuseOrigins(http: FastifyInstance, isAllowed: OriginCheck): void {
   http.addHook("onRequest", (request, _reply, done) => {
     if (isAllowed(request.raw)) done();
-    else done(originNotAllowed());
+    else done(refusalFor(request.raw, originNotAllowed()));
   });
+}
+
+/** In the words of what a client speaks. */
+function refusalFor(request: IncomingMessage, problem: HttpProblem): HttpProblem {
+  return protocolOf(request) === "polling" ? forEngineIo(problem) : problem;
 }
 
 /** Pages may send what their browser knows of them, such as a proxy's cookie, where it is known which pages those are. */
@@ -110,8 +120,10 @@ function corsOptions(allowedOrigins: readonly string[] | undefined): FastifyCors
   };
 }
 
-function notFound(): HttpProblem {
-  return new HttpProblem(404, "not_found", "there is nothing here: see the README for the paths");
+function notJson(): HttpProblem {
+  const detail = "send JSON, with Content-Type: application/json";
+  const headers = { accept: "application/json" };
+  return new HttpProblem(415, "unsupported_media_type", detail, { headers });
 }
 
 type ErrorHandler = Parameters<FastifyInstance["setErrorHandler"]>[0];
@@ -119,27 +131,23 @@ type ErrorHandler = Parameters<FastifyInstance["setErrorHandler"]>[0];
 function problemSender({ refusals, addresses }: HttpOptions): ErrorHandler {
   return (error, request, reply) => {
     const refused = toProblem(error as FastifyError);
-    const { problem, headers } = refused;
+    const { problem, headers, body, contentType } = refused;
     // That Redis is away is logged where it is noticed, once: not at each probe and each request that meets it.
     if (problem.status === 500)
       request.log.error({ err: error, path: pathOf(request.url) }, problem.detail);
     const { raw } = request;
     const whence = { request: raw, address: addresses.of(raw), protocol: protocolOf(raw) };
     noteRefusal(refusals, refused, whence);
-    return reply
-      .code(problem.status)
-      .headers(headers)
-      .type(PROBLEM_CONTENT_TYPE)
-      .send(JSON.stringify(problem));
+    return reply.code(problem.status).headers(headers).type(contentType).send(body);
   };
 }
 
 function toProblem(error: FastifyError | HttpProblem): HttpProblem {
   if (error instanceof HttpProblem) return error;
   const status = error.statusCode ?? 500;
-  if (status === 415) {
-    const detail = "send JSON, with Content-Type: application/json";
-    return new HttpProblem(415, "unsupported_media_type", detail);
+  if (status === 415) return notJson();
+  if (status === 416) {
+    return new HttpProblem(416, "invalid_request", "the file ends before this range of it begins");
   }
   if (status >= 400 && status < 500) {
     return new HttpProblem(400, "invalid_request", "the request is malformed: check its JSON");

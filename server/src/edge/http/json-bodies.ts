@@ -1,11 +1,15 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { isUtf8 } from "node:buffer";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { overloaded, type Bodies } from "../intake/bodies.js";
+import { codedBody, isCoded, overloaded, type Bodies } from "../intake/bodies.js";
 import { JsonShape, MAX_DEPTH, MAX_VALUES } from "./json-shape.js";
 import { HttpProblem } from "./problems.js";
 
 /** The longest request body, in bytes: sixteen of the longest events. */
 export const MAX_BODY_BYTES = 1024 * 1024;
+/** The character set that a type of media names, in quotation marks or without (RFC 9110, section 8.3.1). */
+const CHARSET = /;\s*charset\s*=\s*"?([^\s;"]*)/i;
+
 /** Has the routes of a scope read bodies of JSON; those of others read none. */
 export function readJsonBodies(scope: FastifyInstance, bodies: Bodies): void {
   const parse = scope.getDefaultJsonParser("error", "error");
@@ -25,6 +29,8 @@ export function readJsonBodies(scope: FastifyInstance, bodies: Bodies): void {
       };
       readBody(request, payload, follow, (read) => {
         if (read instanceof Error) done(read);
+        // What is none would be stored with other characters in place of those that there are not.
+        else if (!isUtf8(read)) done(notUtf8());
         else void parse(request, read.toString(), done);
       });
     },
@@ -38,8 +44,10 @@ function readBody(
   follow: (onGiveUp: () => void) => void,
   onRead: (read: Error | Buffer) => void,
 ): void {
-  if (Number(headers["content-length"]) > MAX_BODY_BYTES) {
-    onRead(tooLong());
+  const unreadable =
+    Number(headers["content-length"]) > MAX_BODY_BYTES ? tooLong() : findEncoding(headers);
+  if (unreadable) {
+    onRead(unreadable);
     return;
   }
   const pieces: Buffer[] = [];
@@ -73,6 +81,20 @@ function readBody(
     stop();
     finish(overloaded());
   });
+}
+
+/** What its headers say of a body that cannot be read here. */
+function findEncoding(headers: IncomingHttpHeaders): HttpProblem | undefined {
+  const charset = CHARSET.exec(headers["content-type"] ?? "")?.[1]?.toLowerCase() ?? "utf-8";
+  if (charset !== "utf-8" && charset !== "utf8") {
+    return new HttpProblem(415, "unsupported_media_type", "JSON is sent as UTF-8: encode it so");
+  }
+  return isCoded(headers) ? codedBody() : undefined;
+}
+
+function notUtf8(): HttpProblem {
+  const detail = "the body is not UTF-8: encode it so, nothing of it was taken";
+  return new HttpProblem(400, "invalid_request", detail);
 }
 
 function tooLong(): HttpProblem {

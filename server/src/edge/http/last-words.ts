@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Pace } from "../intake/pace.js";
-import { PROBLEM_CONTENT_TYPE, type HttpProblem } from "./problems.js";
+import type { HttpProblem } from "./problems.js";
 
 /** What a client that is refused has to read why, and to close its connection. */
 const LAST_WORDS_MS = 1_000;
@@ -9,12 +9,11 @@ const LAST_WORDS_MS = 1_000;
 const MAX_IGNORED_BYTES = 16 * 1024;
 
 /** A whole answer in HTTP/1.1, the last one on its connection. */
-export function lastAnswer({ problem, headers }: HttpProblem): string {
-  const body = JSON.stringify(problem);
+export function lastAnswer({ problem, headers, body, contentType }: HttpProblem): string {
   const head = [
     `HTTP/1.1 ${String(problem.status)} ${problem.title}`,
     ...Object.entries({ ...headers, connection: "close" }).map(([k, v]) => `${k}: ${v}`),
-    `Content-Type: ${PROBLEM_CONTENT_TYPE}`,
+    `Content-Type: ${contentType}`,
     `Content-Length: ${String(Buffer.byteLength(body))}`,
   ];
   return `${head.join("\r\n")}\r\n\r\n${body}`;

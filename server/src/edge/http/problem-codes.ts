@@ -15,9 +15,9 @@ export const PROBLEMS = {
   not_found: { statuses: [404], means: "nothing has this path" },
   invalid_session_id: { statuses: [404], means: "the path names no possible session" },
   invalid_request: {
-    statuses: [400, 417, 431],
+    statuses: [400, 416, 417, 431],
     means:
-      "the request is malformed: its HTTP, its query or its JSON (400), what it expects (417), or its headers are too long (431)",
+      "the request is malformed: its HTTP, its query, its JSON or how that is encoded (400), the range of a file (416), what it expects (417), or its headers are too long (431)",
   },
   invalid_event: {
     statuses: [400],
@@ -34,7 +34,14 @@ export const PROBLEMS = {
   payload_too_large: { statuses: [413], means: "the body or an event is too long" },
   too_many_messages: { statuses: [429], means: "too many requests: ask less often" },
   method_not_allowed: { statuses: [405], means: "nothing is done here by this method: see Allow" },
-  unsupported_media_type: { statuses: [415], means: "the body is not sent as JSON" },
+  not_implemented: {
+    statuses: [501],
+    means: "a method or a Transfer-Encoding that is not known here",
+  },
+  unsupported_media_type: {
+    statuses: [415],
+    means: "the body is not sent as JSON, not as UTF-8, or compressed",
+  },
   upgrade_required: {
     statuses: [426],
     means: "neither a WebSocket nor an event stream was asked for",
@@ -65,6 +72,10 @@ export const PROBLEMS = {
     means: "published, but too few replicas of Redis have it: repeat with the same key",
   },
   redis_slots_missing: { statuses: [503], means: "the Redis Cluster has slots without a master" },
+  redis_slots_open: {
+    statuses: [503],
+    means: "the Redis Cluster has slots that were left on their way: redis-cli --cluster fix",
+  },
   redis_other_kind: { statuses: [503], means: "Redis is of another kind than REDIS_URL says" },
   redis_tls: { statuses: [503], means: "Redis cannot be reached by TLS" },
   redis_denies_access: {

@@ -53,6 +53,15 @@ export class HttpProblem extends Error {
   /** What the log is told besides, and the client is not. */
   readonly known: RefusalDetail;
 
+  /** What is sent of it. */
+  get body(): string {
+    return JSON.stringify(this.problem);
+  }
+
+  get contentType(): string {
+    return PROBLEM_CONTENT_TYPE;
+  }
+
   constructor(...[status, code, detail, options = {}]: ProblemArguments) {
     // Nobody reads its stack, and taking that would be a good part of what refusing somebody costs.
     const { stackTraceLimit } = Error;
@@ -71,4 +80,8 @@ export class HttpProblem extends Error {
       ...(options.idempotencyKey !== undefined && { idempotency_key: options.idempotencyKey }),
     };
   }
+}
+
+export function nothingThere(): HttpProblem {
+  return new HttpProblem(404, "not_found", "there is nothing here: see the README for the paths");
 }

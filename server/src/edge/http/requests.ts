@@ -1,10 +1,13 @@
 import { IncomingMessage } from "node:http";
+import { parseAddress } from "../../classroom/address.js";
 import { isAsking } from "../intake/bodies.js";
 import { conversationOn } from "./conversation.js";
 import { HttpProblem } from "./problems.js";
 
 /** Among what an `Accept` lists, and not with the weight by which it is not wanted (RFC 9110, section 12.5.1). */
 const EVENT_STREAM = /(^|,)\s*text\/event-stream\s*(,|$|;(?!\s*q=0(\.0*)?\s*(,|$)))/i;
+
+const WEBSOCKET = "websocket";
 
 /** Whether the client asked for another protocol, as Node.js has read it. */
 const asked = Symbol("asked");
@@ -28,13 +31,28 @@ export class ClassroomRequest extends IncomingMessage {
   get upgrade(): boolean {
     if (this[tooMany] === true) return true;
     if (this[asked] !== true || this.method === "CONNECT") return this[asked] === true;
-    return this.headers.upgrade?.toLowerCase() === "websocket";
+    return this.#isForWebSocket();
   }
 
   set upgrade(value: boolean) {
     this[asked] = value;
     // As it was when its headers came: Node.js asks again when it has read all, and others may have come behind it by then.
     this[tooMany] ??= this.socket.destroyed || conversationOn(this.socket)?.isFull === true;
+  }
+
+  /**
+   * Of several protocols one is chosen (RFC 9110, section 7.8): that of WebSockets, where there is one. HTTP/1.0 knows of no
+   * upgrade.
+   */
+  #isForWebSocket(): boolean {
+    const { upgrade } = this.headers;
+    if (upgrade === undefined || this.httpVersion === "1.0") return false;
+    if (upgrade.toLowerCase() === WEBSOCKET) return true;
+    const isListed = upgrade.split(",").some((name) => name.trim().toLowerCase() === WEBSOCKET);
+    if (!isListed || !parseAddress(inOriginForm(this.url ?? "/"))) return false;
+    // `ws` takes no list.
+    this.headers.upgrade = WEBSOCKET;
+    return true;
   }
 }
 
@@ -53,7 +71,7 @@ export function isBehindOthers({ socket }: IncomingMessage): boolean {
 
 /** A request's target, of which the absolute form, with a scheme and a host, means the same (RFC 9112, section 3.2.2). */
 export function inOriginForm(target: string): string {
-  const rest = /^https?:\/\/[^/?#]*(.*)$/i.exec(target)?.[1];
+  const rest = /^(?:http|ws)s?:\/\/[^/?#]*(.*)$/i.exec(target)?.[1];
   if (rest === undefined) return target;
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
@@ -63,13 +81,35 @@ export function wantsEventStream({ headers: { accept } }: IncomingMessage): bool
   return accept !== undefined && EVENT_STREAM.test(accept);
 }
 
-/** What RFC 9110 has refused (sections 7.2 and 10.1.1), whatever is asked for, and in an upgrade as well. */
-export function findMisuse({ httpVersion, headers }: IncomingMessage): HttpProblem | undefined {
+/** What is refused whatever is asked for, and in an upgrade as well (RFC 9110, section 10.1.1; RFC 9112, sections 3.2 and 6.1). */
+export function findMisuse(request: IncomingMessage): HttpProblem | undefined {
+  const { url = "", method, httpVersion, headers, rawHeaders } = request;
+  if (!url.startsWith("/") && !(url === "*" && method === "OPTIONS")) {
+    return misuse(400, "a request is for a path, or for a URL of http or https: send one");
+  }
   if (httpVersion !== "1.1") return undefined;
-  if (headers.host === undefined) {
-    return new HttpProblem(400, "invalid_request", "a request of HTTP/1.1 names its Host: send it");
+  if (headers.host === undefined || isTwice("host", rawHeaders)) {
+    return misuse(400, "a request of HTTP/1.1 names its Host, once: send it so");
+  }
+  const coding = headers["transfer-encoding"];
+  if (coding !== undefined && coding.toLowerCase() !== "chunked") {
+    const detail = "a body comes as it is, or chunked: send it with no other Transfer-Encoding";
+    return new HttpProblem(501, "not_implemented", detail);
   }
   if (headers.expect === undefined || isAsking(headers)) return undefined;
-  const detail = "nothing is known here of what is expected: leave out Expect";
-  return new HttpProblem(417, "invalid_request", detail);
+  return misuse(417, "nothing is known here of what is expected: leave out Expect");
+}
+
+function misuse(status: 400 | 417, detail: string): HttpProblem {
+  return new HttpProblem(status, "invalid_request", detail);
+}
+
+/** @param rawHeaders - names and values, one after the other */
+function isTwice(name: string, rawHeaders: readonly string[]): boolean {
+  let times = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const header = rawHeaders[i];
+    if (header?.length === name.length && header.toLowerCase() === name) times++;
+  }
+  return times > 1;
 }

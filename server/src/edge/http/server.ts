@@ -11,7 +11,7 @@ import { WaitingList } from "../intake/waiting-list.js";
 import { Answer, UnreadAnswers, type AnswersHome } from "./answer.js";
 import { Conversation, conversationOn } from "./conversation.js";
 import { endUnread, lastAnswer, refuse as answerAndEnd } from "./last-words.js";
-import { HttpProblem, PROBLEM_CONTENT_TYPE } from "./problems.js";
+import { HttpProblem } from "./problems.js";
 import { noteRefusal, protocolOf, sessionIn } from "./refused.js";
 import {
   ClassroomRequest,
@@ -188,9 +188,9 @@ function tooMany(): HttpProblem {
   return new HttpProblem(429, "too_many_messages", detail, { headers: { "retry-after": "1" } });
 }
 
-function answerWith(response: Answer, { problem, headers }: HttpProblem): void {
-  response.writeHead(problem.status, { ...headers, "content-type": PROBLEM_CONTENT_TYPE });
-  response.end(JSON.stringify(problem));
+function answerWith(response: Answer, { problem, headers, body, contentType }: HttpProblem): void {
+  response.writeHead(problem.status, { ...headers, "content-type": contentType });
+  response.end(body);
 }
 
 /**

@@ -79,6 +79,18 @@ export function isAsking({ expect }: IncomingHttpHeaders): boolean {
   return expect?.toLowerCase() === "100-continue";
 }
 
+/** Whether a body comes compressed, or as another one than it is: nothing of that is undone here. */
+export function isCoded({ "content-encoding": coding }: IncomingHttpHeaders): boolean {
+  return coding !== undefined && !/^\s*(identity)?\s*$/i.test(coding);
+}
+
+/** What a client is told whose body comes so. */
+export function codedBody(): HttpProblem {
+  const detail = "a body is sent as it is: leave out Content-Encoding";
+  const headers = { "accept-encoding": "identity" };
+  return new HttpProblem(415, "unsupported_media_type", detail, { headers });
+}
+
 /** What a client is told of which this replica has no room for more. */
 export function overloaded(): HttpProblem {
   const detail = "this replica reads as many bodies as it may: try again, and send it at once";

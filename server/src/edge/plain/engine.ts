@@ -8,6 +8,7 @@ import { chooseProtocol } from "../gate/carried-token.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import { prepareQuery } from "../request-query.js";
 import { limitClosing } from "../wire/closing.js";
+import { refuseBadHandshakes } from "../wire/handshakes.js";
 import { limitReading, type Intake } from "../intake/intake.js";
 import { WebSocketIntake } from "../intake/websocket-intake.js";
 import { Heartbeat } from "../wire/heartbeat.js";
@@ -45,6 +46,14 @@ export class PlainEngine extends EventEmitter {
     });
     limitClosing(this.#server);
     limitReading(this.#server, intake.maxFrameBytes);
+    refuseBadHandshakes(this.#server, (request, why) => {
+      const client = {
+        remoteAddress: addresses.of(request),
+        transport: { name: "plain" },
+        request,
+      };
+      intake.refuse("invalid_request", client, why);
+    });
     this.#heartbeat = new Heartbeat(heartbeatMs, (error, { netSocket }) => {
       drop(error, netSocket);
     });

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { Counter, Gauge, Registry } from "prom-client";
-import { PROTOCOLS, REDIS_PURPOSES, type RedisPurpose } from "../labels.js";
+import { PROTOCOLS } from "../labels.js";
 import type { Counts } from "../counts.js";
 import type { Distribution } from "../distribution.js";
 import { REFUSAL_CODES, type Refusals } from "../refusals.js";
 import { DistributionMetric, type Sources } from "./distribution-metric.js";
 import { collectProcessMetrics } from "./process-metrics.js";
+import { addRedisMetrics, type RedisStates } from "./redis-metrics.js";
 
 /** A table of numbers, to read. */
 interface Numbers {
@@ -21,8 +22,8 @@ export interface Present {
   readonly maxConnections: number;
   readonly isDraining: () => boolean;
   readonly hasCanary: boolean;
-  /** Whether each link to Redis works; `undefined` where there is no Redis. */
-  readonly isRedisUp: ((purpose: RedisPurpose) => boolean | undefined) | undefined;
+  /** How it is with Redis; `undefined` where there is none. */
+  readonly redis: (() => RedisStates) | undefined;
 }
 
 const { version } = JSON.parse(
@@ -146,22 +147,9 @@ export function createRegistry(
     () => counts.sweeps,
   );
   counter("lease_lost_total", "How often all had to be claimed anew", () => counts.leasesLost);
-  const { isRedisUp } = present;
-  if (isRedisUp) {
-    const up = new Gauge({
-      name: "inthon_redis_up",
-      help: "Whether a link to Redis works",
-      labelNames: ["purpose"],
-      registers,
-      collect() {
-        for (const purpose of REDIS_PURPOSES) {
-          const isUp = isRedisUp(purpose);
-          if (isUp !== undefined) up.set({ purpose }, Number(isUp));
-        }
-      },
-    });
+  if (present.redis) {
+    addRedisMetrics(registry, counts, present.redis);
     seconds("redis_ping_seconds", "What Redis took to answer a proof", counts.redisPingSeconds);
-    table("redis_reconnects_total", "Links to Redis that came back", counts.redisReconnects);
   }
   if (present.hasCanary) {
     table("canary_beats_total", "Whether the canary hears itself", counts.beats);

@@ -12,6 +12,7 @@ const MASTERS = 3;
 const FIRST_SLOTS = 2_000;
 /** Each class hears so much before anything happens, and after it. */
 const EVENTS = 20;
+const HEARD_MS = 60_000;
 
 function firstSlotOf(master: number): number {
   return Math.floor((master * SLOTS) / MASTERS);
@@ -49,7 +50,8 @@ export async function openSchool(t: Test, waitReplicas = 0) {
     const before = classes.map(({ confirmed }) => confirmed.length);
     const haveAll = () =>
       classes.every(({ confirmed }, i) => confirmed.length >= (before[i] ?? 0) + more);
-    await eventually(() => Promise.resolve(haveAll()));
+    // A machine that is busy takes its time for an election.
+    await eventually(() => Promise.resolve(haveAll()), HEARD_MS);
   };
   await hear();
   return {

@@ -27,15 +27,11 @@ export class ClusterRedises implements RoomRedises {
     this.name = topology.name;
     this.waitsForReplicas = options.waitReplicas > 0;
     this.#topology = topology;
-    if (options.onError) this.#errorListeners.push(options.onError);
-    const tell = (error: Error) => {
-      for (const listener of this.#errorListeners) listener(error);
-    };
-    this.#options = { ...options, onError: tell };
+    this.#options = options;
     topology.onError((error) => {
-      // One that refuses, where others answer, need not be asked.
-      if (topology.trouble) tell(error);
-      else options.onError?.(error);
+      options.onError?.(error);
+      // One that refuses, where others answer, or may yet, need not be asked.
+      if (topology.hasFailed) this.#tell(error);
     });
     topology.onChange(() => {
       this.#follow();
@@ -59,9 +55,22 @@ export class ClusterRedises implements RoomRedises {
     }
     for (const master of this.#topology.masters()) {
       const problem = this.#at(master).trouble;
-      if (problem) return new Error(`${master.name}: ${problem.message}`, { cause: problem });
+      if (problem) return this.#named(master, problem);
     }
     return undefined;
+  }
+
+  /**
+   * Whether rooms can be published to: it is known who has which slot, every master has answered or failed to, and one of them
+   * works at least. One that is away is so for its own rooms, as it is when it goes later.
+   */
+  get isUsable(): boolean {
+    const { trouble, unassigned } = this.#topology;
+    if (trouble || unassigned > 0) return false;
+    const redises = [...this.#topology.masters()].map((master) => this.#at(master));
+    return (
+      redises.every(({ isTried }) => isTried) && redises.some((one) => one.trouble === undefined)
+    );
   }
 
   open(): void {
@@ -95,14 +104,17 @@ export class ClusterRedises implements RoomRedises {
       },
     };
     let key: string | undefined;
-    const waitedKey = () => {
-      // Where it has moved, another one is looked for.
-      if (key === undefined || this.#topology.masterOf(slotOf(key)) !== master) {
-        key = this.#topology.keyAt(master, WAITED_KEY);
-      }
-      return key;
+    const waitedKey = (isRefused: boolean) => {
+      // Where it has moved, or is about to, another one is looked for.
+      const isHere = key !== undefined && this.#topology.masterOf(slotOf(key)) === master;
+      if (!isHere || isRefused) key = this.#topology.keyAt(master, WAITED_KEY, key);
+      return key ?? WAITED_KEY;
     };
-    const redis = new NodeRedis(master, { ...this.#options, waitedKey }, others);
+    const onError = (error: Error) => {
+      this.#options.onError?.(this.#named(master, error));
+      this.#tell(error);
+    };
+    const redis = new NodeRedis(master, { ...this.#options, waitedKey, onError }, others);
     redis.onChange(() => {
       this.#changed();
     });
@@ -122,6 +134,14 @@ export class ClusterRedises implements RoomRedises {
       this.#closing.add(closed);
     }
     this.#changed();
+  }
+
+  #named(master: ClusterMaster, cause: Error): Error {
+    return new Error(`${this.#topology.describe(master)}: ${cause.message}`, { cause });
+  }
+
+  #tell(error: Error): void {
+    for (const listener of this.#errorListeners) listener(error);
   }
 
   #changed(): void {

@@ -78,6 +78,35 @@ export function readView(
   return { epoch, myself, ids, addresses: [...addresses.values()], claims, text };
 }
 
+/**
+ * Slots that a node says are on their way from it or to it. Only itself knows.
+ *
+ * @param nodes - its `CLUSTER NODES`
+ */
+export function openSlotsIn(nodes: unknown): readonly number[] {
+  const own = String(nodes)
+    .split("\n")
+    .find((line) => /^\S+ \S+ \S*\bmyself\b/.test(line));
+  // [slot->-where to] or [slot-<-where from]
+  const open = own?.matchAll(/ \[(\d+)-[<>]-/g) ?? [];
+  return [...open].map(([, slot]) => Number(slot));
+}
+
+/** Slots as an operator reads them: `0-5460, 9`, and no more than so many parts of that. */
+export function rangesOf(slots: Iterable<number>, most = 3): string {
+  const ranges: [first: number, last: number][] = [];
+  for (const slot of slots) {
+    const range = ranges.at(-1);
+    if (range?.[1] === slot - 1) range[1] = slot;
+    else ranges.push([slot, slot]);
+  }
+  const told = ranges
+    .slice(0, most)
+    .map(([first, last]) => (first === last ? String(first) : `${String(first)}-${String(last)}`));
+  const more = ranges.length - told.length;
+  return more > 0 ? `${told.join(", ")} and ${String(more)} more parts` : told.join(", ");
+}
+
 /** A node in `CLUSTER SLOTS`: its address, port, id, and its other addresses. */
 function readMember(member: unknown, asked: RedisAddress): { id: string; address: RedisAddress } {
   if (!Array.isArray(member)) throw notACluster();

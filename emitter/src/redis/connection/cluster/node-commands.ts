@@ -1,8 +1,10 @@
 import type { RedisCommands } from "../../publish-script.js";
 import { UndoneError } from "../../redis-errors.js";
+import { isReply } from "../client.js";
 import type { Link } from "../link.js";
 import { publishCommands } from "../own-redis.js";
 import type { RedisAddress } from "../redis-url.js";
+import { tlsRefusal } from "../tls-refused.js";
 import { isClusterPause, redirectionOf } from "./redirects.js";
 import type { ClusterMaster, ClusterTopology } from "./topology.js";
 
@@ -31,7 +33,7 @@ export function nodeCommands(link: Link, node: ClusterMaster, others: OtherNodes
   /** One that has just taken over is reached in a moment: what is not sent until then keeps its place. */
   const refuseTooSoon = () => {
     if (link.isUp || performance.now() - since > NEW_MS) return;
-    throw new UndoneError("it is not reached yet", { cause: link.trouble });
+    throw new UndoneError("it is not reached yet", { cause: named(node, link.trouble) });
   };
   const follow = (error: unknown, ask: (client: Link["client"]) => Promise<unknown>) => {
     const redirection = redirectionOf(error, node);
@@ -66,7 +68,15 @@ function understood(error: unknown, asked: ClusterMaster, { topology }: OtherNod
   const redirection = redirectionOf(error, asked);
   if (redirection?.kind === "MOVED") topology.moved(redirection.slot, redirection.address);
   const isUndone = redirection !== undefined || isOnItsWay(error);
-  return isUndone ? new UndoneError("it is another node's", { cause: error }) : error;
+  if (isUndone) return new UndoneError("it is another node's", { cause: error });
+  return named(asked, error);
+}
+
+/** What has had no answer says whose it would have been. */
+function named({ name }: ClusterMaster, error: unknown): unknown {
+  const isSaid: boolean = isReply(error) || tlsRefusal(error) !== undefined;
+  if (isSaid || !(error instanceof Error)) return error;
+  return new Error(`${name}: ${error.message}`, { cause: error });
 }
 
 /** @throws UndoneError where the slot is on its way from one master to another; else what it is given */

@@ -1,7 +1,7 @@
 import { hostAndPort, type ClusterTarget, type RedisAddress } from "../redis-url.js";
 import { connectionTo, DirectRoute, type RedisRoute } from "../route.js";
 import type { TlsSource } from "../tls.js";
-import type { ClusterView } from "./cluster-view.js";
+import { rangesOf, type ClusterView } from "./cluster-view.js";
 import { Kinship } from "./kinship.js";
 import { slotOf, SLOTS } from "./slots.js";
 import { Watcher } from "./watcher.js";
@@ -59,6 +59,7 @@ export class ClusterTopology {
   /** What has been decided from. */
   #views: readonly ClusterView[] = [];
   #owners: (ClusterMaster | undefined)[] = [];
+  #unassigned = SLOTS;
   #epochs = new Float64Array(SLOTS).fill(-1);
   #masters = new Map<string, ClusterMaster>();
   readonly #guests = new Map<string, ClusterMaster>();
@@ -107,14 +108,30 @@ export class ClusterTopology {
     return new Error(`no node of the cluster has answered${why}`, { cause: trouble?.cause });
   }
 
+  /** Whether nobody says how the cluster is, and everybody who is asked has failed to: nobody is still to answer. */
+  get hasFailed(): boolean {
+    const watchers = this.#watchers.slice(0, this.#opened);
+    return watchers.every(({ view, trouble }) => view === undefined && trouble !== undefined);
+  }
+
   /** How many slots nobody has. */
   get unassigned(): number {
-    return SLOTS - this.#owners.reduce((count, owner) => count + (owner ? 1 : 0), 0);
+    return this.#unassigned;
   }
 
   /** @returns the same object as long as the address is the same */
   masterOf(slot: number): ClusterMaster | undefined {
     return this.#owners[slot];
+  }
+
+  /** A master and its slots, for an operator. */
+  describe(master: ClusterMaster): string {
+    const slots = rangesOf(this.slotsOf(master));
+    return slots === "" ? master.name : `${master.name} (slots ${slots})`;
+  }
+
+  *slotsOf(master: ClusterMaster): Iterable<number> {
+    for (const [slot, owner] of this.#owners.entries()) if (owner === master) yield slot;
   }
 
   /** Those that have slots. */
@@ -130,10 +147,12 @@ export class ClusterTopology {
    * A key that a master has, where it has any.
    *
    * @param stem - what it begins with; braces follow
+   * @param after - one that it had, and that is of no use any more: in another slot than that
    */
-  keyAt(master: ClusterMaster, stem: string): string {
+  keyAt(master: ClusterMaster, stem: string, after?: string): string {
+    const begin = after === undefined ? 0 : Number(/\{(\d+)\}$/.exec(after)?.[1] ?? -1) + 1;
     // As many as there are slots, a few times over.
-    for (let i = 0; i < MAX_KEYS_TRIED; i++) {
+    for (let i = begin; i < begin + MAX_KEYS_TRIED; i++) {
       const key = `${stem}{${String(i)}}`;
       if (this.#owners[slotOf(key)] === master) return key;
     }
@@ -153,6 +172,7 @@ export class ClusterTopology {
     if (this.#owners[slot] === master) return;
     const until = performance.now() + BELIEVED_MS;
     this.#corrections.set(slot, { master, epoch: this.#epochs[slot] ?? -1, until });
+    if (!this.#owners[slot]) this.#unassigned--;
     this.#owners[slot] = master;
     this.#masters.set(master.name, master);
     this.#tell(new Set([slot]));
@@ -236,11 +256,14 @@ export class ClusterTopology {
     }
     const masters = new Map<string, ClusterMaster>();
     const moved = new Set<number>();
+    let unassigned = 0;
     for (const [slot, owner] of owners.entries()) {
       if (owner) masters.set(owner.name, owner);
+      else unassigned++;
       if (owner !== before[slot]) moved.add(slot);
     }
     this.#owners = owners;
+    this.#unassigned = unassigned;
     this.#masters = masters;
     for (const name of masters.keys()) this.#guests.delete(name);
     if (moved.size > 0) this.#tell(moved);

@@ -1,9 +1,6 @@
 import {
-  isClusterPause,
-  redirectionOf,
-  SLOTS,
+  rangesOf,
   slotOf,
-  WAITED_KEY,
   type ClusterMaster,
   type ClusterTopology,
   type RedisClient,
@@ -12,18 +9,25 @@ import {
   type TopologyChange,
 } from "@inthon/emitter";
 import { NotReady } from "../../not-ready.js";
-import type { RedisPurpose } from "../../../telemetry/labels.js";
+import type { LinkState, RedisStates } from "../../../telemetry/prometheus/redis-metrics.js";
 import type { MessageListener } from "../shards/channel-subscriptions.js";
 import { RedisLinks, type LinksOptions } from "../shards/links.js";
 import { Outage } from "../shards/outage.js";
 import { notReady } from "../shards/refusals.js";
 import type { HearingListener, Shards } from "../shards/shards.js";
 import { ClusterCommands } from "./commands.js";
+import { OpenSlots } from "./open-slots.js";
+import { shardOf } from "./shard-of.js";
 import { ShardRedises } from "./shard-redises.js";
 import { ShardedChannels } from "./sharded-channels.js";
 
 /** What changes within this time is told together: slots move one after the other. */
 const TELL_AFTER_MS = 200;
+/** Until it is known which masters there are. */
+const NO_LINK_YET: readonly LinkState[] = [
+  { purpose: "commands", redis: "", isUp: false },
+  { purpose: "subscriptions", redis: "", isUp: false },
+];
 
 /** {@link Shards} in a Redis Cluster: links to each master, as long as it has slots. */
 export class ClusterShards implements Shards {
@@ -35,6 +39,7 @@ export class ClusterShards implements Shards {
   readonly #closing = new Set<Promise<void>>();
   readonly #channels = new ShardedChannels((slot) => this.#linksOf(slot));
   readonly #commands: ClusterCommands;
+  readonly #openSlots: OpenSlots;
   readonly #readyListeners: (() => void)[] = [];
   readonly #anewListeners: ((has: (key: string) => boolean) => void)[] = [];
   /** Slots of which less may be known than there was. */
@@ -46,23 +51,23 @@ export class ClusterShards implements Shards {
   constructor(topology: ClusterTopology, options: LinksOptions) {
     this.#topology = topology;
     this.#options = options;
-    this.#commands = new ClusterCommands(
-      topology,
-      ({ name }) => this.#links.get(name)?.commands.client,
+    this.#openSlots = new OpenSlots(options.log, () =>
+      [...this.#links].map(([name, { commands }]) => ({ name, client: commands.client })),
     );
+    this.#commands = new ClusterCommands(topology, ({ name }) => this.#links.get(name)?.commands);
     this.redises = new ShardRedises(
       topology,
       ({ name }) => this.#links.get(name),
       options.waitReplicas,
     );
-    const outage = new Outage(options.log, "topology");
+    const outage = new Outage(options.log);
     topology.onError((error) => {
       // One of many that is away is no outage.
-      if (topology.trouble) outage.add(error);
-      else outage.end();
+      if (topology.hasFailed) outage.add("topology", error);
+      else if (!topology.trouble) outage.end("topology");
     });
     topology.onChange((change) => {
-      outage.end();
+      outage.end("topology");
       this.#follow(change);
     });
   }
@@ -123,23 +128,32 @@ export class ClusterShards implements Shards {
       const cause = new Error(`${String(unassigned)} slots have no master`);
       throw new NotReady("redis_slots_missing", cause);
     }
-    for (const links of this.#links.values()) links.check();
+    this.#checkMasters();
+    const { left } = this.#openSlots;
+    if (left.size > 0) {
+      const cause = new Error("slots have been left on their way");
+      throw new NotReady("redis_slots_open", cause, `they are ${rangesOf(left)}`);
+    }
   }
 
-  isUp(purpose: RedisPurpose): boolean | undefined {
-    const are = [...this.#links.values()].map((links) => links.isUp(purpose));
-    if (are.length === 0)
-      return purpose === "replicas" && this.#options.waitReplicas === 0 ? undefined : false;
-    return are.includes(undefined) ? undefined : !are.includes(false);
+  states(): RedisStates {
+    const links = [...this.#links.values()].flatMap((one) => one.states());
+    return {
+      links: links.length > 0 ? links : NO_LINK_YET,
+      sentinels: [],
+      slots: { missing: this.#topology.unassigned, open: this.#openSlots.left.size },
+    };
   }
 
   open(): void {
     this.#topology.open();
+    this.#openSlots.open();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#telling);
+    this.#openSlots.close();
     this.#commands.close();
     this.#channels.close();
     await Promise.all([
@@ -147,6 +161,25 @@ export class ClusterShards implements Shards {
       ...[...this.#links.values()].map((links) => links.close()),
       ...this.#closing,
     ]);
+  }
+
+  /** @throws NotReady where one of them is of no use: says how many are, and what they have; which ones is in the log */
+  #checkMasters(): void {
+    const troubles: NotReady[] = [];
+    const slots: number[] = [];
+    for (const master of this.#topology.masters()) {
+      try {
+        this.#links.get(master.name)?.check();
+      } catch (error) {
+        if (!(error instanceof NotReady)) throw error;
+        troubles.push(error);
+        slots.push(...this.#topology.slotsOf(master));
+      }
+    }
+    const [first] = troubles;
+    if (!first) return;
+    const count = `${String(troubles.length)} of ${String(this.#links.size)} masters`;
+    throw first.andKnown(`it is so with ${count}, which have the slots ${rangesOf(slots)}`);
   }
 
   #linksOf(slot: number): RedisLinks | undefined {
@@ -174,7 +207,9 @@ export class ClusterShards implements Shards {
     for (const [name, links] of this.#links) {
       if (masters.has(name)) continue;
       this.#links.delete(name);
-      this.#options.log.info({ redis: name }, "a Redis has no slots any more: it is left");
+      const { awayMs } = links;
+      const fields = { redis: name, ...(awayMs !== undefined && { awayMs }) };
+      this.#options.log.info(fields, "a Redis has no slots any more: it is left");
       const closed = links.close().finally(() => this.#closing.delete(closed));
       this.#closing.add(closed);
     }
@@ -185,46 +220,23 @@ export class ClusterShards implements Shards {
 
   #add(master: ClusterMaster): void {
     const { name } = master;
-    const has = (key: string) => this.#topology.masterOf(slotOf(key))?.name === name;
-    let incarnation: string | undefined;
-    let waitedKey: string | undefined;
     const links: RedisLinks = new RedisLinks(master.route, {
       ...this.#options,
       log: this.#options.log.child({ redis: name }),
-      shard: {
-        has,
-        slotOf,
-        waitedKey: () => {
-          // Where it has moved, another one is looked for.
-          if (waitedKey === undefined || !has(waitedKey)) {
-            waitedKey = this.#topology.keyAt(master, WAITED_KEY);
-          }
-          return waitedKey;
-        },
-        onAcknowledged: (channels) => {
-          this.#channels.onAcknowledged(links, channels);
-        },
-        onRefused: (error) => {
-          const to = redirectionOf(error, master);
-          if (to?.kind === "MOVED") this.#topology.moved(to.slot, to.address);
-          return to !== undefined || isClusterPause(error);
-        },
-        isElsewhere: (error) => redirectionOf(error, master)?.kind === "MOVED",
-        onLost: (channel) => {
-          this.#channels.onLost(links, channel);
-        },
-        onIncarnation: (now) => {
-          const isAnew = incarnation !== undefined && incarnation !== now;
-          incarnation = now;
-          if (isAnew) this.#noteAnew(this.#slotsOf(master));
-        },
+      shard: shardOf(master, {
+        topology: this.#topology,
+        openSlots: this.#openSlots,
+        channels: this.#channels,
+        links: () => links,
         onForgotten: () => {
           const what =
             "a Redis of the cluster has forgotten what it had, as if it had been emptied (FLUSHALL)";
           this.#options.log.warn({ redis: name }, what);
-          this.#noteAnew(this.#slotsOf(master));
         },
-      },
+        onAnew: () => {
+          this.#noteAnew(this.#topology.slotsOf(master));
+        },
+      }),
     });
     links.subscriber.onChange((isUp) => {
       this.#channels.onChange(links, isUp);
@@ -237,12 +249,6 @@ export class ClusterShards implements Shards {
     });
     this.#links.set(name, links);
     links.open();
-  }
-
-  *#slotsOf(master: ClusterMaster): Iterable<number> {
-    for (let slot = 0; slot < SLOTS; slot++) {
-      if (this.#topology.masterOf(slot) === master) yield slot;
-    }
   }
 
   #noteAnew(slots: Iterable<number>): void {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   isClusterPause,
@@ -5,6 +6,7 @@ import {
   slotOf,
   type ClusterMaster,
   type ClusterTopology,
+  type Link,
   type RedisClient,
 } from "@inthon/emitter";
 
@@ -13,6 +15,9 @@ const MAX_MOVES = 5;
 /** A slot whose keys are on their way is between two nodes for as long as that takes. */
 const MAX_PAUSES = 20;
 const PAUSE_MS = 50;
+
+/** What is used of a {@link Link}. */
+type CommandLink = Pick<Link, "client" | "isNew">;
 
 /** Nobody has a slot: it may be told to who asks, as what Redis says. */
 class NobodyHasSlot extends Error {
@@ -26,16 +31,18 @@ class NobodyHasSlot extends Error {
 /** Sends commands to where their keys are, also while these move. */
 export class ClusterCommands {
   readonly #topology: ClusterTopology;
-  readonly #clientOf: (master: ClusterMaster) => RedisClient | undefined;
+  readonly #linkTo: (master: ClusterMaster) => CommandLink | undefined;
   readonly #closing = new AbortController();
 
-  /** @param clientOf - of a node that there are links to */
+  /** @param linkTo - that of a node that there are links to */
   constructor(
     topology: ClusterTopology,
-    clientOf: (master: ClusterMaster) => RedisClient | undefined,
+    linkTo: (master: ClusterMaster) => CommandLink | undefined,
   ) {
     this.#topology = topology;
-    this.#clientOf = clientOf;
+    this.#linkTo = linkTo;
+    // As many as there are commands that wait.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /**
@@ -48,9 +55,15 @@ export class ClusterCommands {
     for (let moves = 0, pauses = 0; ;) {
       const isAsking = asked !== undefined;
       const node: ClusterMaster | undefined = asked ?? this.#topology.masterOf(slot);
-      const client = node && this.#clientOf(node);
-      if (!node || !client) throw new NobodyHasSlot(slot);
+      const link = node && this.#linkTo(node);
+      if (!node || !link) throw new NobodyHasSlot(slot);
       asked = undefined;
+      const { client } = link;
+      // One that has just taken over is reached in a moment.
+      if (link.isNew && !client.isReady && ++pauses <= MAX_PAUSES) {
+        await this.#pause();
+        continue;
+      }
       try {
         // In one turn, so that they go out together.
         if (isAsking) client.sendCommand(["ASKING"]).catch(() => undefined);
@@ -63,7 +76,7 @@ export class ClusterCommands {
           continue;
         }
         const next = to && this.#topology.nodeAt(to.address);
-        if (next && this.#clientOf(next)) {
+        if (next && this.#linkTo(next)) {
           if (++moves > MAX_MOVES) throw error;
           asked = next;
           continue;
@@ -71,12 +84,16 @@ export class ClusterCommands {
         // A node that has no slot yet is not known yet: it is as soon as the first one is there.
         if ((!to && !isClusterPause(error)) || ++pauses > MAX_PAUSES) throw error;
       }
-      await delay(PAUSE_MS, undefined, { signal: this.#closing.signal });
+      await this.#pause();
     }
   }
 
   /** Nobody waits any more. */
   close(): void {
     this.#closing.abort(new Error("the server is closing"));
+  }
+
+  #pause(): Promise<void> {
+    return delay(PAUSE_MS, undefined, { signal: this.#closing.signal });
   }
 }

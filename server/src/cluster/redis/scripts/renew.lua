@@ -4,7 +4,8 @@
 -- it dead: never both.
 --
 -- KEYS[1]  sorted set of nodes by when they last renewed, in milliseconds since 1970
--- KEYS[2]  sorted set of names whose members are on their way, by when they are dead, in milliseconds since 1970
+-- KEYS[2]  sorted set of names whose members are on their way, by when they are dead, in milliseconds since 1970; left out
+--          where it cannot be asked together with the other: then nobody has had their time
 -- ARGV[1]  node
 -- ARGV[2]  duration of a lease, in milliseconds
 -- ARGV[3]  '1' to begin a lease, '' to renew one
@@ -57,7 +58,7 @@ for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], later, '+inf', 'LIMIT
 end
 local dead = nodesIn(KEYS[1], '-inf', string.format('%.0f', deadline), 'LIMIT', 0, ARGV[5])
 local late = {}
-if redis.call('EXISTS', KEYS[2]) == 1 and redis.call('TYPE', KEYS[2]).ok == 'zset' then
+if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 and redis.call('TYPE', KEYS[2]).ok == 'zset' then
   -- A time that is further away than any was given by another clock.
   local latest = string.format('%.0f', now + tonumber(ARGV[6]))
   for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. latest, '+inf', 'LIMIT', 0, ARGV[5])) do

@@ -140,6 +140,11 @@ export class ChannelSubscriptions {
     this.#stale.clear();
   }
 
+  /** How many channels are wanted. */
+  get wanted(): number {
+    return this.#wanted.size;
+  }
+
   /** How much is remembered of channels, wanted or not. */
   get size(): number {
     return this.#wanted.size + this.#state.size + this.#stale.size + this.#refused.size;

@@ -13,9 +13,10 @@ import {
 import type { Logger } from "../../../telemetry/log.js";
 import type { NotReady } from "../../not-ready.js";
 import type { Counts } from "../../../telemetry/counts.js";
-import type { RedisPurpose } from "../../../telemetry/labels.js";
+import { REDIS_PURPOSES, type RedisPurpose } from "../../../telemetry/labels.js";
+import type { LinkState } from "../../../telemetry/prometheus/redis-metrics.js";
 import { ChannelSubscriptions, type ShardSubscriptions } from "./channel-subscriptions.js";
-import { Outage } from "./outage.js";
+import { Outage, whyOf } from "./outage.js";
 import { Proof, type ProofReply } from "./proof.js";
 import { notReady } from "./refusals.js";
 
@@ -23,8 +24,12 @@ import { notReady } from "./refusals.js";
 export interface Shard extends ShardSubscriptions {
   /** Whether a channel is in it. */
   has(channel: string): boolean;
+  /** Its address. */
+  readonly name: string;
+  /** What is in it, for the log. */
+  describe(): object;
   /** As {@link ReplicasOptions.key}. */
-  waitedKey(): string;
+  waitedKey(isRefused: boolean): string;
   /** Redis has let go of a channel, as its slot has gone elsewhere. */
   onLost(channel: string): void;
   /** Told with each proof which Redis has answered. */
@@ -66,6 +71,9 @@ export class RedisLinks {
   readonly #route: RedisRoute;
   readonly #log: Logger;
   readonly #counts: Counts;
+  /** Which one of a cluster; '' where it is alone. */
+  readonly #name: string;
+  readonly #outage: Outage;
   readonly #proof: Proof;
   readonly #shard: Shard | undefined;
   /** Resolves when proofs are heard where they are made now. */
@@ -82,17 +90,17 @@ export class RedisLinks {
     const { waitReplicas, timeoutMs, log, counts, shard } = options;
     this.#route = route;
     this.#shard = shard;
+    this.#name = shard?.name ?? "";
     this.#proof = new Proof(shard && ((channel) => shard.has(channel)));
     this.#log = log;
     this.#counts = counts;
-    const outages = {
-      commands: new Outage(log, "commands"),
-      subscriptions: new Outage(log, "subscriptions"),
-      replicas: new Outage(log, "replicas"),
+    this.#outage = new Outage(log, () => ({ ...shard?.describe(), rooms: this.channels.wanted }));
+    const onError = (purpose: RedisPurpose) => (error: Error) => {
+      this.#outage.add(purpose, error);
     };
     this.commands = new Link(route, {
       timeoutMs,
-      onError: outages.commands.add,
+      onError: onError("commands"),
       prove: async (inTime) => {
         this.#follow();
         await inTime(this.#publish("proof"));
@@ -103,7 +111,7 @@ export class RedisLinks {
     });
     this.subscriber = new Link(route, {
       timeoutMs,
-      onError: outages.subscriptions.add,
+      onError: onError("subscriptions"),
       prepare: (inTime) => inTime(this.#subscribe(this.subscriber.client)),
       prove: (inTime) => this.#hearOneself(inTime),
     });
@@ -115,20 +123,23 @@ export class RedisLinks {
         : new Replicas(route, {
             count: waitReplicas,
             linkTimeoutMs: timeoutMs,
-            ...(shard && { key: () => shard.waitedKey() }),
-            onError: outages.replicas.add,
+            ...(shard && { key: (isRefused) => shard.waitedKey(isRefused) }),
+            onError: onError("replicas"),
             onChange: (lacking) => {
               if (lacking)
-                log.error({ err: lacking }, "replicas of Redis do not acknowledge events");
+                log.error({ why: whyOf(lacking) }, "replicas of Redis do not acknowledge events");
               else log.info("replicas of Redis acknowledge events again");
             },
           });
-    if (this.replicas) this.#onUp(this.replicas.link, "replicas", outages.replicas);
+    if (this.replicas) this.#onUp(this.replicas.link, "replicas");
     route.guides?.onChange((trouble) => {
       this.#onGuides(trouble);
     });
-    this.#onUp(this.commands, "commands", outages.commands);
-    this.#onUp(this.subscriber, "subscriptions", outages.subscriptions);
+    route.guides?.onOne((name, trouble) => {
+      this.#onGuide(name, trouble);
+    });
+    this.#onUp(this.commands, "commands");
+    this.#onUp(this.subscriber, "subscriptions");
   }
 
   open(): void {
@@ -145,12 +156,20 @@ export class RedisLinks {
     if (this.#refusal) throw this.#refusal;
   }
 
-  /** Whether a link has proved itself, and not fallen silent since, or a Sentinel; `undefined` where there is none. */
-  isUp(purpose: RedisPurpose): boolean | undefined {
+  /** How long this Redis has been away, in milliseconds; `undefined` where it is not. */
+  get awayMs(): number | undefined {
+    return this.#outage.awayMs;
+  }
+
+  /** Whether each link has proved itself, and not fallen silent since, and whether a Sentinel has; of those that there are. */
+  states(): readonly LinkState[] {
     const { commands, subscriber: subscriptions } = this;
     const replicas = this.replicas?.link;
-    const link = { commands, subscriptions, replicas, sentinels: this.#route.guides }[purpose];
-    return link && link.trouble === undefined;
+    const all = { commands, subscriptions, replicas, sentinels: this.#route.guides };
+    return REDIS_PURPOSES.flatMap((purpose) => {
+      const link = all[purpose];
+      return link ? [{ purpose, redis: this.#name, isUp: link.trouble === undefined }] : [];
+    });
   }
 
   async close(): Promise<void> {
@@ -286,7 +305,7 @@ export class RedisLinks {
 
   #refuse(refusal: NotReady | undefined): void {
     if (refusal && refusal.message !== this.#refusal?.message) {
-      this.#log.error({ err: refusal.cause, code: refusal.code }, refusal.message);
+      this.#log.error({ why: whyOf(refusal.cause), code: refusal.code }, refusal.message);
     } else if (!refusal && this.#refusal) {
       this.#log.info({ code: this.#refusal.code }, "Redis lets this replica publish again");
     }
@@ -299,20 +318,27 @@ export class RedisLinks {
     if (trouble) {
       const what =
         "no Sentinel says where the primary is: this replica stays where it is, and hears of no failover";
-      this.#log.error({ err: trouble, purpose }, what);
+      this.#log.error({ why: whyOf(trouble), purpose }, what);
       return;
     }
     this.#log.info({ purpose }, "a Sentinel says again where the primary is");
-    this.#counts.redisReconnects.add({ purpose });
+    this.#counts.redisReconnects.add({ purpose, redis: this.#name });
   }
 
-  #onUp(link: Link, purpose: RedisPurpose, outage: Outage): void {
+  /** The others may still promote a replica, or may be too few to agree. */
+  #onGuide(sentinel: string, trouble: Error | undefined): void {
+    const fields = { sentinel, purpose: "sentinels" };
+    if (trouble) this.#log.warn({ ...fields, why: whyOf(trouble) }, "a Sentinel is away");
+    else this.#log.info(fields, "a Sentinel is back");
+  }
+
+  #onUp(link: Link, purpose: RedisPurpose): void {
     let hasBeenUp = false;
     link.onChange((isUp) => {
-      if (isUp && hasBeenUp) this.#counts.redisReconnects.add({ purpose });
+      if (isUp && hasBeenUp) this.#counts.redisReconnects.add({ purpose, redis: this.#name });
       hasBeenUp ||= isUp;
       if (!isUp && link === this.commands) this.clock.forget();
-      if (isUp) outage.end();
+      if (isUp) this.#outage.end(purpose);
     });
   }
 }

@@ -5,7 +5,7 @@ import {
   type RedisRoute,
   type RoomRedises,
 } from "@inthon/emitter";
-import type { RedisPurpose } from "../../../telemetry/labels.js";
+import type { RedisStates } from "../../../telemetry/prometheus/redis-metrics.js";
 import type { MessageListener } from "./channel-subscriptions.js";
 import type { RedisLinks } from "./links.js";
 import type { HearingListener, Shards } from "./shards.js";
@@ -89,8 +89,13 @@ export class OneRedis implements Shards {
     this.#links.check();
   }
 
-  isUp(purpose: RedisPurpose): boolean | undefined {
-    return this.#links.isUp(purpose);
+  states(): RedisStates {
+    const each = this.#route.guides?.each() ?? [];
+    const sentinels = each.map(({ name, trouble }) => ({
+      sentinel: name,
+      isUp: trouble === undefined,
+    }));
+    return { links: this.#links.states(), sentinels, slots: undefined };
   }
 
   open(): void {

@@ -1,5 +1,5 @@
 import type { RedisClient, RedisClock, RoomRedises } from "@inthon/emitter";
-import type { RedisPurpose } from "../../../telemetry/labels.js";
+import type { RedisStates } from "../../../telemetry/prometheus/redis-metrics.js";
 import type { MessageListener } from "./channel-subscriptions.js";
 
 /** Told whether channels are heard from now on. */
@@ -45,8 +45,8 @@ export interface Shards {
   readonly redises: RoomRedises;
   /** @throws NotReady where this replica cannot publish, or would not hear what is published */
   check(): void;
-  /** Whether all links of this kind work; `undefined` where there is none. */
-  isUp(purpose: RedisPurpose): boolean | undefined;
+  /** How its links are, for whoever watches. */
+  states(): RedisStates;
   open(): void;
   close(): Promise<void>;
 }

@@ -10,7 +10,7 @@ const SOCKET_IO = dirname(createRequire(import.meta.url).resolve("socket.io/pack
 
 /** The demo page at `/`, and the stock Socket.IO client below `/socket.io/`, where its documents say it is. */
 export function pageRoutes(http: Http): void {
-  void http.register(fastifyStatic, { root: PUBLIC });
+  void http.register(fastifyStatic, { root: PUBLIC, wildcard: false });
   // Asked for by browsers that show a file alone, which names no icon: a picture of a capture, an answer of the API.
   http.get("/favicon.ico", { config: { operation: NO_OPERATION } }, (_request, reply) =>
     reply.sendFile("favicon.svg"),

@@ -1,0 +1,82 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { NO_OPERATION } from "../../docs/operation.js";
+import { HttpProblem, nothingThere } from "../problems.js";
+
+/** All that is done anywhere here. */
+const DONE = ["GET", "HEAD", "POST"];
+
+interface Routed {
+  /** The methods of each URL of a route. */
+  readonly methodsOf: Map<string, Set<string>>;
+  /** Whether those come that refuse the others. */
+  isComplete: boolean;
+}
+
+const routedOf = new WeakMap<FastifyInstance, Routed>();
+
+/**
+ * Answers OPTIONS by the methods that a URL has, where no page asks whether it may (RFC 9110, section 9.3.7). To be called
+ * before there are routes, and before it is said what pages may do.
+ */
+export function answerOptions(http: FastifyInstance): void {
+  const routed: Routed = { methodsOf: new Map(), isComplete: false };
+  routedOf.set(http, routed);
+  http.addHook("onRoute", ({ url, method }) => {
+    // A wildcard is for whatever has no route.
+    if (routed.isComplete || url.includes("*")) return;
+    const methods = routed.methodsOf.get(url) ?? new Set();
+    for (const one of [method].flat()) methods.add(one);
+    routed.methodsOf.set(url, methods);
+  });
+  http.addHook("onRequest", (request, reply, done) => {
+    if (request.method !== "OPTIONS" || isPreflight(request)) {
+      done();
+      return;
+    }
+    const { url = "" } = request.routeOptions;
+    const methods = request.url === "*" ? DONE : routed.methodsOf.get(url);
+    if (methods) options(reply, allowing(methods));
+    else done(nothingThere());
+  });
+}
+
+/** Refuses whatever else the URLs of routes are asked for by: 405, with what they have. To be called behind all routes. */
+export function refuseOtherMethods(http: FastifyInstance): void {
+  // Some routes are made by plugins, which come in their order.
+  void http.register((scope, _options, done) => {
+    const routed = routedOf.get(http);
+    if (routed) routed.isComplete = true;
+    for (const [url, methods] of routed?.methodsOf ?? []) {
+      const allow = allowing(methods);
+      const others = http.supportedMethods.filter((method) => !methods.has(method));
+      if (others.length === 0) continue;
+      const config = { operation: NO_OPERATION } as const;
+      scope.route({ method: others, url, config, handler: (request) => refuse(request, allow) });
+    }
+    done();
+  });
+}
+
+/** Of a method that is used nowhere here, and of which Fastify knows no route. */
+export function notImplemented({ method }: FastifyRequest): HttpProblem {
+  const detail = `there is no ${method} here: see the README for what is asked how`;
+  return new HttpProblem(501, "not_implemented", detail);
+}
+
+function allowing(methods: Iterable<string>): string {
+  const some = new Set(methods);
+  return [...DONE.filter((method) => some.has(method)), "OPTIONS"].join(", ");
+}
+
+function isPreflight({ headers }: FastifyRequest): boolean {
+  return headers.origin !== undefined && headers["access-control-request-method"] !== undefined;
+}
+
+function options(reply: FastifyReply, allow: string): void {
+  void reply.code(204).header("allow", allow).send();
+}
+
+function refuse({ method }: FastifyRequest, allow: string): never {
+  const detail = `nothing is done here by ${method}: by ${allow}`;
+  throw new HttpProblem(405, "method_not_allowed", detail, { headers: { allow } });
+}

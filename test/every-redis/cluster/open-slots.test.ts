@@ -1,0 +1,85 @@
+import { randomUUID } from "node:crypto";
+import t from "tap";
+import { slotOf } from "@inthon/emitter";
+import { join } from "../../helpers/clients/clients.js";
+import { eventually } from "../../helpers/eventually.js";
+import { post } from "../../helpers/processes/environments.js";
+import { startRedisCluster } from "../../helpers/processes/redis-cluster.js";
+import { startServer } from "../../helpers/processes/server-process.js";
+import { scrapeUntil } from "../../telemetry/helpers/scrape.js";
+import { isServed } from "../../links/helpers/hung-links.js";
+
+const NODES = "inthon:nodes";
+const LEASE_MS = 2_000;
+/** Left for longer than a slot of its size is on its way, and asked in turn. */
+const PATIENCE_MS = 30_000;
+
+void t.test(
+  "a slot that is left on its way is told, its lease is kept all the same, and mended it is well",
+  async (t) => {
+    const cluster = await startRedisCluster(t, { replicas: 0 });
+    const env = { REDIS_URL: cluster.url(), LEASE_MS: String(LEASE_MS), METRICS_PORT: "0" };
+    const servers = await Promise.all([startServer({ env }), startServer({ env })]);
+    const [{ url }, dying] = servers;
+    for (const server of servers) t.teardown(() => server.stop());
+    const session = randomUUID();
+    const student = await join({ url, session, role: "student", kind: "websocket" });
+    const teacher = await join({ url: dying.url, session, role: "teacher", kind: "websocket" });
+    for (const client of [student, teacher]) t.teardown(() => client.close());
+    const slot = slotOf(NODES);
+    const source = await cluster.masterOf(slot);
+    const target = (await cluster.masters()).find((master) => master !== source);
+    if (!target) throw new Error("another master");
+    const open = async () => {
+      await target.ask("CLUSTER", "SETSLOT", String(slot), "IMPORTING", source.id);
+      await source.ask("CLUSTER", "SETSLOT", String(slot), "MIGRATING", target.id);
+    };
+    const readiness = async () => {
+      const answer = await fetch(`${url}/readyz`);
+      return { status: answer.status, text: await answer.text() };
+    };
+    await open();
+    await eventually(
+      async () => (await readiness()).text.includes("redis_slots_open"),
+      PATIENCE_MS,
+    );
+    const { status, text } = await readiness();
+    t.equal(status, 503);
+    t.match(text, String(slot), "which one");
+    t.notMatch(text, String(source.redis.port), "and no address");
+    await scrapeUntil(servers[0], (now) => now.value("redis_slots", { state: "open" }) === 1);
+    const told = () => servers[0].output().split("slots have been left on their way").length - 1;
+    t.equal(told(), 1, "one line");
+    const ports = `(?:${String(source.redis.port)}|${String(target.redis.port)})`;
+    t.match(servers[0].output(), new RegExp(`"redis":"[^"]*:${ports}`), "and of whom, in the log");
+
+    // Many leases later, each is renewed: nobody is taken for dead who lives, and who dies is noticed.
+    const beats = async () => {
+      const scores = (await source.ask("ZRANGE", NODES, "0", "-1", "WITHSCORES")) as unknown[];
+      return JSON.stringify(scores);
+    };
+    const before = await beats();
+    await eventually(async () => (await beats()) !== before, 2 * LEASE_MS + 5_000);
+    t.notMatch(servers[0].output(), "the lease ran out");
+    const other = await join({ url, session: randomUUID(), role: "teacher", kind: "plain" });
+    t.teardown(() => other.close());
+    dying.kill("SIGKILL");
+    await student.inbox.next(
+      ({ object }) => object["event"] === "teacher_presence" && object["is_online"] === false,
+    );
+
+    // The keys go over one by one: each is found where it is.
+    const where = ["127.0.0.1", String(target.redis.port), "", "0", "1000"];
+    await source.ask("MIGRATE", ...where, "KEYS", NODES);
+    await scrapeUntil(servers[0], (now) => now.value("redis_slots", { state: "open" }) === 1);
+    t.notMatch(servers[0].output(), "the lease ran out");
+
+    // As `redis-cli --cluster fix` does.
+    await target.ask("CLUSTER", "SETSLOT", String(slot), "NODE", target.id);
+    await source.ask("CLUSTER", "SETSLOT", String(slot), "NODE", target.id);
+    await eventually(() => isServed(url), PATIENCE_MS);
+    await scrapeUntil(servers[0], (now) => now.value("redis_slots", { state: "open" }) === 0);
+    t.match(servers[0].output(), "no slot is on its way any more");
+    t.equal((await post(url, session, { event: "session_ended" })).status, 202);
+  },
+);
