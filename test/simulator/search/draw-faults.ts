@@ -170,7 +170,7 @@ function trap(random: Random, scope: Scope): Trap {
     ]),
     skip: random.below(random.of([1, 3])),
     isAfter: random.chance(0.5),
-    ms: random.of([500, 6_000]),
+    ms: random.of([500, 6_000, 6_000]),
     then: consequence(random, scope),
   };
 }
@@ -195,6 +195,7 @@ export function faultsOf(random: Random, scope: Scope, when: () => number): read
   const share = random.of([0, 0.05, 0.1, 0.2]);
   let kinds = KINDS.filter((kind) => random.chance(kind === "trap" ? 0.5 : share));
   if (share > 0 && kinds.length === 0) kinds.push(random.of(KINDS));
+  if (share === 0 && random.chance(0.4)) kinds = ["swallow"];
   // Of what was lost without a trace, and then forgotten, nobody can know.
   if (kinds.includes("swallow")) kinds = kinds.filter((kind) => !FORGETTING.has(kind));
   return kinds.flatMap((kind) => {

@@ -43,6 +43,8 @@ export interface Plan {
 
 /** When the last fault is over. */
 export function calmAt({ faultsEndAt, happenings }: Plan): number {
-  const ends = happenings.map((one) => (one.kind === "fault" ? one.at + durationOf(one.fault) : 0));
+  const ends = happenings.map((one) =>
+    one.kind === "fault" ? one.at + durationOf(one.fault) : one.at,
+  );
   return Math.max(faultsEndAt, ...ends);
 }

@@ -106,15 +106,16 @@ function lives(random: Random, clients: readonly unknown[], temper: Temper): Hap
     const happenings: Happening[] = [{ at: random.between(0, until / 2), kind: "join", client }];
     const count = deeds.length === 0 ? 0 : random.below(rate);
     for (let i = 0; i < count; i++) happenings.push(...random.of(deeds)(when(), client, random));
-    // In the end everybody is there, and reads.
-    happenings.push({ at: until, kind: "read on", client }, { at: until, kind: "join", client });
+    // In the end everybody is there, and reads: who is away by then comes when it was to come.
+    const end = Math.max(until, ...happenings.map(({ at }) => at));
+    happenings.push({ at: end, kind: "read on", client }, { at: end, kind: "join", client });
     return happenings;
   });
 }
 
 /** For a moment, or about as long as its room lingers without it. */
 function awayMs(random: Random): number {
-  return random.chance(0.5) ? random.longTailed(300) : random.between(4_800, 7_500);
+  return random.chance(0.5) ? random.longTailed(300) : random.between(4_900, 6_300);
 }
 
 function emissions(
