@@ -20,7 +20,7 @@ export class Connection implements Subscriber {
   #isOver = false;
   #waiting = "";
   readonly #socket: SimulatedSocket;
-  readonly #moments: Moments;
+  readonly #moments: Moments<Connection>;
   readonly #onOver: () => void;
   /** Whether messages are lost on their way to it. */
   isDeaf = false;
@@ -31,7 +31,7 @@ export class Connection implements Subscriber {
     process: ProcessInTurn,
     redis: RedisServer,
     socket: SimulatedSocket,
-    moments: Moments,
+    moments: Moments<Connection>,
     onOver: () => void,
   ) {
     this.process = process;

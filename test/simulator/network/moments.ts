@@ -1,5 +1,3 @@
-import type { Connection } from "./connection.js";
-
 /** What a connection is used for just now. */
 export type Moment =
   "SUBSCRIBE" | "UNSUBSCRIBE" | "publish or read" | "presence" | "renewal" | "proof" | "other";
@@ -33,27 +31,27 @@ function momentOf(words: readonly string[]): Moment {
 export type Verdict = "serve" | "refuse" | "lose";
 
 /** Waits for the next connection that comes to a moment, or for one after it. */
-export interface Snare {
+export interface Snare<C> {
   readonly on: Moment;
   skip: number;
   /** Whether it is sprung when Redis has done what it was asked. */
   readonly isAfter: boolean;
-  readonly spring: (connection: Connection) => Verdict;
+  readonly spring: (connection: C) => Verdict;
 }
 
-/** Looks at what goes to any Redis, for those who wait for it. */
-export class Moments {
-  readonly #snares = new Set<Snare>();
+/** Looks at what connections `C` send to any Redis, for those who wait for it. */
+export class Moments<C> {
+  readonly #snares = new Set<Snare<C>>();
 
   /** @returns what takes it away again */
-  set(snare: Snare): () => void {
+  set(snare: Snare<C>): () => void {
     this.#snares.add(snare);
     return () => {
       this.#snares.delete(snare);
     };
   }
 
-  pass(connection: Connection, words: readonly string[], isAfter: boolean): Verdict {
+  pass(connection: C, words: readonly string[], isAfter: boolean): Verdict {
     if (this.#snares.size === 0) return "serve";
     const moment = momentOf(words);
     for (const snare of this.#snares) {

@@ -21,7 +21,7 @@ let connectNow: Network["connect"] | undefined;
 export class Network {
   readonly pace: Pace = { usualMs: 0.3 };
   readonly connections = new Set<Connection>();
-  readonly moments = new Moments();
+  readonly moments = new Moments<Connection>();
   readonly #world: World;
   readonly #places = new Map<number, Place>();
 
