@@ -92,10 +92,14 @@ export class Lab {
     const startedAt = process.hrtime.bigint();
     const elapsed = () => Number(process.hrtime.bigint() - startedAt);
     const used = (pid: number) => cpuOf(pid) - (cpuBefore.get(pid) ?? 0);
-    const value = await action(() => ({
+    const usage = () => ({
       elapsedNs: elapsed(),
-      cpuNs: (pids) => pids.reduce((sum, pid) => sum + used(pid), 0),
-    }));
+      cpuNs: (pids: readonly number[]) => pids.reduce((sum, pid) => sum + used(pid), 0),
+    });
+    const value = await action(usage).catch((cause: unknown) => {
+      // Whatever it needed has just been stopped: what it says of that is no cause.
+      throw this.#isClosing ? new Error("the benchmark was interrupted", { cause }) : cause;
+    });
 
     const busyNs = new Map(
       [...this.#busyByCore()].map(([core, busy]) => [core, busy - (busyBefore.get(core) ?? 0)]),

@@ -17,6 +17,8 @@ export interface FailoverOptions {
   readonly faults: readonly FailoverFault[];
   /** How often each is made. */
   readonly times: number;
+  /** From then on none is made any more, but the first of its kind: those that were are judged. By default there is no such limit. */
+  readonly seconds?: number;
   /** As `REDIS_WAIT_REPLICAS` of the servers, and of the emitters. */
   readonly waitReplicas: number;
   /** Decides on who is killed, and when, and on what is published. */
@@ -46,6 +48,7 @@ export function parseFailover(args: readonly string[]): FailoverOptions {
     ...(values.program !== undefined && { program: readProgram(values.program) }),
     faults: some("faults", values.faults, FAULTS),
     times: whole("times", 1, 1, 200),
+    ...(values.seconds !== undefined && { seconds: whole("seconds", 0, 1, 86_400) }),
     waitReplicas: whole("wait-replicas", 0, 0, 2),
     seed: whole("seed", randomInt(MAX_SEED), 0, MAX_SEED),
     clients: whole("clients", 30, 1, 500),
@@ -75,6 +78,7 @@ function readValues(args: readonly string[]) {
         program: { type: "string" },
         faults: { type: "string" },
         times: { type: "string" },
+        seconds: { type: "string" },
         "wait-replicas": { type: "string" },
         seed: { type: "string" },
         clients: { type: "string" },

@@ -47,6 +47,8 @@ export interface RowOptions extends FailoverOptions {
   /** Replicas that ended by themselves, so far. */
   readonly ended: () => readonly string[];
   readonly onTime: (line: string) => void;
+  /** When no second fault is made any more, by `performance.now()`. */
+  readonly stopAt: number;
 }
 
 /** @returns `undefined` where this Redis knows no such change */
@@ -65,7 +67,7 @@ export async function runRow(fault: FailoverFault, options: RowOptions): Promise
 }
 
 async function judged(owner: Ends, fault: FailoverFault, options: RowOptions): Promise<Row> {
-  const { topology, servers, times, seed } = options;
+  const { topology, servers, times, seed, stopAt } = options;
   const random = randomFrom(seed + options.faults.indexOf(fault));
   const truth = new Truth(new Findings());
   const sessions = await topology.sessions(`${topology.kind}-${fault}`, SESSIONS);
@@ -77,9 +79,10 @@ async function judged(owner: Ends, fault: FailoverFault, options: RowOptions): P
     random,
     servers,
   });
-  for (let i = 1; i <= times; i++) {
+  let made = 0;
+  while (made < times && (made === 0 || performance.now() < stopAt)) {
     await delay(random.between(BETWEEN_MS.min, BETWEEN_MS.max));
-    if (i > 1) await undo(fault, topology);
+    if (made > 0) await undo(fault, topology);
     const at = Date.now();
     school.startTheClock();
     if (fault === "kill") await kill(topology, random);
@@ -90,8 +93,9 @@ async function judged(owner: Ends, fault: FailoverFault, options: RowOptions): P
       await readEachHistory((key) => topology.ownerOf(key), truth, { kind: "rollback", at });
       truth.losses.push({ at, back: Date.now() });
     }
+    made++;
     options.onTime(
-      `${topology.kind}, ${fault} ${String(i)} of ${String(times)}: done after ${String(doneMs)} ms, ` +
+      `${topology.kind}, ${fault} ${String(made)} of ${String(times)}: done after ${String(doneMs)} ms, ` +
         `${String(school.publishers.accepted)} events accepted so far`,
     );
   }
@@ -99,7 +103,7 @@ async function judged(owner: Ends, fault: FailoverFault, options: RowOptions): P
   await delay(AFTERMATH_MS);
   await readEachHistory((key) => topology.ownerOf(key), truth, { kind: "look" });
   for (const track of school.tracks) track.finish(track.room.order());
-  return rowOf(fault, options, school, truth);
+  return rowOf(fault, { ...options, times: made }, school, truth);
 }
 
 /** What was added goes, and what went comes, before it is done again. */

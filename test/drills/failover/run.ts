@@ -3,7 +3,7 @@ import { Ends } from "../../helpers/topologies/ends.js";
 import { startTopology } from "../../helpers/topologies/topologies.js";
 import type { TopologyKind } from "../../helpers/topologies/topology.js";
 import type { FailoverOptions } from "./options.js";
-import { runRow, type Row } from "./row.js";
+import { runRow, type Row, type RowOptions } from "./row.js";
 import { HISTORY_LIMIT } from "./school.js";
 
 const REPLICAS = 3;
@@ -27,13 +27,15 @@ export async function failover(
   options: FailoverOptions,
   onTime: (line: string) => void = () => undefined,
 ): Promise<FailoverReport> {
+  const { seconds } = options;
+  const stopAt = seconds === undefined ? Infinity : performance.now() + seconds * 1_000;
   const rows: Row[] = [];
   const failures: string[] = [];
   const logs: string[] = [];
   for (const redis of options.redis) {
     const owner = new Ends();
     try {
-      await onOne(owner, redis, { ...options, onTime }, rows, logs);
+      await onOne(owner, redis, { ...options, onTime, stopAt }, rows, logs);
     } catch (error) {
       failures.push(`${redis}: ${error instanceof Error ? (error.stack ?? "") : String(error)}`);
     } finally {
@@ -47,7 +49,7 @@ export async function failover(
 async function onOne(
   owner: Ends,
   redis: TopologyKind,
-  options: FailoverOptions & { readonly onTime: (line: string) => void },
+  options: FailoverOptions & Pick<RowOptions, "onTime" | "stopAt">,
   rows: Row[],
   logs: string[],
 ): Promise<void> {

@@ -10,12 +10,16 @@ import {
 } from "@inthon/emitter";
 import { historyKey, roomChannel, roomName, type SessionId } from "@inthon/emitter/protocol";
 import { eventually } from "../../helpers/eventually.js";
-import { startRedisCluster, type RedisCluster } from "../../helpers/processes/redis-cluster.js";
+import {
+  startRedisCluster,
+  type ClusterNode,
+  type RedisCluster,
+} from "../../helpers/processes/redis-cluster.js";
 
-function openTopology(t: Test, url: string) {
+function openTopology(t: Test, url: string, now?: () => number) {
   const target = parseRedisUrl(url);
   if ("problem" in target || target.kind !== "cluster") throw new Error("a cluster's URL");
-  const topology = new ClusterTopology(target);
+  const topology = new ClusterTopology(target, undefined, now);
   const moved = new Map<number, string | undefined>();
   /** All that have ever had a slot. */
   const owners = new Set<string | undefined>();
@@ -31,6 +35,10 @@ function openTopology(t: Test, url: string) {
   topology.open();
   t.teardown(() => topology.close());
   return { topology, moved, owners, errors };
+}
+
+function nameOf(node: ClusterNode | undefined): string {
+  return `127.0.0.1:${String(node?.port)}`;
 }
 
 /** Whether it says the same as the cluster, of every slot. */
@@ -215,5 +223,27 @@ void t.test(
     }
     t.equal(topology.trouble, undefined);
     t.notOk(errors.some((error) => error.includes("another cluster's")));
+  },
+);
+
+void t.test(
+  "a cluster in the place of one of which nobody answers is a stranger for 30 seconds, and then believed",
+  async (t) => {
+    const own = await startRedisCluster(t, { masters: 1, replicas: 0 });
+    const next = await startRedisCluster(t, { masters: 1, replicas: 0 });
+    let clock = 0;
+    const urls = `${own.url()},${next.url().replace(/^.*\//, "")}`;
+    const { topology, owners, errors } = openTopology(t, urls, () => clock);
+    await eventually(() => agrees(topology, own));
+    const [name, stranger] = [own, next].map(({ nodes: [node] }) => nameOf(node));
+    await own.nodes[0]?.redis.stop();
+    const refusals = () => errors.filter((error) => error.includes("another cluster's")).length;
+    clock = 30_000;
+    // Each that is there is asked again and again.
+    await eventually(() => Promise.resolve(refusals() >= 3));
+    t.strictSame([...owners], [name], "nobody has been led there");
+    clock++;
+    await eventually(() => agrees(topology, next));
+    t.strictSame([...owners], [name, stranger]);
   },
 );

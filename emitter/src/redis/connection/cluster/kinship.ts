@@ -22,12 +22,17 @@ interface Sorted<W> {
  */
 export class Kinship {
   readonly #order: readonly string[];
+  readonly #now: () => number;
   /** Of the nodes that the cluster has, as it said last; none before the first view. */
   #ids: ReadonlySet<string> = new Set();
   #answeredAt = -Infinity;
 
-  /** @param nodes - as they are named: where they are of several clusters, that of the first one which answers is meant */
-  constructor(nodes: readonly RedisAddress[]) {
+  /**
+   * @param nodes - as they are named: where they are of several clusters, that of the first one which answers is meant
+   * @param now - a monotonic clock, in milliseconds
+   */
+  constructor(nodes: readonly RedisAddress[], now: () => number = () => performance.now()) {
+    this.#now = now;
     this.#order = nodes.map(hostAndPort);
   }
 
@@ -35,7 +40,7 @@ export class Kinship {
   sort<W extends Witness>(witnesses: readonly W[]): Sorted<W> {
     const own: ClusterView[] = [];
     const strangers: W[] = [];
-    const isGone = performance.now() - this.#answeredAt > GONE_MS;
+    const isGone = this.#now() - this.#answeredAt > GONE_MS;
     const ids = this.#idsIn(witnesses) ?? (isGone ? this.#firstOf(witnesses) : this.#ids);
     if (!ids) return { own, strangers };
     for (const witness of witnesses) {
@@ -43,7 +48,7 @@ export class Kinship {
       if (isKin(witness.view, ids)) own.push(witness.view);
       else strangers.push(witness);
     }
-    if (own.length > 0) this.#answeredAt = performance.now();
+    if (own.length > 0) this.#answeredAt = this.#now();
     return { own, strangers };
   }
 

@@ -65,11 +65,12 @@ export class ClusterTopology {
   readonly #guests = new Map<string, ClusterMaster>();
   readonly #corrections = new Map<number, Correction>();
 
-  constructor(target: ClusterTarget, tls: TlsSource = () => ({})) {
+  /** @param now - a monotonic clock, in milliseconds, by which a cluster is gone */
+  constructor(target: ClusterTarget, tls: TlsSource = () => ({}), now?: () => number) {
     this.#target = target;
     this.#tls = tls;
     this.#pool = target.nodes;
-    this.#kinship = new Kinship(target.nodes);
+    this.#kinship = new Kinship(target.nodes, now);
     this.name = `the cluster of ${target.nodes.map(hostAndPort).join(", ")}`;
     this.#watchers = Array.from(
       { length: MAX_WATCHERS },
