@@ -234,8 +234,11 @@ void t.test(
     let clock = 0;
     const urls = `${own.url()},${next.url().replace(/^.*\//, "")}`;
     const { topology, owners, errors } = openTopology(t, urls, () => clock);
-    await eventually(() => agrees(topology, own));
     const [name, stranger] = [own, next].map(({ nodes: [node] }) => nameOf(node));
+    // A node that has met nobody does not say where it is: no view is compared.
+    const follows = (node: string | undefined) =>
+      eventually(() => Promise.resolve(topology.masterOf(0)?.name === node));
+    await follows(name);
     await own.nodes[0]?.redis.stop();
     const refusals = () => errors.filter((error) => error.includes("another cluster's")).length;
     clock = 30_000;
@@ -243,7 +246,7 @@ void t.test(
     await eventually(() => Promise.resolve(refusals() >= 3));
     t.strictSame([...owners], [name], "nobody has been led there");
     clock++;
-    await eventually(() => agrees(topology, next));
+    await follows(stranger);
     t.strictSame([...owners], [name, stranger]);
   },
 );

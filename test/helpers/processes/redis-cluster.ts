@@ -11,6 +11,8 @@ const NODE_TIMEOUT_MS = 1_500;
 const FAILOVER_MS = 5_500;
 /** On a machine that is busy, elections are lost, and each next one comes later. */
 const ELECTION_MS = 45_000;
+/** Until all know all, for each of them: they tell each other of some at a time. */
+const GOSSIP_MS = 500;
 /** Slots that are on their way at a time. */
 const MOVED_TOGETHER = 50;
 const KEYS_AT_A_TIME = 100;
@@ -134,7 +136,7 @@ export class RedisCluster {
         }),
       );
       return !states.includes(false);
-    }, ELECTION_MS);
+    }, patienceFor(this.nodes));
     const views = async () => {
       const living = this.#present();
       return Promise.all(living.map(async ({ ask }) => ownersIn(await ask("CLUSTER", "SLOTS"))));
@@ -142,7 +144,7 @@ export class RedisCluster {
     // Each has to hear of every replica, and of every move.
     await eventually(
       async () => new Set((await views()).map((view) => JSON.stringify(view))).size === 1,
-      ELECTION_MS,
+      patienceFor(this.nodes),
     );
   }
 
@@ -262,12 +264,18 @@ export class RedisCluster {
       await first?.ask("CLUSTER", "MEET", "127.0.0.1", String(port), bus);
     }
     await eventually(async () => {
-      const lists = await Promise.all(nodes.map(({ ask }) => ask("CLUSTER", "NODES")));
-      return lists.every(
-        (list) =>
-          nodes.every(({ id }) => String(list).includes(id)) && !String(list).includes("handshake"),
+      const infos = await Promise.all(nodes.map(({ ask }) => ask("CLUSTER", "INFO")));
+      const known = infos.map((info) => Number(/known_nodes:(\d+)/.exec(String(info))?.[1]));
+      // Each of many has a long answer, which is worth asking for only then.
+      if (Math.min(...known) < nodes.length) return false;
+      const lists = (await Promise.all(nodes.map(({ ask }) => ask("CLUSTER", "NODES")))).map(
+        String,
       );
-    });
+      return lists.every((list) => {
+        const ids = new Set(list.split("\n").map((line) => line.slice(0, line.indexOf(" "))));
+        return nodes.every(({ id }) => ids.has(id)) && !list.includes("handshake");
+      });
+    }, patienceFor(nodes));
   }
 
   async #move(slots: readonly string[], from: ClusterNode, to: ClusterNode): Promise<void> {
@@ -303,6 +311,10 @@ export class RedisCluster {
   #askOne(...args: string[]): Promise<unknown> {
     return Promise.any(this.#present().map(({ ask }) => ask(...args)));
   }
+}
+
+function patienceFor(nodes: readonly ClusterNode[]): number {
+  return ELECTION_MS + nodes.length * GOSSIP_MS;
 }
 
 type Member = readonly [endpoint: string, port: number, id: string];

@@ -13,7 +13,9 @@ export const RENEWALS = 10;
 /** Nodes that say how the cluster is, at most. */
 export const MAX_WATCHED = 3;
 /** A machine that is busy is none that is down. */
-const ARGS = ["--cluster-node-timeout", "60000"];
+const NODE_TIMEOUT_MS = 60_000;
+/** While they get to know each other: each is told of by all others within half of it. */
+const FIRST_NODE_TIMEOUT_MS = 5_000;
 const PATIENCE_MS = 120_000;
 
 /** What one replica asks of all masters together. */
@@ -40,7 +42,14 @@ async function countsOf(cluster: RedisCluster): Promise<Map<string, number>> {
 
 /** What one replica costs that holds a teacher and a student in each of many sessions. */
 export async function costWith(t: Owner, masters: number, sessions: number): Promise<Cost> {
-  const cluster = await startRedisCluster(t, { masters, replicas: 0, args: () => ARGS });
+  const cluster = await startRedisCluster(t, {
+    masters,
+    replicas: 0,
+    args: () => ["--cluster-node-timeout", String(FIRST_NODE_TIMEOUT_MS)],
+  });
+  for (const { ask } of cluster.nodes) {
+    await ask("CONFIG", "SET", "cluster-node-timeout", String(NODE_TIMEOUT_MS));
+  }
   const server = await startServer({ env: { ...ENV, REDIS_URL: cluster.url() } });
   t.teardown(() => server.stop());
   const { url } = server;
