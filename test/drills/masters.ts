@@ -30,8 +30,8 @@ export async function runMasters(
 }
 
 /** A subscription for each room, a proof in each master, and one for all; no command of a kind that grows with sessions. */
-function isAsPromised({ masters, subscriptions }: Cost): boolean {
-  return subscriptions === 2 * SESSIONS + masters + 1;
+function isAsPromised({ masters, subscriptions, subscribing }: Cost): boolean {
+  return subscriptions === 2 * SESSIONS + masters + 1 && subscribing <= subscriptions;
 }
 
 function lineOf({ masters, commands, subscriptions, connections }: Cost): string {

@@ -23,8 +23,10 @@ export interface Cost {
   readonly masters: number;
   /** In {@link RENEWALS} renewals of the lease, nobody coming or going, by the name of the command. */
   readonly commands: ReadonlyMap<string, number>;
-  /** SSUBSCRIBE and SUBSCRIBE, from the beginning. */
+  /** Channels of all kinds, in all masters. */
   readonly subscriptions: number;
+  /** SSUBSCRIBE and SUBSCRIBE, from the beginning: one may ask for several channels of one slot. */
+  readonly subscribing: number;
   /** Connections of the replica, to all masters. */
   readonly connections: number;
 }
@@ -80,12 +82,18 @@ export async function costWith(t: Owner, masters: number, sessions: number): Pro
   // The test's own, for the most part.
   commands.delete("info");
   const all = await countsOf(cluster);
-  const subscriptions = (all.get("ssubscribe") ?? 0) + (all.get("subscribe") ?? 0);
+  const subscribing = (all.get("ssubscribe") ?? 0) + (all.get("subscribe") ?? 0);
+  const channels = await Promise.all(
+    cluster.nodes.flatMap(({ ask }) =>
+      ["CHANNELS", "SHARDCHANNELS"].map((what) => ask("PUBSUB", what)),
+    ),
+  );
+  const subscriptions = channels.flat().length;
   const lists = await Promise.all(cluster.nodes.map(({ ask }) => ask("CLIENT", "LIST")));
   // Each node has one of the test's own.
   const connections = lists.reduce<number>(
     (sum, list) => sum + String(list).trim().split("\n").length - 1,
     0,
   );
-  return { masters, commands, subscriptions, connections };
+  return { masters, commands, subscriptions, subscribing, connections };
 }
