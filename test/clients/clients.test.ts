@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import t from "tap";
-import { readBlocks } from "../operate/helpers/readme.js";
+import { blocksOf } from "../helpers/documents.js";
 import { ensureTool } from "../helpers/tools/tools.js";
 import { CLIENTS, PUBLISHERS } from "./clients.js";
 import { blocksOfPage } from "./from-django.js";
@@ -47,7 +47,7 @@ void t.test("each program is run, and the guide shows it as it is", async (t) =>
     files.sort(),
     [...new Set([...CLIENTS, ...PUBLISHERS].map(({ program }) => program))].sort(),
   );
-  const blocks = await readBlocks(guide);
+  const blocks = blocksOf(await readFile(guide, "utf8"));
   const run = blocks.filter(({ language }) => !NOT_RUN.includes(language));
   const texts = await Promise.all(files.map((file) => readFile(new URL(file, PROGRAMS), "utf8")));
   t.strictSame(run.map(({ text }) => text).sort(), texts.sort());

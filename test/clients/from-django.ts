@@ -1,13 +1,13 @@
 /** Does what `server/from-django-channels.md` says, in a clean folder, and looks at both sides after each step. */
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { WebSocket } from "ws";
-import { readBlocks } from "../operate/helpers/readme.js";
+import { blocksOf } from "../helpers/documents.js";
 import { eventually } from "../helpers/eventually.js";
 import { freePort } from "../helpers/processes/ports.js";
 import { Launched, minimalEnvironment, startServer } from "../helpers/processes/server-process.js";
@@ -37,7 +37,7 @@ export const BLOCKS = {
 
 /** The blocks of the page: each has its place in a step. */
 export async function blocksOfPage(): Promise<ReadonlyMap<keyof typeof BLOCKS, string>> {
-  const texts = (await readBlocks(page)).map(({ text }) => text);
+  const texts = blocksOf(await readFile(page, "utf8")).map(({ text }) => text);
   const names = Object.keys(BLOCKS) as (keyof typeof BLOCKS)[];
   const found = texts.map((text) => {
     const name = names.find((name) => text.startsWith(BLOCKS[name]));

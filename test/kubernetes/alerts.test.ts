@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import {
@@ -19,6 +19,7 @@ import {
 } from "./helpers/alerts.js";
 import { named, render } from "./helpers/manifests.js";
 import { containerOf, SERVER } from "./helpers/workload.js";
+import { readDocuments } from "../helpers/documents.js";
 
 const run = promisify(execFile);
 
@@ -97,7 +98,7 @@ await t.test("thresholds are those of what is deployed", async (t) => {
 });
 
 await t.test("the README has a row for each alert, and for no other", async (t) => {
-  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const readme = await readDocuments();
   const rows = [...readme.matchAll(/^\| `(Inthon\w+)` +\| (.+) \| (.+) \|$/gm)];
   t.strictSame(rows.map(([, name]) => name).sort(), [...names].sort());
 });

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import { access, readFile } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Deployment } from "kubernetes-models/apps/v1";
@@ -27,6 +27,7 @@ import {
   SERVER,
   type Variables,
 } from "./helpers/workload.js";
+import { readDocuments } from "../helpers/documents.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -166,7 +167,7 @@ for (const directory of ["k8s/base", "k8s/overlays/local", "k8s/overlays/product
 }
 
 await t.test("the README says what npm start runs", async (t) => {
-  const readme = await readFile(join(root, "README.md"), "utf8");
+  const readme = await readDocuments();
   t.match(readme, `\`${START_COMMAND.join(" ")}\``);
 });
 

@@ -6,17 +6,17 @@ import { promisify } from "node:util";
 import { PrometheusRule } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
 import t from "tap";
 import { parse } from "yaml";
-import { readBlocks } from "../operate/helpers/readme.js";
+import { blocksOf, readDocuments } from "../helpers/documents.js";
 import { ensureTool } from "../helpers/tools/tools.js";
 import { named, render } from "./helpers/manifests.js";
 
 const run = promisify(execFile);
 const k8s = fileURLToPath(new URL("../../k8s", import.meta.url));
-const blocks = await readBlocks(new URL("../../README.md", import.meta.url));
+const blocks = blocksOf(await readDocuments());
 
 function block(start: string): string {
   const found = blocks.find(({ text }) => text.startsWith(start));
-  if (!found) throw new Error(`the README has no block that begins: ${start}`);
+  if (!found) throw new Error(`no document has a block that begins: ${start}`);
   return found.text;
 }
 

@@ -1,11 +1,11 @@
-import { readFile } from "node:fs/promises";
 import t from "tap";
 import { CLOSE_REASONS } from "../../server/src/telemetry/labels.js";
 import { REFUSAL_CODES } from "../../server/src/telemetry/refusals.js";
+import { readDocuments } from "../helpers/documents.js";
 
 /** The first cells of the README's table with a heading. */
 async function firstColumn(heading: string): Promise<string[]> {
-  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const readme = await readDocuments();
   const [, table = ""] = readme.split(new RegExp(`^\\| \`${heading}\` .*\\n\\|[- |]+\\n`, "m"));
   const [rows = ""] = table.split("\n\n", 1);
   return [...rows.matchAll(/^\| `(\w+)`/gm)].map(([, cell = ""]) => cell);

@@ -25,9 +25,9 @@ async function foldersOfSource(): Promise<ReadonlyMap<string, number>> {
   return folders;
 }
 
-/** The README's tree: the path of each folder, with what it is. */
+/** The tree of test/README.md: the path of each folder, with what it is. */
 async function treeOfReadme(): Promise<ReadonlyMap<string, string>> {
-  const readme = await readFile(join(root, "README.md"), "utf8");
+  const readme = await readFile(join(root, "test/README.md"), "utf8");
   const [, block = ""] = /^```\n(emitter\/src\/ [\s\S]*?)^```$/m.exec(readme) ?? [];
   const tree = new Map<string, string>();
   const above: string[] = [];
@@ -39,7 +39,7 @@ async function treeOfReadme(): Promise<ReadonlyMap<string, string>> {
   return tree;
 }
 
-void t.test("the README's tree names every folder of source, and no other", async (t) => {
+void t.test("the tree of test/README.md names every folder of source, and no other", async (t) => {
   const tree = await treeOfReadme();
   t.same([...tree.keys()].sort(), [...(await foldersOfSource()).keys()].sort());
 });

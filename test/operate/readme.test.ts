@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import t from "tap";
@@ -10,18 +11,17 @@ import { ENVIRONMENT_VARIABLES } from "../../server/dist/config/config.js";
 import { eventually } from "../helpers/eventually.js";
 import { post } from "../helpers/processes/environments.js";
 import { freePort } from "../helpers/processes/ports.js";
-import { readBlocks, type Block } from "./helpers/readme.js";
+import { blocksOf, readDocuments, type Block } from "../helpers/documents.js";
 import { Launched, minimalEnvironment, startServer } from "../helpers/processes/server-process.js";
 import { ensureTool } from "../helpers/tools/tools.js";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const readme = new URL("../../README.md", import.meta.url);
 // Inside the repository, so that the snippets find the packages that a reader has installed.
 const scratch = join(root, "test/output/readme");
 const KEY = "a-key-of-your-service";
 
-/** Every block that the README has, by how it begins. A new one fails the test until it is run here. */
+/** Every block that the README and what it leads to have, by how it begins. A new one fails the test until it is run here. */
 const BLOCKS = {
   start: "npm ci && npm start",
   students: "// students.mjs",
@@ -53,7 +53,7 @@ const BLOCKS = {
   rights: "ACL SETUSER server",
 } as const;
 
-const blocks = await readBlocks(readme);
+const blocks = blocksOf(await readDocuments());
 
 function block(name: keyof typeof BLOCKS): Block {
   const found = blocks.find(({ text }) => text.startsWith(BLOCKS[name]));
@@ -74,6 +74,12 @@ function shape(answer: object): unknown {
   });
 }
 
+/** As GitHub makes them of headings. */
+function anchorOf(heading: string): string {
+  const title = heading.replace(/^#+ /, "").toLowerCase();
+  return title.replaceAll(/[^\w\- ]/g, "").replaceAll(" ", "-");
+}
+
 /** What Ctrl-C in a terminal does: it reaches npm and everything that npm has started. */
 async function interrupt(command: Launched): Promise<void> {
   process.kill(-command.pid, "SIGINT");
@@ -90,6 +96,24 @@ void t.test("the README", async (t) => {
     t.strictSame(unknown, []);
     t.equal(blocks.length, starts.length);
     t.end();
+  });
+
+  await t.test("has no link that leads nowhere, nor have those that it leads to", async (t) => {
+    const anchorsOf = async (file: string) =>
+      (await readFile(file, "utf8")).match(/^#+ .*$/gm)?.map(anchorOf) ?? [];
+    const seen = new Set([join(root, "README.md")]);
+    for (const file of seen) {
+      const markdown = await readFile(file, "utf8");
+      for (const [, link = ""] of markdown.matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^https?:/.test(link)) continue;
+        const [path = "", anchor] = link.split("#");
+        const target = path === "" ? file : join(dirname(file), path);
+        t.ok(existsSync(target), `${relative(root, file)}: ${link}`);
+        if (target.endsWith(".md")) seen.add(target);
+        if (anchor !== undefined) t.ok((await anchorsOf(target)).includes(anchor), link);
+      }
+    }
+    t.ok(seen.size > 5, "documents of the operator's, the clients' and the emitter's");
   });
 
   const port = await freePort();
@@ -298,7 +322,7 @@ void t.test("the README", async (t) => {
   });
 
   await t.test("names every event, variable and npm script that there is", async (t) => {
-    const text = await readFile(readme, "utf8");
+    const text = await readDocuments();
     for (const [name, { audience, payload }] of Object.entries(EVENTS)) {
       const row = text.split("\n").find((line) => line.startsWith(`| \`${name}\``)) ?? "";
       t.match(row, audience.join(", "), name);

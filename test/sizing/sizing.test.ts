@@ -1,12 +1,12 @@
-import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { run, type Outcome } from "../helpers/processes/run.js";
 import { OTHERS, readFigures } from "./figures.js";
 import { size, type Demand } from "./model.js";
+import { readDocuments } from "../helpers/documents.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+const readme = await readDocuments();
 
 const MILLION: Demand = {
   connections: 1_000_000,
@@ -32,7 +32,7 @@ function cells(row: string): string[] {
 }
 
 await t.test("the README's rows are what the command answers", async (t) => {
-  const section = /^### Size\n[\s\S]*?(?=^### )/m.exec(readme)?.[0] ?? "";
+  const section = /^## Size\n[\s\S]*?(?=^## )/m.exec(readme)?.[0] ?? "";
   const rows = section.split("\n").filter((line) => /^\| +[\d,]+ \|/.test(line));
   t.equal(rows.length, 3);
   for (const row of rows) {

@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { SignJWT } from "jose";
 import { createClient } from "redis";
 import t from "tap";
@@ -10,6 +9,7 @@ import { startRedis } from "../helpers/processes/redis-server.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { startTcpProxy } from "../helpers/tcp-proxy.js";
 import { scrapeUntil } from "./helpers/scrape.js";
+import { readDocuments } from "../helpers/documents.js";
 
 const JWT_SECRET = "s".repeat(32);
 const KEY = "a-key-of-a-service";
@@ -196,7 +196,7 @@ const CASES: Readonly<
 
 /** The README's table: by the first column, what tells it. */
 async function tableOfReadme(): Promise<ReadonlyMap<string, string>> {
-  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const readme = await readDocuments();
   const [, table = ""] =
     /\n\| why it heard nothing +\| what tells it +\|\n((?:\|.*\n)+)/.exec(readme) ?? [];
   const rows = table.matchAll(/^\| ([^|]*[^| ]) *\| ([^|]*)\|$/gm);

@@ -1,12 +1,12 @@
-import { readFile } from "node:fs/promises";
 import t from "tap";
 import { startCluster } from "../helpers/processes/cluster.js";
 import { startServer } from "../helpers/processes/server-process.js";
 import { metricsUrl, scrape, scrapeUntil, type Metric } from "./helpers/scrape.js";
+import { readDocuments } from "../helpers/documents.js";
 
 /** Each row of the README's table: the metric's name, and its labels. */
 async function tableOfReadme(): Promise<ReadonlyMap<string, string>> {
-  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const readme = await readDocuments();
   const rows = readme.matchAll(/^\| `(inthon_\w+)` +\| ([^|]*)\| ([^|]*)\|$/gm);
   return new Map(
     [...rows].map(([, name = "", labels = "", tells = ""]) => {

@@ -3,8 +3,8 @@ import type { RedisClientOptions } from "redis";
 import type { RedisTls } from "@inthon/emitter";
 import { Authority, type Certificate } from "../../every-redis/helpers/certificates.js";
 import { rulesOfReadme } from "../processes/redis-users.js";
+import { readDocuments } from "../documents.js";
 
-const README = new URL("../../../README.md", import.meta.url);
 const PASSWORD = "change-me";
 const ADMIN = { username: "admin", password: PASSWORD };
 
@@ -141,7 +141,7 @@ interface Rules {
 }
 
 async function readRules(): Promise<Rules> {
-  const readme = (await readFile(README, "utf8")).replaceAll(/\s+/g, " ");
+  const readme = (await readDocuments()).replaceAll(/\s+/g, " ");
   const added = (what: RegExp): readonly string[] => {
     const rules = what.exec(readme)?.[1];
     if (rules === undefined) throw new Error(`the README does not say ${String(what)}`);

@@ -1,8 +1,6 @@
 import { createClient } from "redis";
 import type { Owner } from "../topologies/ends.js";
-import { readBlocks } from "../../operate/helpers/readme.js";
-
-const README = new URL("../../../README.md", import.meta.url);
+import { blocksOf, readDocuments } from "../documents.js";
 
 /** A connection that may do everything, closed with the test. */
 export async function adminOf(t: Owner, { url }: { readonly url: string }) {
@@ -20,7 +18,7 @@ export type Admin = Awaited<ReturnType<typeof adminOf>>;
 
 /** The rules of the README's users, as words of a command: those of `server`, then those of `emitter`. */
 export async function rulesOfReadme(): Promise<readonly (readonly string[])[]> {
-  const blocks = (await readBlocks(README)).filter(({ language }) => language === "redis");
+  const blocks = blocksOf(await readDocuments()).filter(({ language }) => language === "redis");
   return blocks.flatMap(({ text }) => text.trim().split("\n")).map((line) => line.split(" "));
 }
 
