@@ -2,7 +2,7 @@
 // their 2,000 files take: how soon a replica is ready decides how long a class is away. Node.js goes without where the
 // file is older than what is in it (`src/bundle.ts`).
 import { createHash } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import { fileURLToPath, URL } from "node:url";
 import { build } from "esbuild";
@@ -46,4 +46,7 @@ const { outputFiles } = await build({
 const [{ text }] = outputFiles;
 // By its first line it is known which compiled code is its own.
 const id = createHash("sha256").update(text).digest("hex");
-await writeFile(`${dist}/serve.bundle.cjs`, `//${id}\n${text}`);
+// Never half of it: a start would end by that.
+const bundle = `${dist}/serve.bundle.cjs`;
+await writeFile(`${bundle}.new`, `//${id}\n${text}`);
+await rename(`${bundle}.new`, bundle);

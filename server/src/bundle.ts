@@ -14,7 +14,7 @@ const COMPILED = `${PLACE}.compiled`;
 const DIGEST_LENGTH = 32;
 const ID_END = 2 + 2 * DIGEST_LENGTH;
 
-/** Newer than the bundle is whatever has been compiled, or installed, since it was made. */
+/** Newer than the bundle is whatever has been compiled, or installed, since it was made. An image may give all one time. */
 const CONTENTS = [
   "tsconfig.tsbuildinfo",
   "../../emitter/dist/tsconfig.tsbuildinfo",
@@ -37,7 +37,8 @@ export interface Bundle {
  * @returns `undefined` where there is none that holds what has been compiled, of the packages that are installed
  */
 export function loadBundle(): Bundle | undefined {
-  if (modifiedMs(PLACE) <= Math.max(...CONTENTS.map((name) => modifiedMs(beside(name))))) {
+  const madeAtMs = modifiedMs(PLACE);
+  if (madeAtMs === 0 || CONTENTS.some((name) => modifiedMs(beside(name)) > madeAtMs)) {
     return undefined;
   }
   const text = readFileSync(PLACE, "utf8");
