@@ -1,377 +1,229 @@
 import { randomUUID } from "node:crypto";
-import { type Browser, type BrowserContextOptions, chromium } from "playwright-core";
+import type { Browser, BrowserContextOptions } from "playwright-core";
 import t, { type Test } from "tap";
-import type { Role } from "@inthon/emitter/protocol";
+import { EVENTS, type Role } from "@inthon/emitter/protocol";
 import { type Cluster, startCluster } from "../helpers/processes/cluster.js";
 import {
   isConnected,
+  openBrowser,
   openDesk as openDeskOf,
   openLecture,
   picture,
   reads,
-  viewOf,
 } from "./helpers/demo-page.js";
-import { sign, withSecret } from "../gate/helpers/issuers.js";
-import { startServer } from "../helpers/processes/server-process.js";
-import { ensureTool } from "../helpers/tools/tools.js";
 
-/** The contract's table, in the order in which a lecture would go: who causes it, and who hears it. */
-const lecture: readonly {
-  readonly name: string;
-  /** Where there are several: the first. */
-  readonly button?: string;
-  readonly from: Role;
-  readonly to: readonly Role[];
-  readonly reads: string;
-}[] = [
-  { name: "feedback", from: "student", to: ["teacher"], reads: "A student follows: OK" },
-  {
-    name: "feedback",
-    button: "This is hard",
-    from: "student",
-    to: ["teacher"],
-    reads: "A student finds this hard",
-  },
-  {
-    name: "question_intent",
-    from: "student",
-    to: ["teacher"],
-    reads: "A student has a question (number 1)",
-  },
-  {
-    name: "question_capture",
-    from: "teacher",
-    to: ["student"],
-    reads: "This is what question 1 is about",
-  },
-  {
-    name: "new_question",
-    from: "student",
-    to: ["teacher", "student"],
-    reads: "Question 1: 미분은 왜 기울기인가요?",
-  },
-  {
-    name: "question_like_update",
-    from: "student",
-    to: ["teacher", "student"],
-    reads: "1 student wonders too (question 1)",
-  },
-  {
-    name: "hard_alert",
-    from: "teacher",
-    to: ["teacher", "student"],
-    reads: "Many find this part hard",
-  },
-  {
-    name: "important",
-    from: "teacher",
-    to: ["student"],
-    reads: "Important: This will be in the exam",
-  },
-  { name: "teacher_presence", from: "teacher", to: ["student"], reads: "The teacher has left" },
-  {
-    name: "session_ended",
-    from: "teacher",
-    to: ["teacher", "student"],
-    reads: "The lecture is over",
-  },
-];
+const roles: readonly Role[] = ["teacher", "student"];
 
 let cluster: Cluster;
 let browser: Browser;
 t.before(async () => {
-  const executablePath = await ensureTool("chromium");
   cluster = await startCluster({ replicas: 3, loadBalancer: true });
   t.teardown(async () => cluster.stop());
-  browser = await chromium.launch({
-    executablePath,
-    args: [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  browser = await openBrowser();
   t.teardown(async () => browser.close());
 });
 
 const openDesk = (test: Test, options: BrowserContextOptions & { url?: string } = {}) =>
   openDeskOf(browser, test, { url: cluster.loadBalancer.url, ...options });
 
-t.test(
-  "a lecture over two replicas: every event reaches its audience, and nobody else",
-  async (t) => {
-    const desk = openDesk(t);
-    const { teacher, student, teacherPage, studentPage } = await openLecture(desk);
-    t.not(await teacher.replica.textContent(), await student.replica.textContent());
-    for (const { replica } of [teacher, student]) await reads(replica, /^replica-[123]$/);
+t.test("a lecture over two replicas, as its teacher and a student have it", async (t) => {
+  const desk = openDesk(t);
+  const { teacher, student } = await openLecture(desk);
+  t.not(await teacher.replica.textContent(), await student.replica.textContent());
+  for (const { replica } of [teacher, student]) await reads(replica, /^replica-[123]$/);
+  await reads(teacher.page.getByTestId("count"), "1 student");
+  await reads(student.page.getByTestId("presence"), "The teacher is here");
 
-    const views = { teacher, student };
-    await student.root.getByLabel("Text").fill("미분은 왜 기울기인가요?");
-    await teacher.root.getByLabel("The teacher is").selectOption("false");
-    for (const { name, button, from, to, reads: text } of lecture) {
-      if (name === "session_ended") {
-        await picture(teacherPage, "teacher");
-        await picture(studentPage, "student");
-      }
-      await views[from].send(name, button);
-      for (const role of to) await reads(views[role].event(name), text);
-    }
+  await student.page.locator('[data-vote="HARD"]').click();
+  await reads(student.page.getByTestId("voted"), "You said hard at");
+  await reads(teacher.page.getByTestId("share"), "100 % find it hard");
 
-    // Each room has one order, and its last event is here: what has not come by now does not come.
-    for (const role of ["teacher", "student"] as const) {
-      const due = lecture.filter(({ to }) => to.includes(role)).map(({ name }) => name);
-      t.same(await views[role].heard(), due, `the ${role} heard these and no other`);
-      await reads(views[role].root.getByTestId("over"), "The lecture is over.");
-      await reads(views[role].state, "Disconnected");
-    }
-    await picture(studentPage, "lecture-over");
+  await student.press("Ask a question");
+  await reads(teacher.page.locator(".questions-card"), "1 writing a question");
+  // The slide of the moment comes before the words.
+  await student.page.getByText("About this slide:").waitFor();
+  await student.page.getByLabel("Your question").fill("미분은 왜 기울기인가요?");
+  await student.press("Ask");
+  for (const screen of [teacher, student]) {
+    await reads(screen.questions, "미분은 왜 기울기인가요?");
+    const capture = screen.questions.getByRole("link");
+    t.match(await capture.getAttribute("href"), /\/sample-capture\.svg$/);
+  }
 
-    await student.press("toggle");
-    await isConnected(student);
-    t.notOk(await student.root.getByTestId("over").isVisible(), "Connect joins again");
-    t.same(desk.problems, []);
-  },
-);
+  await student.press("I wonder too");
+  await reads(teacher.questions, "1 wonder too");
+  await teacher.press("Mark as answered");
+  await teacher.page.getByText("Answered (1)").click();
+  await reads(teacher.page.getByTestId("answered").locator("li"), /기울기/u);
 
-t.test(
-  "an event shows its time, its exact JSON with the offset, and a link to its capture",
-  async (t) => {
-    const desk = openDesk(t);
-    const tab = await desk.open(randomUUID());
-    const student = tab.view("student");
-    await tab.view("teacher").send("question_capture");
-    const entry = student.event("question_capture");
-    const link = entry.getByRole("link");
-    t.equal(
-      await link.getAttribute("href"),
-      new URL("/sample-capture.svg", cluster.loadBalancer.url).href,
+  const note = teacher.page.getByLabel("Note for students");
+  await note.fill("A slip");
+  await teacher.press("This is important");
+  await teacher.press("Undo");
+  await note.fill("This will be in the exam");
+  await teacher.press("This is important");
+  await teacher.press("Send now");
+  for (const screen of [teacher, student]) await reads(screen.moments, "This will be in the exam");
+  t.equal(await student.moments.count(), 1, "what was undone was not sent");
+
+  for (let vote = 2; vote <= 5; vote++) {
+    await teacher.publish("feedback", { feedback_type: "HARD" });
+    await teacher
+      .frame("feedback")
+      .nth(vote - 1)
+      .waitFor();
+  }
+  await teacher.press("Send “many find this hard”");
+  for (const screen of [teacher, student]) await reads(screen.moments, "Many found this hard");
+  t.notOk(await teacher.page.getByTestId("offer").isVisible(), "it is offered once");
+
+  await teacher.press("End lecture");
+  await teacher.press("Cancel");
+  await teacher.press("End lecture");
+  await teacher.press("End it");
+  for (const screen of [teacher, student]) {
+    await screen.page.getByText("The lecture is over.").waitFor();
+    await reads(screen.state, "Not connected");
+  }
+  t.notOk(await student.page.locator('[data-vote="OK"]').isVisible(), "there is nobody to tell");
+  await student.press("Connect");
+  await isConnected(student);
+  t.same(desk.problems, []);
+});
+
+t.test("every event reaches its audience and nobody else, as frames with offsets", async (t) => {
+  const desk = openDesk(t);
+  const { teacher, student } = await openLecture(desk);
+  const screens = { teacher, student };
+  const names = Object.keys(EVENTS).filter((name) => name !== "session_ended");
+  for (const name of [...names, "session_ended"]) {
+    await student.publish(name);
+    const { audience } = EVENTS[name as keyof typeof EVENTS];
+    for (const role of audience) await reads(screens[role].frame(name), /^\d+-\d+\{"event":/);
+  }
+  // Each room has one order, and its last event is here: what has not come by now does not come.
+  for (const role of roles) {
+    const due = [...names, "session_ended"].filter((name) =>
+      (EVENTS[name as keyof typeof EVENTS].audience as readonly Role[]).includes(role),
     );
-    await reads(entry.locator("time"), /^\d\d:\d\d:\d\d$/);
-    await entry.locator("summary").click();
-    const raw = (await entry.locator("pre").textContent()) ?? "";
-    t.match(raw, /\n\noffset \S+-\d+$/);
-    t.match(JSON.parse(raw.slice(0, raw.indexOf("\n\noffset"))), {
-      event: "question_capture",
-      question_id: 1,
-      capture_url: "/sample-capture.svg",
-      created_at: /^\d{4}-.*Z$/,
-    });
-    const [capture] = await Promise.all([tab.page.waitForEvent("popup"), link.click()]);
-    await capture.waitForLoadState();
-    t.equal(capture.url(), new URL("/sample-capture.svg", cluster.loadBalancer.url).href);
-    // Some browsers ask for it beside a picture that is shown alone.
-    const icon = await capture.request.get("/favicon.ico");
-    t.match(icon.headers(), { "content-type": /^image\/svg/ });
-    t.same(desk.problems, []);
-  },
-);
+    // The teacher's screen answers an intent with what is on the wall.
+    const heard = await screens[role].heard();
+    const answered = heard.filter(
+      (name, at) => !(name === "question_capture" && at > 0 && heard.indexOf(name) < at),
+    );
+    t.same(answered, due, `the ${role} heard these and no other`);
+  }
+  t.same(desk.problems, []);
+});
+
+t.test("a reload and a late comer see the lecture, and a question is liked once", async (t) => {
+  const desk = openDesk(t);
+  const session = randomUUID();
+  const teacher = await desk.open(session, "teacher");
+  const early = await desk.open(session, "student");
+  await teacher.openDrawer();
+  await teacher.publish("new_question", {
+    question_id: 7,
+    cleaned_text: "Why so?",
+    capture_url: null,
+  });
+  await early.press("I wonder too");
+  await reads(teacher.questions, "1 wonder too");
+  await teacher.publish("important");
+  await teacher.publish("feedback", { feedback_type: "OK" });
+  await reads(teacher.page.getByTestId("share"), "0 % find it hard");
+  await reads(early.moments, "In the exam");
+
+  const late = await desk.open(session, "student");
+  await reads(late.questions, /Why so\?.*1 wonder too/su);
+  await late.press("I wonder too");
+  for (const screen of [teacher, early]) await screen.page.reload();
+  for (const screen of [teacher, early, late]) {
+    await reads(screen.questions, /Why so\?.*2 wonder too/su);
+    await reads(screen.moments, "In the exam");
+    t.equal(await screen.moments.count(), 1);
+  }
+  await reads(teacher.page.getByTestId("share"), "0 % find it hard");
+  const liked = early.questions.getByRole("button", { name: "You wonder too", pressed: true });
+  await liked.click();
+  await late.page.reload();
+  await reads(late.questions, /2 wonder too/);
+  t.same(desk.problems, []);
+});
 
 t.test("what a publisher writes never becomes markup or an unsafe link", async (t) => {
   const desk = openDesk(t);
-  const tab = await desk.open(randomUUID());
-  const teacher = tab.view("teacher");
-  const markup = "<img src=x onerror=alert(1)><b>bold</b>";
-  const composer = teacher.root.locator('[data-composer="important"]');
-  await composer.getByLabel("Note").fill(markup);
-  await teacher.send("important");
-  const entry = tab.view("student").event("important");
-  await reads(entry, `Important: ${markup}`);
-  t.equal(await entry.locator("img, b, a").count(), 0);
-  t.same(desk.problems, []);
-  await composer.getByLabel("Capture link").fill("javascript:alert(1)");
-  await teacher.send("important");
-  await reads(composer.locator("output"), /^400: .*\/capture_url/s);
-});
-
-t.test("students see the teacher come and go", async (t) => {
-  const desk = openDesk(t);
-  const { student, teacherPage } = await openLecture(desk);
-  await reads(student.presence, "The teacher is here");
-  await teacherPage.close();
-  await reads(student.presence, "The teacher is away");
-  await reads(student.event("teacher_presence"), "The teacher has left");
-  const session = new URL(student.root.page().url()).searchParams.get("session") ?? "";
-  await desk.open(session, "teacher");
-  await reads(student.presence, "The teacher is here");
-  t.same(await student.heard(), ["teacher_presence", "teacher_presence"], "once per change");
-  t.same(desk.problems, []);
-});
-
-t.test("every transport carries events both ways, and answers pings", async (t) => {
-  const desk = openDesk(t);
-  const { teacher, student, studentPage } = await openLecture(desk);
-  const urls: string[] = [];
-  studentPage.on("request", (request) => urls.push(request.url()));
-
-  for (const transport of ["polling", "plain", "websocket"]) {
-    for (const view of [teacher, student]) {
-      await view.choose(transport);
-      await isConnected(view);
-      await view.press("ping");
-      await reads(view.root.getByTestId("round-trip"), /^\d+\.\d ms$/);
-      await reads(view.replica, transport === "plain" ? /^plain WebSocket$/ : /^replica-[123]$/);
-      await reads(view.state, "Connected by WebSocket");
-      await view.press("clear");
-    }
-    await teacher.send("hard_alert");
-    await student.send("feedback");
-    for (const view of [teacher, student]) await view.event("hard_alert").waitFor();
-    await teacher.event("feedback").waitFor();
-    t.notOk((await student.heard()).includes("feedback"), `${transport}: not to students`);
-  }
-  t.ok(
-    urls.some((url) => url.includes("transport=polling")),
-    "polling was polling, at first",
-  );
-
-  await student.choose("plain");
-  await isConnected(student);
-  await teacher.send("session_ended");
-  await reads(student.root.getByTestId("over"), "The lecture is over.");
-  await reads(student.state, "Disconnected");
-  t.same(desk.problems, []);
-});
-
-t.test("a line that was lost comes back with what was missed, once and in order", async (t) => {
-  const desk = openDesk(t);
   const session = randomUUID();
-  const teacher = (await desk.open(session, "teacher")).view("teacher");
-  const overSocketIo = (await desk.open(session, "student")).view("student");
-  const overPlain = (await desk.open(session, "student")).view("student");
-  await overPlain.choose("plain");
-  await reads(overPlain.replica, "plain WebSocket");
-  const students = [overSocketIo, overPlain];
-  for (const student of students) {
-    await isConnected(student);
-    await student.press("clear");
-    await student.press("lose");
-    await reads(student.state, "Reconnecting");
-  }
-
-  const missed = ["important", "hard_alert", "question_capture"];
-  for (const name of missed) {
-    await teacher.send(name);
-    await reads(teacher.root.locator(`[data-composer="${name}"] output`), "Stored and published");
-  }
-  for (const student of students) {
-    await student.root.locator('[data-notice="resumed"]').waitFor();
-    await student.event("question_capture").waitFor();
-    t.same(await student.heard(), ["connected", ...missed]);
-  }
+  const student = await desk.open(session, "student");
+  await student.openDrawer();
+  const markup = "<img src=x onerror=alert(1)><b>bold</b>";
+  await student.publish("important", { note: markup, capture_url: "https://example.com/a.png" });
+  await reads(student.moments, markup);
+  t.equal(await student.moments.locator("img, b").count(), 0, "nor a picture from elsewhere");
+  t.equal(await student.moments.getByRole("link").getAttribute("rel"), "noopener noreferrer");
   t.same(desk.problems, []);
-});
-
-t.test("what the server refuses is shown beside the field's form, with the path", async (t) => {
-  const desk = openDesk(t);
-  const student = (await desk.open(randomUUID())).view("student");
-  const composer = student.root.locator('[data-composer="question_intent"]');
-  await composer.getByLabel("Question").fill("-1");
-  await student.send("question_intent");
-  await reads(composer.locator("output"), /^400: .*\/question_id/s);
+  await student.publish("important", { note: "", capture_url: "javascript:alert(1)" });
+  await reads(student.page.getByTestId("outcome"), /400.*\/capture_url/s);
   t.match(desk.problems, [/^400 /, /^console: .*400/]);
   t.equal(desk.problems.length, 2, "the refusal, and the browser's word on it");
 });
 
-t.test("a server with publish keys is given one, which the tab keeps", async (t) => {
-  const server = await startServer({ env: { PUBLISH_KEYS: "let-me-in-let-me-in" } });
-  t.teardown(async () => server.stop());
-  const desk = openDesk(t, { url: server.url });
-  const tab = await desk.open(randomUUID());
-  const student = tab.view("student");
-  const key = tab.page.getByLabel("This server asks for a publish key");
-  await student.send("feedback");
-  await reads(student.root.locator('[data-composer="feedback"] output'), "401: ");
-  await picture(tab.page, "publish-key");
-  await key.fill("let-me-in-let-me-in");
-  await key.press("Enter");
-  await tab.view("teacher").event("feedback").waitFor();
-  await tab.page.reload();
-  await isConnected(student);
-  await student.send("question_intent");
-  await tab.view("teacher").event("question_intent").waitFor();
-  t.notOk(await key.isVisible(), "it is not asked for again");
-  t.match(desk.problems, [/^401 /, /^console: .*401/]);
-  t.equal(desk.problems.length, 2, "the refusal, and the browser's word on it");
-});
-
-t.test("where a server asks for tokens, the page has them behind # in its address", async (t) => {
-  const { signing, env } = await withSecret();
-  const server = await startServer({ env: { ...env } });
-  t.teardown(async () => server.stop());
-  const desk = openDesk(t, { url: server.url });
+t.test("students see the teacher come and go", async (t) => {
+  const desk = openDesk(t);
   const session = randomUUID();
-  const tokenOf = (role: string) => sign(signing, { session_id: session, role });
-  const [teacher, student] = await Promise.all([tokenOf("teacher"), tokenOf("student")]);
-  const page = await desk.blank();
-  await page.goto(`/?session=${session}`);
-  const view = viewOf(page, "student");
-  await reads(view.state, "no right token");
-  await page.goto(`/?session=${session}#teacher=${teacher}&student=${student}`);
-  for (const role of ["teacher", "student"] as const) await isConnected(viewOf(page, role));
-  t.equal(new URL(page.url()).hash, "", "the address that is shown and copied has none");
-  await view.choose("plain");
-  await isConnected(view);
-  await view.send("feedback");
-  const key = page.getByLabel("This server asks for a publish key");
-  await key.fill(await tokenOf("publisher"));
-  await key.press("Enter");
-  await viewOf(page, "teacher").event("feedback").waitFor();
-});
-
-t.test("without a session the page shows the README's, and leads to its other tabs", async (t) => {
-  const desk = openDesk(t, { permissions: ["clipboard-read", "clipboard-write"] });
-  const page = await desk.blank();
-  await page.goto("/");
-  await isConnected(viewOf(page, "student"));
-  const session = "lecture-1";
-  t.equal(new URL(page.url()).search, `?session=${session}`);
-
-  await page.getByRole("button", { name: "Copy link" }).click();
-  await page.getByText("Copied.").waitFor();
-  t.equal(await page.evaluate("navigator.clipboard.readText()"), page.url());
-
-  const [second] = await Promise.all([
-    page.waitForEvent("popup"),
-    page.getByRole("link", { name: "Student in a new tab" }).click(),
-  ]);
-  await isConnected(viewOf(second, "student"));
-  t.equal(new URL(second.url()).search, `?session=${session}&view=student`);
-  t.equal(await second.locator("[data-view]").count(), 1);
-  await viewOf(page, "teacher").send("important");
-  await viewOf(second, "student").event("important").waitFor();
-
-  await page.getByRole("link", { name: "New session" }).click();
-  await isConnected(viewOf(page, "student"));
-  const another = new URL(page.url()).searchParams.get("session") ?? "";
-  t.match(another, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  const teacher = await desk.open(session, "teacher");
+  const student = await desk.open(session, "student");
+  const presence = student.page.getByTestId("presence");
+  await reads(presence, "The teacher is here");
+  await teacher.page.close();
+  await reads(presence, "The teacher is away");
+  await desk.open(session, "teacher");
+  await reads(presence, "The teacher is here");
   t.same(desk.problems, []);
 });
 
-t.test("both views fit a laptop, in light and dark, and a phone", async (t) => {
-  for (const [name, options] of Object.entries({
-    "both-light": { colorScheme: "light" as const },
-    "both-dark": { colorScheme: "dark" as const },
-    phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true },
-  })) {
-    const desk = openDesk(t, options);
-    const tab = await desk.open(randomUUID());
-    await tab.view("student").send("question_intent");
-    await tab.view("teacher").send("question_capture");
-    await tab.view("student").event("question_capture").waitFor();
-    await tab.view("student").send("new_question");
-    await tab.view("teacher").event("new_question").waitFor();
-    await tab.view("teacher").send("important");
-    await tab.view("student").event("important").waitFor();
-    await picture(tab.page, name);
-    await picture(tab.page, `${name}-whole`, true);
-    t.equal(await tab.page.evaluate("document.documentElement.scrollWidth - innerWidth"), 0, name);
-    t.same(desk.problems, []);
+t.test("a line that was cut comes back with what was missed, in every protocol", async (t) => {
+  const desk = openDesk(t);
+  const session = randomUUID();
+  const teacher = await desk.open(session, "teacher");
+  const student = await desk.open(session, "student");
+  for (const screen of [teacher, student]) await screen.openDrawer();
+  const missed = ["important", "hard_alert", "question_capture"];
+  for (const protocol of ["polling", "websocket", "eventsource", "socket.io"]) {
+    await student.choose(protocol);
+    await isConnected(student);
+    await teacher.publish("important");
+    await student.frame("important").first().waitFor();
+    await student.press("Clear");
+    await student.press("Cut my line");
+    await reads(student.state, "Line lost");
+    for (const name of missed) {
+      await teacher.publish(name);
+      await reads(teacher.page.getByTestId("outcome"), "Stored and published");
+    }
+    await reads(
+      student.page.getByTestId("return"),
+      /\d+\.\d s: 3 missed events delivered, 0 lost$/,
+    );
+    t.same(await student.heard(), ["connected", ...missed], protocol);
+    if (protocol === "eventsource") continue;
+    await student.press("Ping");
+    await reads(student.page.getByTestId("round-trip"), /^\d+\.\d ms$/);
   }
+  t.same(desk.problems, []);
+});
+
+t.test("a crowd of fifty comes, votes, and goes", async (t) => {
+  const desk = openDesk(t);
+  const teacher = await desk.open(randomUUID(), "teacher");
+  await teacher.openDrawer();
+  await teacher.press("Bring 50 students");
+  await reads(teacher.page.getByTestId("crowd"), "50 of 50 connected");
+  await reads(teacher.page.getByTestId("count"), "50 students");
+  await reads(teacher.page.getByTestId("share"), /\d % find it hard/);
+  await teacher.press("Send them home");
+  await reads(teacher.page.getByTestId("count"), "No students yet");
+  t.same(desk.problems, []);
 });
 
 t.test(
@@ -401,7 +253,7 @@ t.test(
       await policyOf("/docs/events"),
       /^default-src 'none'; script-src 'self'; style-src 'self';/,
     );
-    for (const { name } of lecture) await page.locator(`article#${name}`).waitFor();
+    for (const name of Object.keys(EVENTS)) await page.locator(`article#${name}`).waitFor();
     const heard = page.locator("#heard");
     for (const by of ["webSocket", "eventStream"]) {
       await page.locator('[name="session"]').fill(session);

@@ -1,8 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium,
+  type Locator,
+  type Page,
+} from "playwright-core";
 import type { Test } from "tap";
 import type { Role } from "@inthon/emitter/protocol";
+import { ensureTool } from "../../helpers/tools/tools.js";
 
 const screenshots = fileURLToPath(new URL("../../output/screenshots/", import.meta.url));
 /** A usual laptop's window. */
@@ -15,27 +22,45 @@ export interface Desk {
   readonly problems: string[];
   /** A page in a window of its own: Chromium hardly draws a tab that another one covers. */
   blank(): Promise<Page>;
-  open(session: string, view?: Role): Promise<Tab>;
+  open(session: string, role: Role): Promise<Screen>;
 }
 
-/** A window with one or both views. */
-export interface Tab {
+/** One role's screen, in a window. */
+export interface Screen {
   readonly page: Page;
-  view(role: Role): View;
-}
-
-/** One role's view in a tab. */
-export interface View {
-  readonly root: Locator;
   readonly replica: Locator;
   readonly state: Locator;
-  readonly presence: Locator;
-  event(name: string): Locator;
-  press(action: string): Promise<void>;
-  send(name: string, button?: string): Promise<void>;
-  choose(transport: string): Promise<void>;
-  /** The names of all that it has heard, oldest first. */
+  /** The questions that are not answered, in their order. */
+  readonly questions: Locator;
+  readonly moments: Locator;
+  /** What the page says below. */
+  readonly toast: Locator;
+  press(button: string): Promise<void>;
+  openDrawer(): Promise<void>;
+  choose(protocol: string): Promise<void>;
+  /** Publishes by the drawer, which has to be open; without fields, what it suggests. */
+  publish(name: string, fields?: Record<string, unknown>): Promise<void>;
+  /** The frame of an event, in the open drawer, newest first. */
+  frame(name: string): Locator;
+  /** The names of the frames in the open drawer, oldest first. */
   heard(): Promise<string[]>;
+}
+
+/** Debian's Chromium, which asks nobody for anything by itself. */
+export async function openBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: await ensureTool("chromium"),
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
 }
 
 /** Opens the demo page in windows of `browser`, at `url` unless the test says otherwise. */
@@ -48,7 +73,12 @@ export function openDesk(
   const problems: string[] = [];
 
   const blank = async () => {
-    const context = await browser.newContext({ baseURL: url, viewport: desktop, ...rest });
+    const context = await browser.newContext({
+      baseURL: url,
+      viewport: desktop,
+      locale: "en-US",
+      ...rest,
+    });
     test.teardown(async () => context.close());
     context.setDefaultTimeout(patienceMs);
     context.on("page", (page) => {
@@ -57,15 +87,17 @@ export function openDesk(
     return context.newPage();
   };
 
-  const open = async (session: string, view?: Role) => {
+  const open = async (session: string, role: Role) => {
     const page = await blank();
-    const response = await page.goto(`/?session=${session}${view ? `&view=${view}` : ""}`);
+    const response = await page.goto(`/?session=${session}&role=${role}`);
     const policy = (await response?.headerValue("content-security-policy")) ?? "";
-    if (!policy.includes("default-src 'self'")) problems.push(`content-security-policy: ${policy}`);
-    const tab = { page, view: (role: Role) => viewOf(page, role) };
-    const shown: readonly Role[] = view ? [view] : ["teacher", "student"];
-    for (const role of shown) await isConnected(tab.view(role));
-    return tab;
+    const isStrict = ["default-src 'self';", "script-src 'self';", "style-src 'self';"].every(
+      (each) => `${policy};`.includes(each),
+    );
+    if (!isStrict) problems.push(`content-security-policy: ${policy}`);
+    const screen = screenOf(page);
+    await isConnected(screen);
+    return screen;
   };
 
   return { problems, blank, open };
@@ -82,31 +114,37 @@ function watch(page: Page, problems: string[]): void {
     if (response.status() >= 400) problems.push(`${response.status()} ${response.url()}`);
   });
   page.on("requestfailed", (request) => {
-    // A long poll that the page itself gives up when it leaves is no failure.
+    // What the page itself gives up when it leaves is no failure: a long poll, a stream, a history that it reads.
     const isAborted = request.failure()?.errorText === "net::ERR_ABORTED";
-    if (isAborted && request.url().includes("transport=polling")) return;
+    if (isAborted && /\/(ws|sessions)\//.test(request.url())) return;
     problems.push(`${request.failure()?.errorText ?? "failed"}: ${request.url()}`);
   });
 }
 
-/** The view of a role in a page. */
-export function viewOf(page: Page, role: Role): View {
-  const root = page.locator(`[data-view="${role}"]`);
+/** The screen in a page. */
+export function screenOf(page: Page): Screen {
+  const toggle = page.locator('[aria-controls="drawer"]');
+  const publisher = page.getByTestId("publisher");
   return {
-    root,
-    replica: root.getByTestId("replica"),
-    state: root.getByTestId("state"),
-    presence: root.getByTestId("presence"),
-    event: (name) => root.locator(`[data-event="${name}"]`),
-    press: async (action) => root.locator(`[data-action="${action}"]`).click(),
-    async send(name, button = "") {
-      await root.locator(`[data-send="${name}"]`).filter({ hasText: button }).first().click();
+    page,
+    replica: page.getByTestId("replica"),
+    state: page.getByTestId("state"),
+    questions: page.getByTestId("questions").locator("li"),
+    moments: page.getByTestId("moments").locator("li"),
+    toast: page.getByTestId("toast"),
+    press: async (button) => page.getByRole("button", { name: button, exact: true }).click(),
+    openDrawer: async () => toggle.click(),
+    async choose(protocol) {
+      await page.locator("#protocol").selectOption(protocol);
     },
-    async choose(transport) {
-      await root.locator('[data-action="transport"]').selectOption(transport);
+    async publish(name, fields) {
+      await publisher.locator("select").selectOption(name);
+      if (fields) await publisher.locator("textarea").fill(JSON.stringify(fields));
+      await publisher.locator("button").click();
     },
+    frame: (name) => page.getByTestId("frames").locator(`[data-event="${name}"]`),
     async heard() {
-      const entries = await root.locator("[data-event]").all();
+      const entries = await page.getByTestId("frames").locator("li").all();
       const names = await Promise.all(
         entries.map(async (entry) => entry.getAttribute("data-event")),
       );
@@ -120,36 +158,32 @@ export async function reads(locator: Locator, text: string | RegExp): Promise<vo
   await locator.filter({ hasText: text }).first().waitFor();
 }
 
-/** Waits until the view is connected. */
-export async function isConnected(view: View): Promise<void> {
-  await view.root.and(view.root.page().locator('[data-state="connected"]')).waitFor();
-  await view.event("connected").first().waitFor();
+/** Waits until the screen is connected, and has filled itself. */
+export async function isConnected({ page }: Screen): Promise<void> {
+  await page.locator('body[data-state="connected"]').waitFor();
 }
 
-/** Has the view leave and join until another replica serves it. */
-async function moveAwayFrom(view: View, replica: string): Promise<void> {
+/** Has the screen join anew until another replica serves it. */
+async function moveAwayFrom(screen: Screen, replica: string): Promise<void> {
   for (let i = 0; i < reconnectsAtMost; i++) {
-    if ((await view.replica.textContent()) !== replica) return;
-    await view.press("toggle");
-    await reads(view.state, "Disconnected");
-    await view.press("toggle");
-    await isConnected(view);
+    if ((await screen.replica.textContent()) !== replica) return;
+    for (const protocol of ["websocket", "socket.io"]) {
+      await screen.choose(protocol);
+      await isConnected(screen);
+    }
   }
   throw new Error(`${reconnectsAtMost} connections all went to ${replica}`);
 }
 
-/** Two tabs of one session, as the teacher and a student have them, on two replicas. */
-export async function openLecture(
-  desk: Desk,
-): Promise<Record<Role, View> & { teacherPage: Page; studentPage: Page }> {
+/** The two screens of one session, with open drawers, on two replicas. */
+export async function openLecture(desk: Desk): Promise<Record<Role, Screen>> {
   const session = randomUUID();
-  const teacherTab = await desk.open(session, "teacher");
-  const studentTab = await desk.open(session, "student");
-  const teacher = teacherTab.view("teacher");
-  const student = studentTab.view("student");
+  const teacher = await desk.open(session, "teacher");
+  const student = await desk.open(session, "student");
+  for (const screen of [teacher, student]) await screen.openDrawer();
   await moveAwayFrom(student, (await teacher.replica.textContent()) ?? "");
-  for (const view of [teacher, student]) await view.press("clear");
-  return { teacher, student, teacherPage: teacherTab.page, studentPage: studentTab.page };
+  for (const screen of [teacher, student]) await screen.press("Clear");
+  return { teacher, student };
 }
 
 /** Keeps a screenshot as test output. */

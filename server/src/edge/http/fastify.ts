@@ -84,6 +84,9 @@ export function createHttp(log: Logger, options: HttpOptions) {
       directives: {
         // Browsers differ in whether 'self' covers WebSockets.
         connectSrc: ["'self'", "ws:", "wss:"],
+        // All that the page is made of is here: no style in its markup, nothing from elsewhere.
+        fontSrc: ["'self'"],
+        styleSrc: ["'self'"],
         // The server may be reached without TLS, on a developer's machine or behind a proxy that ends it.
         upgradeInsecureRequests: null,
       },

@@ -6,3 +6,6 @@ export function randomId() {
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
+
+/** An id for a question that no other student's page makes up meanwhile. */
+export const newQuestionId = () => crypto.getRandomValues(new Uint32Array(1))[0] >>> 1;
