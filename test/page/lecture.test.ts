@@ -1,3 +1,4 @@
+import { readdir, readFile } from "node:fs/promises";
 import t from "tap";
 
 /** The page's modules are plain JavaScript, as browsers load them. */
@@ -176,4 +177,21 @@ t.test("every language has every string, with the same values in it", async (t) 
       t.same(values(text), values(en[key] ?? ""), `${language} ${key}`);
     }
   }
+});
+
+t.test("every string is used", async (t) => {
+  const place = new URL("../../server/public/", import.meta.url);
+  const files = (await readdir(place, { recursive: true })).filter(
+    (file) => file.endsWith(".js") && !file.endsWith("strings.js"),
+  );
+  const sources = await Promise.all(files.map((file) => readFile(new URL(file, place), "utf8")));
+  const source = sources.join("\n");
+  const isUsed = (key: string) =>
+    source.includes(`"${key}"`) ||
+    source.includes(`.${key}`) ||
+    (/^crowdQuestion\d$/.test(key) && source.includes("`crowdQuestion"));
+  t.same(
+    Object.keys(STRINGS["en"] ?? {}).filter((key) => !isUsed(key)),
+    [],
+  );
 });

@@ -2,7 +2,6 @@
 
 export const STRINGS = {
   en: {
-    language: "English",
     otherLanguage: "한국어",
     appName: "Inthon Realtime",
     tagline: "A lecture, live: what students find hard, what they ask, what matters.",
@@ -15,7 +14,6 @@ export const STRINGS = {
     asStudent: "I listen",
     asStudentHint: "Say how it goes, ask, and look back",
     bothHint: "Open each in a window of its own to see them talk.",
-    docsHint: "For developers: /docs",
     skip: "Skip to the lecture",
     teacher: "Teacher",
     student: "Student",
@@ -82,11 +80,9 @@ export const STRINGS = {
     likes: "{count} wonder too",
     like: "I wonder too",
     liked: "You wonder too",
-    sortLikes: "Most wondered first",
     showAnswered: "Answered ({count})",
     capture: "Picture of the slide",
     captureLink: "Open the picture",
-    more: "{count} older are not shown",
 
     endButton: "End lecture",
     endTitle: "End this lecture for everyone?",
@@ -126,7 +122,6 @@ export const STRINGS = {
     keyHint: "Kept in this tab only, and sent as Authorization: Bearer.",
 
     drawer: "Under the hood",
-    drawerClose: "Close",
     protocol: "Protocol",
     protocolSocketio: "Socket.IO",
     protocolPolling: "Socket.IO by polling",
@@ -171,7 +166,6 @@ export const STRINGS = {
   },
 
   ko: {
-    language: "한국어",
     otherLanguage: "English",
     appName: "인톤 리얼타임",
     tagline: "지금 진행 중인 강의. 어디가 어려운지, 무엇이 궁금한지, 무엇이 중요한지 함께 봅니다.",
@@ -184,7 +178,6 @@ export const STRINGS = {
     asStudent: "수업 듣기",
     asStudentHint: "반응을 보내고, 질문하고, 다시 보기",
     bothHint: "두 화면을 각각 다른 창에 열면 서로 주고받는 모습을 볼 수 있습니다.",
-    docsHint: "개발 문서: /docs",
     skip: "강의로 건너뛰기",
     teacher: "선생님",
     student: "학생",
@@ -251,11 +244,9 @@ export const STRINGS = {
     likes: "{count}명도 궁금해요",
     like: "나도 궁금해요",
     liked: "궁금해요를 눌렀습니다",
-    sortLikes: "궁금해요가 많은 순",
     showAnswered: "답한 질문 ({count})",
     capture: "슬라이드 그림",
     captureLink: "그림 열기",
-    more: "이전 {count}개는 보이지 않습니다",
 
     endButton: "강의 끝내기",
     endTitle: "모두의 강의를 끝낼까요?",
@@ -295,7 +286,6 @@ export const STRINGS = {
     keyHint: "이 탭에만 보관하고 Authorization: Bearer 로 보냅니다.",
 
     drawer: "내부 보기",
-    drawerClose: "닫기",
     protocol: "프로토콜",
     protocolSocketio: "Socket.IO",
     protocolPolling: "Socket.IO 폴링",
