@@ -198,8 +198,8 @@ t.test("a line that was cut comes back with what was missed, in every protocol",
   for (const protocol of ["polling", "websocket", "eventsource", "socket.io"]) {
     await student.choose(protocol);
     await isConnected(student);
-    await teacher.publish("important");
-    await student.frame("important").first().waitFor();
+    await teacher.publish("important", { note: `before ${protocol}`, capture_url: null });
+    await reads(student.frame("important"), `before ${protocol}`);
     await student.press("Clear");
     await student.press("Cut my line");
     await reads(student.state, "Line lost");
