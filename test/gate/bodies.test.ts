@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import t from "tap";
 import { connect } from "@inthon/emitter";
+import { isEvent, MAX_EVENT_BYTES, parseEvent } from "@inthon/emitter/validate";
 import { RawBytes, requestHead } from "../helpers/clients/raw-bytes.js";
 import { openPolling } from "../helpers/clients/raw-polling.js";
 import { eventually } from "../helpers/eventually.js";
+import { startInProcess } from "../helpers/processes/app-in-process.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
 const KEY = "a-key-of-a-service";
@@ -133,4 +135,89 @@ void t.test("of what parses slowly the rest is not waited for, however it is cut
   );
   await client.ended();
   t.match(client.received, /^HTTP\/1.1 400 .*"path":"\/1"/s);
+});
+
+/** How much longer the slower of two takes, in CPU: the least of some tries, as others are at work beside it. */
+async function ratio(slower: () => unknown, than: () => unknown, tries = 5): Promise<number> {
+  const least = async (work: () => unknown) => {
+    let micros = Infinity;
+    for (let i = 0; i < tries; i++) {
+      const before = process.cpuUsage();
+      await work();
+      const { user, system } = process.cpuUsage(before);
+      micros = Math.min(micros, user + system);
+    }
+    return Math.max(micros, 1);
+  };
+  return (await least(slower)) / (await least(than));
+}
+
+void t.test("no address takes longer to check than its length says", async (t) => {
+  const fill = (begin: string, text: string, length: number) =>
+    begin + text.repeat(Math.floor((length - begin.length) / text.length));
+  const HOSTS = ["http://xn--|z", "http://|@", "http://|ü", "//|\ufdfa", "http:|א", "\\\\|a@"];
+  const PATHS = ["/|../", "/|a/", "/|%2e%2e/", "?|ü", "http://a/|\ufdfa", "http:|/", "|a.", "a|:"];
+  for (const [begin = "", text = ""] of [...HOSTS, ...PATHS].map((row) => row.split("|"))) {
+    // Of what a body has room for: as one, as the longest events, and as short ones.
+    for (const [length, times] of [
+      [1_000_000, 1],
+      [60_000, 16],
+      [240, 1_000],
+      [70, 1_000],
+    ] as const) {
+      const check = (capture_url: string) => () => {
+        const event = { event: "hard_alert", capture_url };
+        for (let i = 0; i < times; i++) isEvent({ ...event, created_at: "2025-11-15T12:34Z" });
+      };
+      const than = await ratio(check(fill(begin, text, length)), check(fill("/", "é", length)));
+      t.ok(than < 15, `${begin}${text} of ${String(length)}: ${than.toFixed(1)}`);
+    }
+  }
+  const long = { event: "hard_alert", capture_url: fill("/", "a", MAX_EVENT_BYTES + 1) };
+  t.throws(() => parseEvent(long), { code: "event_too_large" });
+  const ofHost = (host: string) => ({ event: "hard_alert", capture_url: `https://${host}/` });
+  t.ok(parseEvent(ofHost(`user:word@${"a.".repeat(126)}a:65535`)));
+  t.throws(() => parseEvent(ofHost("a.".repeat(140))), { code: "invalid_event" });
+});
+
+void t.test("no header takes longer to read than its length says", async (t) => {
+  // In this process, whose CPU is counted.
+  const { url } = await startInProcess(t, { AUTH: "off", ALLOWED_ORIGINS: "https://*.a.test" });
+  const polling = await openPolling(url, POLLING.slice(0, POLLING.indexOf("?")));
+  t.teardown(() => polling.raw.socket.destroy());
+  const body = "Content-Length: 1";
+  const heads = {
+    "Content-Encoding": [
+      (header: string) => polling.head("POST", [header, body]) + "3",
+      (header: string) => requestHead("POST", EVENTS, [header, body, ...JSON_BODY]) + "3",
+    ],
+    "Content-Type": [(header: string) => requestHead("POST", EVENTS, [header, body]) + "3"],
+    Accept: [(header: string) => requestHead("GET", "/ws/session/a/student/", [header])],
+    Authorization: [(header: string) => requestHead("GET", "/sessions/a", [header])],
+    Origin: [(header: string) => requestHead("GET", "/sessions/a", [header])],
+    Upgrade: [
+      (header: string) => requestHead("GET", "/sessions/a", [header, "Connection: Upgrade"]),
+    ],
+  };
+  const begins: Readonly<Record<string, string>> = {
+    "Content-Type": "application/json;charset",
+    Accept: ",text/event-stream;q=0",
+    Authorization: "Bearer",
+    Origin: "https://",
+  };
+  for (const [name, makes] of Object.entries(heads)) {
+    for (const make of makes) {
+      const ask = (text: string) => async () => {
+        const client = await RawBytes.open(url);
+        client.send(Buffer.from(make(`${name}: ${begins[name] ?? ""}${text}x`), "latin1"));
+        await client.until("HTTP/1.1 ");
+        client.socket.destroy();
+      };
+      for (const text of ["\u00a0", ", ", "; ", "a.", "0"]) {
+        const length = 15_000 / text.length;
+        const than = await ratio(ask(text.repeat(length)), ask("a".repeat(15_000)), 3);
+        t.ok(than < 10, `${name}: ${JSON.stringify(text)}: ${than.toFixed(1)}`);
+      }
+    }
+  }
 });

@@ -46,15 +46,13 @@ export function parseEvent(value: unknown, pathPrefix = ""): ClassroomEvent {
     const message = `must be one of ${EVENT_NAMES.join(", ")}`;
     throw invalid([{ path: `${pathPrefix}/event`, message }]);
   }
+  // Before anybody looks into its texts.
+  const characters = countCharacters(input);
+  if (characters > MAX_EVENT_BYTES) throw tooLarge(name, pathPrefix);
   if (validators.get(name)?.Check(input) !== true) throw invalid(toFaults(name, input, pathPrefix));
   const event = inContractOrder(name, input);
-  if (mayBeTooLong(event) && jsonBytes(event) > MAX_EVENT_BYTES) {
-    throw new EmitterError(
-      "event_too_large",
-      `${name} is longer than ${String(MAX_EVENT_BYTES)} bytes of JSON: shorten it`,
-      { faults: [{ path: pathPrefix, message: `at most ${String(MAX_EVENT_BYTES)} bytes` }] },
-    );
-  }
+  if (mayBeTooLong(characters) && jsonBytes(event) > MAX_EVENT_BYTES)
+    throw tooLarge(name, pathPrefix);
   return event;
 }
 
@@ -96,21 +94,37 @@ export function isEvent(value: unknown): value is ClassroomEvent {
   if (typeof value !== "object" || value === null) return false;
   const fields = value as Readonly<Record<string, unknown>>;
   const { event: name } = fields;
-  if (!isEventName(name) || validators.get(name)?.Check(value) !== true) return false;
+  if (!isEventName(name)) return false;
+  const characters = countCharacters(fields);
+  if (characters > MAX_EVENT_BYTES || validators.get(name)?.Check(value) !== true) return false;
   // Its own fields alone are in its JSON: not what it got by a key `__proto__`.
   let missing = fieldCounts[name];
   for (const field of Object.keys(value)) if (fields[field] !== undefined) missing--;
   if (missing !== 0) return false;
   const event = value as ClassroomEvent;
-  return !mayBeTooLong(event) || jsonBytes(event) <= MAX_EVENT_BYTES;
+  return !mayBeTooLong(characters) || jsonBytes(event) <= MAX_EVENT_BYTES;
+}
+
+/** Of its texts together: JSON writes a character in one byte at least. */
+function countCharacters(fields: Readonly<Record<string, unknown>>): number {
+  let characters = 0;
+  for (const value of Object.values(fields))
+    if (typeof value === "string") characters += value.length;
+  return characters;
 }
 
 /** JSON writes a character in six bytes at most. Cheaper than making the JSON of every event only to measure it. */
-function mayBeTooLong(event: ClassroomEvent): boolean {
-  let characters = 0;
-  for (const value of Object.values(event))
-    if (typeof value === "string") characters += value.length;
+function mayBeTooLong(characters: number): boolean {
   return characters * 6 > MAX_EVENT_BYTES - MAX_OVERHEAD_BYTES;
+}
+
+function tooLarge(name: EventName, path: string): EmitterError {
+  const limit = String(MAX_EVENT_BYTES);
+  return new EmitterError(
+    "event_too_large",
+    `${name} is longer than ${limit} bytes of JSON: shorten it`,
+    { faults: [{ path, message: `at most ${limit} bytes` }] },
+  );
 }
 
 /** Without Node's own means: browsers check events too. */

@@ -25,15 +25,33 @@ const Online = Type.Boolean({ description: "true or false" });
 const CAPTURE_URL =
   "a relative URL, or an absolute one with http: or https:, or null where there is no capture";
 
+/** A URL's scheme, as browsers find it. */
+const SCHEME = /^[a-z][a-z0-9+.-]*:/i;
+/** Its user, host and port, behind slashes of either kind, which browsers do not count where there is a scheme. */
+const AUTHORITY = /^(?:https?:[/\\]*|[/\\]{2,})([^/\\?#]*)/i;
+/** No name in the DNS is longer, and no label of one: more letters beyond ASCII nobody's host has. */
+const MAX_HOST = 253;
+const MAX_BEYOND_ASCII = 63;
+const MAX_AUTHORITY = 512;
+const BEYOND_ASCII = /[^\0-\x7f]/g;
+
 /**
  * Whether a page may follow it: it leads to `http:` or `https:`, as browsers read it. They drop tabs and line ends anywhere, and
  * control characters and blanks at the ends, and so does whoever trims it: a URL needs none of them.
  */
 function isCaptureUrl(value: string): boolean {
   if (!isWellFormed(value) || /\p{Cc}/u.test(value) || value.trim() !== value) return false;
-  if (!URL.canParse(value, SOME_PAGE)) return false;
-  const { protocol } = new URL(value, SOME_PAGE);
-  return protocol === "https:" || protocol === "http:";
+  const scheme = SCHEME.exec(value)?.[0].toLowerCase() ?? "https:";
+  if (scheme !== "https:" && scheme !== "http:") return false;
+  return isShort(AUTHORITY.exec(value)?.[1] ?? "") && URL.canParse(value, SOME_PAGE);
+}
+
+/** To parse a host takes the square of its length, and of some letters hundreds of times as long as of a path's. */
+function isShort(authority: string): boolean {
+  if (authority.length > MAX_AUTHORITY) return false;
+  const host = authority.slice(authority.lastIndexOf("@") + 1);
+  if (host.length > MAX_HOST + ":65535".length) return false;
+  return (host.match(BEYOND_ASCII)?.length ?? 0) <= MAX_BEYOND_ASCII;
 }
 
 /** Where a relative URL is tried. */

@@ -5,6 +5,9 @@ import { HttpProblem } from "../http/problems.js";
 /** Whether the page that a request comes from may connect. */
 export type OriginCheck = (request: IncomingMessage) => boolean;
 
+/** No scheme, host and port are longer; to read what is takes more than its length. */
+const MAX_ORIGIN = 512;
+
 /** In front of a pattern's suffix: labels of a host name, and nothing that would begin anything else. */
 const LABELS = /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/;
 
@@ -65,7 +68,7 @@ export function originNotAllowed(): HttpProblem {
  * been loaded ("DNS rebinding"). An address does, and so does `localhost`, which browsers do not look up.
  */
 function isOwnPage(origin: string, host: string | undefined): boolean {
-  if (!URL.canParse(origin)) return false;
+  if (origin.length > MAX_ORIGIN || !URL.canParse(origin)) return false;
   const { host: ownHost, hostname } = new URL(origin);
   if (ownHost !== host) return false;
   const isAddress = isIP(hostname.replace(/^\[|\]$/g, "")) !== 0;

@@ -5,6 +5,9 @@ import { HttpProblem } from "../http/problems.js";
 /** What a piece of a body takes besides its bytes: whoever sends single bytes makes as many objects. */
 const BYTES_OF_A_PIECE = 128;
 
+/** The codings that are none. */
+const UNCODED: ReadonlySet<string> = new Set(["", "identity"]);
+
 interface Body {
   bytes: number;
   /** Never throws: it is called in the turn of somebody else. */
@@ -81,7 +84,8 @@ export function isAsking({ expect }: IncomingHttpHeaders): boolean {
 
 /** Whether a body comes compressed, or as another one than it is: nothing of that is undone here. */
 export function isCoded({ "content-encoding": coding }: IncomingHttpHeaders): boolean {
-  return coding !== undefined && !/^\s*(identity)?\s*$/i.test(coding);
+  // Without a regular expression: a header of blanks took one of them seconds of a turn.
+  return coding !== undefined && !UNCODED.has(coding.trim().toLowerCase());
 }
 
 /** What a client is told whose body comes so. */
