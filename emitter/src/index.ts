@@ -28,11 +28,12 @@ export { oneRedis, type RoomRedis, type RoomRedises } from "./redis/connection/r
 export { Link, type InTime, type LinkOptions } from "./redis/connection/link.js";
 export {
   isClusterPause,
+  isSplit,
   redirectionOf,
   type Redirection,
 } from "./redis/connection/cluster/redirects.js";
 export { nodeCommands, type OtherNodes } from "./redis/connection/cluster/node-commands.js";
-export { openSlotsIn, rangesOf } from "./redis/connection/cluster/cluster-view.js";
+export { rangesOf, slotsOnTheWay } from "./redis/connection/cluster/cluster-view.js";
 export { slotOf, SLOTS } from "./redis/connection/cluster/slots.js";
 export {
   ClusterTopology,

@@ -179,8 +179,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     });
   }
   const check = () => {
-    cluster.check();
+    const troubles = cluster.check();
     keys?.check();
+    return troubles;
   };
   healthRoutes(http, { nodeId, check, isDraining });
   const access = httpAccess({ publishKeys: config.publishKeys, verifier });

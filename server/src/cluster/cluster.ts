@@ -9,6 +9,7 @@ import type { Counts } from "../telemetry/counts.js";
 import type { Logger } from "../telemetry/log.js";
 import type { RedisStates } from "../telemetry/prometheus/redis-metrics.js";
 import type { Refusals } from "../telemetry/refusals.js";
+import type { NotReady } from "./not-ready.js";
 import type { AdapterFactory } from "./lean-adapter.js";
 import { MemoryAdapter } from "./memory/adapter.js";
 import { MemoryBroker } from "./memory/broker.js";
@@ -41,9 +42,10 @@ export interface Cluster {
   /**
    * Whether this replica can serve, and publish.
    *
+   * @returns what of Redis refuses, where it is of use for the rest
    * @throws NotReady where it cannot
    */
-  check(): void;
+  check(): readonly NotReady[];
   close(): Promise<void>;
 }
 
@@ -78,9 +80,8 @@ export function memoryCluster({ nodeId, limits, presenceWindowMs }: ClusterOptio
       // Nobody else can.
     },
     redis: undefined,
-    check: () => {
-      // There is nothing that could be away.
-    },
+    // There is nothing that could be away.
+    check: () => [],
     close: () => broker.close(),
   };
 }
@@ -147,7 +148,10 @@ export function redisCluster(
     },
     redis: () => shards.states(),
     check: () => {
-      shards.check();
+      const troubles = shards.check();
+      // Without its lease the others take out whoever this replica holds, as if it were dead.
+      if (troubles[0] && !lease.isRenewed) throw troubles[0];
+      return troubles;
     },
     close: async () => {
       await counts.close();

@@ -1,4 +1,4 @@
-import { isClusterPause } from "@inthon/emitter";
+import { isSplit } from "@inthon/emitter";
 import { loadScript, runScript } from "./scripts/script.js";
 import type { Runner } from "./shards/shards.js";
 
@@ -44,11 +44,12 @@ export class Leavers {
   /** The members of `node`, which has gone, are on their way as well. */
   async add(node: string): Promise<boolean> {
     const args = [node, String(this.#handoverMs), String(FORGET_MS)];
-    const leave = (keys: string[]) => runScript(this.#shards, LEAVE, keys, args);
+    const leave = (keys: string[]) =>
+      runScript(this.#shards, LEAVE, keys, args, { canSplit: true });
     try {
       return (await leave([LEAVING_KEY, NODES_KEY])) === 1;
     } catch (error) {
-      if (!isClusterPause(error)) throw error;
+      if (!isSplit(error)) throw error;
       // Their slot is on its way, and one of the two is not where the other is: in this order it is never in neither of them.
       if ((await leave([LEAVING_KEY])) !== 1) return false;
       await this.#shards.run(NODES_KEY, (client) => client.zRem(NODES_KEY, node));

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { isClusterPause } from "@inthon/emitter";
+import { isSplit } from "@inthon/emitter";
 import { teachersKey } from "@inthon/emitter/protocol";
 import type { Logger } from "../../telemetry/log.js";
 import { RENEWALS, type LeaseListener, type NameEnd } from "../ports.js";
@@ -8,7 +8,7 @@ import { within } from "../retry.js";
 import { NAMES_LUA } from "./incoming/lists.js";
 import { FORGET_MS, heldKey, LEAVING_KEY, Leavers, NODES_KEY } from "./leavers.js";
 import { loadScript, runScript } from "./scripts/script.js";
-import type { Shards } from "./shards/shards.js";
+import type { Sending, Shards } from "./shards/shards.js";
 
 /**
  * After an outage of Redis every lease has run out. A node that has just begun its own lets the others do so too,
@@ -99,6 +99,11 @@ export class NodeLease {
   /** How long a lease lasts, in milliseconds. */
   get durationMs(): number {
     return this.#leaseMs;
+  }
+
+  /** Whether it was renewed within the time that it lasts. */
+  get isRenewed(): boolean {
+    return this.#heldSince > 0 && performance.now() - this.#renewedAt < this.#leaseMs;
   }
 
   /** The node's present name. */
@@ -245,21 +250,32 @@ export class NodeLease {
   }
 
   async #renew(isNew: boolean): Promise<Renewal> {
+    const how = isNew ? "1" : "";
+    try {
+      return await this.#ask([NODES_KEY, LEAVING_KEY], how, { canSplit: true });
+    } catch (error) {
+      if (!isSplit(error)) throw error;
+    }
+    // Their slot is on its way, and one of the two is not where the other is: each alone is found.
+    const renewal = await this.#ask([NODES_KEY], how);
+    // The lease is held, whatever becomes of this one; it is asked again with the next renewal.
+    const late = await this.#ask([LEAVING_KEY], "late").then(
+      (reply) => reply.late,
+      () => [],
+    );
+    return { ...renewal, late };
+  }
+
+  async #ask(keys: string[], how: "1" | "" | "late", sending?: Sending): Promise<Renewal> {
     const args = [
       this.#node,
       String(this.#leaseMs),
-      isNew ? "1" : "",
+      how,
       String(FORGET_MS),
       String(MAX_DEAD),
       String(MAX_HANDOVER_MS),
     ];
-    const reply = await runScript(this.#shards, RENEW, [NODES_KEY, LEAVING_KEY], args).catch(
-      (error: unknown) => {
-        // Their slot is on its way, and one of the two is not where the other is: each alone is found.
-        if (!isClusterPause(error)) throw error;
-        return runScript(this.#shards, RENEW, [NODES_KEY], args);
-      },
-    );
+    const reply = await runScript(this.#shards, RENEW, keys, args, sending);
     const [held, dead, late, incarnation] = Array.isArray(reply)
       ? (reply as readonly unknown[])
       : [];

@@ -222,14 +222,27 @@ export const IS_READY: Operation = {
   tag: "Operate",
   summary: "This replica can serve and publish",
   description:
-    "For a readiness probe. Connections stay open where it cannot, and everything heals by itself.",
+    "For a readiness probe. Connections stay open where it cannot, and everything heals by itself. Where a part of a Redis Cluster refuses, for all replicas alike, it is 200 and names that part.",
   access: "anyone",
   parameters: [],
   answers: {
     200: {
       description: "it can",
       schema: schemaRef("Ready"),
-      examples: { ready: { status: "ready", node: "replica-1" } },
+      examples: {
+        ready: { status: "ready", node: "replica-1" },
+        degraded: {
+          status: "degraded",
+          node: "replica-1",
+          problems: [
+            {
+              code: "redis_slots_open",
+              detail:
+                "the Redis Cluster has slots that were left on their way from one master to another, and refuses what is in them: redis-cli --cluster fix; they are 8515",
+            },
+          ],
+        },
+      },
     },
   },
   problems: {

@@ -63,7 +63,17 @@ export const HistoryHead = Type.Object({
 });
 
 export const Alive = Type.Object({ status: Type.Literal("ok"), node: Type.String() });
-export const Ready = Type.Object({ status: Type.Literal("ready"), node: Type.String() });
+export const Ready = Type.Object({
+  status: Type.Union([Type.Literal("ready"), Type.Literal("degraded")], {
+    description: "`degraded`: a part of Redis refuses, for all replicas alike; the rest is served",
+  }),
+  node: Type.String(),
+  problems: Type.Optional(
+    Type.Array(Type.Object({ code: Type.String(), detail: Type.String() }), {
+      description: "with `degraded`: what refuses, and what to do",
+    }),
+  ),
+});
 
 /** What every new connection is told first. */
 export const Connected = Type.Object({

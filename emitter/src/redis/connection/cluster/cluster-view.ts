@@ -78,18 +78,28 @@ export function readView(
   return { epoch, myself, ids, addresses: [...addresses.values()], claims, text };
 }
 
+/** Slots that a node says are on their way. */
+export interface SlotsOnTheWay {
+  /** From it (`MIGRATING`): what takes several keys, of which one is not there, it refuses. */
+  readonly away: readonly number[];
+  /** To it (`IMPORTING`): of no effect, as long as whoever has the slot does not send anybody to it. */
+  readonly here: readonly number[];
+}
+
 /**
  * Slots that a node says are on their way from it or to it. Only itself knows.
  *
  * @param nodes - its `CLUSTER NODES`
  */
-export function openSlotsIn(nodes: unknown): readonly number[] {
+export function slotsOnTheWay(nodes: unknown): SlotsOnTheWay {
   const own = String(nodes)
     .split("\n")
     .find((line) => /^\S+ \S+ \S*\bmyself\b/.test(line));
   // [slot->-where to] or [slot-<-where from]
-  const open = own?.matchAll(/ \[(\d+)-[<>]-/g) ?? [];
-  return [...open].map(([, slot]) => Number(slot));
+  const open = [...(own?.matchAll(/ \[(\d+)-([<>])-/g) ?? [])];
+  const slots = (way: string) =>
+    open.filter(([, , to]) => to === way).map(([, slot]) => Number(slot));
+  return { away: slots(">"), here: slots("<") };
 }
 
 /** Slots as an operator reads them: `0-5460, 9`, and no more than so many parts of that. */

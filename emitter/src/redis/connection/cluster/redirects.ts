@@ -29,6 +29,11 @@ export function redirectionOf(
   return { kind, slot: Number(slot), address: { host, port: Number(port) } };
 }
 
+/** Whether a node has done nothing because a command's keys are in two places, as long as their slot is on its way. */
+export function isSplit(error: unknown): boolean {
+  return isReply(error) && /^TRYAGAIN\b/.test(error.message);
+}
+
 /** Whether a node has done nothing because its slot, or the cluster, is between two states: soon it may. */
 export function isClusterPause(error: unknown): boolean {
   return isReply(error) && PAUSE.test(error.message);

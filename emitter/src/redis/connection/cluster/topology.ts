@@ -51,6 +51,9 @@ export class ClusterTopology {
   readonly #watchers: readonly Watcher[];
   readonly #listeners: ((change: TopologyChange) => void)[] = [];
   readonly #errorListeners: ((error: Error) => void)[] = [];
+  readonly #recoveryListeners: (() => void)[] = [];
+  /** Everybody who is asked has failed, and nobody has answered since. */
+  #isAway = false;
   #opened = 0;
   /** Whom to ask: those that the nodes name, then those that the URL names. */
   #pool: readonly RedisAddress[];
@@ -82,6 +85,7 @@ export class ClusterTopology {
             this.#decide();
           },
           onError: (error) => {
+            if (this.hasFailed) this.#isAway = true;
             for (const listener of this.#errorListeners) listener(error);
           },
         }),
@@ -165,6 +169,11 @@ export class ClusterTopology {
     this.#errorListeners.push(listener);
   }
 
+  /** Told when a node says again how the cluster is, after all that are asked had failed; also where all is as it was. */
+  onRecovery(listener: () => void): void {
+    this.#recoveryListeners.push(listener);
+  }
+
   /** Takes what a node has said by MOVED: it is believed at once, until a later configuration says otherwise. */
   moved(slot: number, address: RedisAddress): void {
     if (!(slot >= 0 && slot < SLOTS)) return;
@@ -211,6 +220,10 @@ export class ClusterTopology {
     for (const watcher of strangers) watcher.leave(new Error("this node is another cluster's"));
     let views = own;
     if (views.length === 0) return;
+    if (this.#isAway) {
+      this.#isAway = false;
+      for (const listener of this.#recoveryListeners) listener();
+    }
     const isSame =
       views.length === this.#views.length && views.every((view, i) => view === this.#views[i]);
     if (isSame && this.#corrections.size === 0) return;

@@ -14,7 +14,7 @@ import type { MessageListener } from "../shards/channel-subscriptions.js";
 import { RedisLinks, type LinksOptions } from "../shards/links.js";
 import { Outage } from "../shards/outage.js";
 import { notReady } from "../shards/refusals.js";
-import type { HearingListener, Shards } from "../shards/shards.js";
+import type { HearingListener, Sending, Shards } from "../shards/shards.js";
 import { ClusterCommands } from "./commands.js";
 import { OpenSlots } from "./open-slots.js";
 import { shardOf } from "./shard-of.js";
@@ -52,7 +52,11 @@ export class ClusterShards implements Shards {
     this.#topology = topology;
     this.#options = options;
     this.#openSlots = new OpenSlots(options.log, () =>
-      [...this.#links].map(([name, { commands }]) => ({ name, client: commands.client })),
+      [...this.#links].map(([name, { commands }]) => ({
+        name,
+        client: commands.client,
+        has: (slot) => topology.masterOf(slot)?.name === name,
+      })),
     );
     this.#commands = new ClusterCommands(topology, ({ name }) => this.#links.get(name)?.commands);
     this.redises = new ShardRedises(
@@ -64,10 +68,11 @@ export class ClusterShards implements Shards {
     topology.onError((error) => {
       // One of many that is away is no outage.
       if (topology.hasFailed) outage.add("topology", error);
-      else if (!topology.trouble) outage.end("topology");
+    });
+    topology.onRecovery(() => {
+      outage.end("topology");
     });
     topology.onChange((change) => {
-      outage.end("topology");
       this.#follow(change);
     });
   }
@@ -76,8 +81,8 @@ export class ClusterShards implements Shards {
     return slotOf(key);
   }
 
-  run<T>(key: string, command: (client: RedisClient) => Promise<T>): Promise<T> {
-    return this.#commands.run(key, command);
+  run<T>(key: string, command: (client: RedisClient) => Promise<T>, sending?: Sending): Promise<T> {
+    return this.#commands.run(key, command, sending);
   }
 
   isReady(key: string): boolean {
@@ -121,7 +126,7 @@ export class ClusterShards implements Shards {
     return { toMonotonic: (redisMs) => this.#linksOf(slot)?.clock.toMonotonic(redisMs) };
   }
 
-  check(): void {
+  check(): readonly NotReady[] {
     const { trouble, unassigned } = this.#topology;
     if (trouble) throw notReady(trouble);
     if (unassigned > 0) {
@@ -130,10 +135,10 @@ export class ClusterShards implements Shards {
     }
     this.#checkMasters();
     const { left } = this.#openSlots;
-    if (left.size > 0) {
-      const cause = new Error("slots have been left on their way");
-      throw new NotReady("redis_slots_open", cause, `they are ${rangesOf(left)}`);
-    }
+    if (left.size === 0) return [];
+    // Of all slots they are a few: the rooms of the others are served.
+    const cause = new Error("slots have been left on their way");
+    return [new NotReady("redis_slots_open", cause, `they are ${rangesOf(left)}`)];
   }
 
   states(): RedisStates {

@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   isClusterPause,
+  isSplit,
   redirectionOf,
   slotOf,
   type ClusterMaster,
@@ -9,6 +10,7 @@ import {
   type Link,
   type RedisClient,
 } from "@inthon/emitter";
+import type { Sending } from "../shards/shards.js";
 
 /** Slots that move, one after the other, and all at once: more than that in one command is no cluster that works. */
 const MAX_MOVES = 5;
@@ -49,7 +51,11 @@ export class ClusterCommands {
    * @param command - called again where the key has moved: sends one command, at once
    * @throws what the last attempt failed by
    */
-  async run<T>(key: string, command: (client: RedisClient) => Promise<T>): Promise<T> {
+  async run<T>(
+    key: string,
+    command: (client: RedisClient) => Promise<T>,
+    { canSplit = false }: Sending = {},
+  ): Promise<T> {
     const slot = slotOf(key);
     let asked: ClusterMaster | undefined;
     for (let moves = 0, pauses = 0; ;) {
@@ -69,6 +75,7 @@ export class ClusterCommands {
         if (isAsking) client.sendCommand(["ASKING"]).catch(() => undefined);
         return await command(client);
       } catch (error) {
+        if (canSplit && isSplit(error)) throw error;
         const to = redirectionOf(error, node);
         if (to?.kind === "MOVED") {
           if (!isAsking) this.#topology.moved(to.slot, to.address);

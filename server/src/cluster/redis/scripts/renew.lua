@@ -5,10 +5,10 @@
 --
 -- KEYS[1]  sorted set of nodes by when they last renewed, in milliseconds since 1970
 -- KEYS[2]  sorted set of names whose members are on their way, by when they are dead, in milliseconds since 1970; left out
---          where it cannot be asked together with the other: then nobody has had their time
+--          where it cannot be asked together with the other: then nobody has had their time. Or alone, as KEYS[1]
 -- ARGV[1]  node
 -- ARGV[2]  duration of a lease, in milliseconds
--- ARGV[3]  '1' to begin a lease, '' to renew one
+-- ARGV[3]  '1' to begin a lease, '' to renew one, 'late' to ask for those alone who have had their time
 -- ARGV[4]  expiry of the set, in milliseconds
 -- ARGV[5]  names to tell at most of each of the two
 -- ARGV[6]  how long those on their way can be believed at most, in milliseconds
@@ -20,10 +20,9 @@
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local deadline = now - tonumber(ARGV[2])
-
--- Somebody else's, and in the way of all: as if the list had been lost, every node claims anew what it holds.
-if redis.call('TYPE', KEYS[1]).ok ~= 'zset' then
-  redis.call('DEL', KEYS[1])
+local NODES, LEAVING = KEYS[1], KEYS[2]
+if ARGV[3] == 'late' then
+  NODES, LEAVING = nil, KEYS[1]
 end
 
 --- @return the names of nodes; others are taken out, as nobody could be told of them
@@ -40,31 +39,38 @@ local function nodesIn(key, ...)
 end
 
 local held = 0
-local renewed = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if ARGV[3] == '1' or (renewed and tonumber(renewed) > deadline) then
-  held = 1
-  -- First, as it needs no memory: then a full Redis carries out what follows. It would refuse it as the first write.
-  redis.call('PEXPIRE', KEYS[1], ARGV[4])
-  redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
-  if not renewed then
-    -- There may have been no set to expire.
-    redis.call('PEXPIRE', KEYS[1], ARGV[4])
+local dead = {}
+if NODES then
+  -- Somebody else's, and in the way of all: as if the list had been lost, every node claims anew what it holds.
+  if redis.call('TYPE', NODES).ok ~= 'zset' then
+    redis.call('DEL', NODES)
   end
+  local renewed = redis.call('ZSCORE', NODES, ARGV[1])
+  if ARGV[3] == '1' or (renewed and tonumber(renewed) > deadline) then
+    held = 1
+    -- First, as it needs no memory: then a full Redis carries out what follows. It would refuse it as the first write.
+    redis.call('PEXPIRE', NODES, ARGV[4])
+    redis.call('ZADD', NODES, string.format('%.0f', now), ARGV[1])
+    if not renewed then
+      -- There may have been no set to expire.
+      redis.call('PEXPIRE', NODES, ARGV[4])
+    end
+  end
+  -- A time that is still to come is another clock's, from before this one was set back: it counts from now on.
+  local later = '(' .. string.format('%.0f', now)
+  for _, node in ipairs(redis.call('ZRANGEBYSCORE', NODES, later, '+inf', 'LIMIT', 0, ARGV[5])) do
+    redis.call('ZADD', NODES, string.format('%.0f', now), node)
+  end
+  dead = nodesIn(NODES, '-inf', string.format('%.0f', deadline), 'LIMIT', 0, ARGV[5])
 end
--- A time that is still to come is another clock's, from before this one was set back: it counts from now on.
-local later = '(' .. string.format('%.0f', now)
-for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], later, '+inf', 'LIMIT', 0, ARGV[5])) do
-  redis.call('ZADD', KEYS[1], string.format('%.0f', now), node)
-end
-local dead = nodesIn(KEYS[1], '-inf', string.format('%.0f', deadline), 'LIMIT', 0, ARGV[5])
 local late = {}
-if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 and redis.call('TYPE', KEYS[2]).ok == 'zset' then
+if LEAVING and redis.call('EXISTS', LEAVING) == 1 and redis.call('TYPE', LEAVING).ok == 'zset' then
   -- A time that is further away than any was given by another clock.
   local latest = string.format('%.0f', now + tonumber(ARGV[6]))
-  for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. latest, '+inf', 'LIMIT', 0, ARGV[5])) do
-    redis.call('ZADD', KEYS[2], latest, node)
+  for _, node in ipairs(redis.call('ZRANGEBYSCORE', LEAVING, '(' .. latest, '+inf', 'LIMIT', 0, ARGV[5])) do
+    redis.call('ZADD', LEAVING, latest, node)
   end
-  late = nodesIn(KEYS[2], '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[5])
+  late = nodesIn(LEAVING, '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[5])
 end
 
 -- Redis makes a new one when it starts, whatever it has loaded, and when a replica is promoted. (And when a first replica

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { Runner } from "../shards/shards.js";
+import type { Runner, Sending } from "../shards/shards.js";
 
 /** A Lua script of this folder. */
 export interface Script {
@@ -28,14 +28,15 @@ export async function runScript(
   script: Script,
   keys: string[],
   args: string[],
+  sending?: Sending,
 ): Promise<unknown> {
   const options = { keys, arguments: args };
   const [key = ""] = keys;
   try {
-    return await runner.run(key, (client) => client.evalSha(script.sha1, options));
+    return await runner.run(key, (client) => client.evalSha(script.sha1, options), sending);
   } catch (error) {
     if (error instanceof Error && error.message.startsWith("NOSCRIPT")) {
-      return await runner.run(key, (client) => client.eval(script.text, options));
+      return await runner.run(key, (client) => client.eval(script.text, options), sending);
     }
     throw error;
   }

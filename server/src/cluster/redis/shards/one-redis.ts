@@ -5,6 +5,7 @@ import {
   type RedisRoute,
   type RoomRedises,
 } from "@inthon/emitter";
+import type { NotReady } from "../../not-ready.js";
 import type { RedisStates } from "../../../telemetry/prometheus/redis-metrics.js";
 import type { MessageListener } from "./channel-subscriptions.js";
 import type { RedisLinks } from "./links.js";
@@ -85,8 +86,9 @@ export class OneRedis implements Shards {
     return this.#links.clock;
   }
 
-  check(): void {
+  check(): readonly NotReady[] {
     this.#links.check();
+    return [];
   }
 
   states(): RedisStates {

@@ -1,6 +1,13 @@
 import type { RedisClient, RedisClock, RoomRedises } from "@inthon/emitter";
+import type { NotReady } from "../../not-ready.js";
 import type { RedisStates } from "../../../telemetry/prometheus/redis-metrics.js";
 import type { MessageListener } from "./channel-subscriptions.js";
+
+/** How a command is sent. */
+export interface Sending {
+  /** Who asks asks for each key alone where they are in two places (`TRYAGAIN`): that is told at once, and not waited out. */
+  readonly canSplit?: boolean;
+}
 
 /** Told whether channels are heard from now on. */
 export type HearingListener = (isHeard: boolean, channels: "all" | readonly string[]) => void;
@@ -20,7 +27,7 @@ export interface Shards {
    *
    * @param command - called again where the key has moved: sends one command, at once, and has no other effect
    */
-  run<T>(key: string, command: (client: RedisClient) => Promise<T>): Promise<T>;
+  run<T>(key: string, command: (client: RedisClient) => Promise<T>, sending?: Sending): Promise<T>;
   /** Whether a command with this key would be sent just now. */
   isReady(key: string): boolean;
   /** Told when commands can be sent that could not be before. */
@@ -43,8 +50,11 @@ export interface Shards {
   clockOf(channel: string): Pick<RedisClock, "toMonotonic">;
   /** Where rooms are published to. */
   readonly redises: RoomRedises;
-  /** @throws NotReady where this replica cannot publish, or would not hear what is published */
-  check(): void;
+  /**
+   * @returns what is refused for now, though this replica is of use
+   * @throws NotReady where this replica cannot publish, or would not hear what is published
+   */
+  check(): readonly NotReady[];
   /** How its links are, for whoever watches. */
   states(): RedisStates;
   open(): void;

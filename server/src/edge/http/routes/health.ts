@@ -8,15 +8,16 @@ import { HttpProblem } from "../problems.js";
 /** What probes are told. */
 export interface Health {
   readonly nodeId: string;
-  /** Throws `NotReady` where this replica cannot serve. */
-  readonly check: () => void;
+  /** Says what is refused, though this replica is of use. Throws `NotReady` where it cannot serve. */
+  readonly check: () => readonly NotReady[];
   /** Whether this replica goes. */
   readonly isDraining: () => boolean;
 }
 
 /**
  * `GET /healthz`: the process lives. `GET /readyz`: it can serve and publish, which it cannot without a Redis that works,
- * and takes new clients, which it does no longer for long when it goes.
+ * and takes new clients, which it does no longer for long when it goes. Where a part of Redis refuses, that is named, and no
+ * reason to send clients elsewhere: it is the same for all replicas.
  */
 export function healthRoutes(http: Http, { nodeId, check, isDraining }: Health): void {
   http.get("/healthz", { config: { operation: LIVES } }, (): Static<typeof Alive> => ({
@@ -30,7 +31,8 @@ export function healthRoutes(http: Http, { nodeId, check, isDraining }: Health):
     (): Static<typeof Ready> => {
       if (isDraining()) throw draining();
       try {
-        check();
+        const problems = check().map(({ code, message }) => ({ code, detail: message }));
+        if (problems.length > 0) return { status: "degraded", node: nodeId, problems };
       } catch (cause) {
         if (!(cause instanceof NotReady)) throw cause;
         const headers = { "retry-after": "1" };
