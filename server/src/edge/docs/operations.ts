@@ -250,6 +250,7 @@ export const IS_READY: Operation = {
       ...REDIS_AWAY,
       "redis_tls",
       "redis_slots_missing",
+      "redis_slots_open",
       "redis_other_kind",
       "redis_denies_access",
       "redis_refuses",
