@@ -3,7 +3,7 @@ import { Emitter } from "./emitter.js";
 import { HttpPublisher } from "./http/http-publisher.js";
 import { attemptWithin } from "./http/attempt.js";
 import { checkKey, untilAborted, type Key } from "./http/key.js";
-import { checkOptions } from "./options.js";
+import { readOptions } from "./options.js";
 import { ClientRedises, isClusterClient } from "./redis/connection/cluster/client-redises.js";
 import { connectRedis } from "./redis/connection/connect-redis.js";
 import { parseRedisUrl, type RedisTarget } from "./redis/connection/redis-url.js";
@@ -68,7 +68,8 @@ const NOT_WITH_A_CLIENT =
   "waitReplicas is for URLs of Redis only: waiting blocks a connection, so it needs one of its own";
 
 /**
- * Connects to what carries the events: Redis, or a server's HTTP API.
+ * Connects to what carries the events: Redis, or a server's HTTP API. By a URL of Redis it resolves once Redis answers; over HTTP,
+ * and with a client that you gave, nobody is asked yet, and where nobody answers the first `emit` says so.
  *
  * @param target - `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://`, `http://` or `https://` URL, or a
  *   connected client, pool, Sentinel or cluster client of the `redis` package, or a client of ioredis (which stays yours: `close`
@@ -77,9 +78,9 @@ const NOT_WITH_A_CLIENT =
  */
 export async function connect(
   target: string | URL | RedisCommands | IoredisClient,
-  options: ConnectOptions = {},
+  givenOptions: ConnectOptions = {},
 ): Promise<Emitter> {
-  checkOptions("connect", options, CONNECT_OPTIONS);
+  const options = readOptions("connect", givenOptions, CONNECT_OPTIONS);
   const limits = {
     historyLimit: wholeNumber(
       "historyLimit",
@@ -102,6 +103,7 @@ export async function connect(
     DEFAULT_CONNECT_TIMEOUT_MS,
   );
   checkKey(options.key);
+  checkListener(options.onError);
   if (typeof target !== "string" && !(target instanceof URL)) {
     refuseKey(options);
     refuseTls(options);
@@ -134,6 +136,11 @@ export async function connect(
   return new Emitter(new RedisPublisher(redises, limits, close));
 }
 
+function checkListener(onError: unknown): void {
+  if (onError === undefined || typeof onError === "function") return;
+  throw new EmitterError("invalid_option", "onError must be a function, which is given the error");
+}
+
 function parseRedis(text: string): RedisTarget {
   if (!/^rediss?(\+\w+)?:/i.test(text)) {
     const message =
@@ -156,8 +163,7 @@ async function checkTls(
   const { tls = {} } = options;
   const source = typeof tls === "function" ? tls : () => tls;
   const given = await certificatesOf(source, timeoutMs);
-  checkOptions("tls", given, TLS_OPTIONS);
-  const problem = tlsProblem(given);
+  const problem = tlsProblem(readOptions("tls", given, TLS_OPTIONS));
   if (problem === undefined) return source;
   throw new EmitterError("invalid_option", `tls ${problem}`);
 }

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { CallOrder } from "./call-order.js";
 import { EmitterError } from "./errors.js";
 import { KeyMaker, keyOfLater } from "./idempotency-keys.js";
-import { checkOptions } from "./options.js";
-import { parseEvent, parseEvents } from "./validate/parse-event.js";
+import { readOptions } from "./options.js";
+import { parseEvent, parseEvents, unreadable } from "./validate/parse-event.js";
 import {
   parseSessionId,
   type ClassroomEvent,
@@ -48,6 +48,8 @@ export type EmitArguments<Name extends EventName> =
 /** The most events that one call, or one HTTP request, may publish. */
 export const MAX_BATCH_EVENTS = 1_000;
 const DEFAULT_TIMEOUT_MS = 5_000;
+/** The same for all calls without any, which have nothing to check. */
+const NO_OPTIONS: EmitOptions = {};
 /** What an idempotency key looks like. */
 export const IDEMPOTENCY_KEY_PATTERN = /^[\x21-\x7e]{1,200}$/;
 /** Concurrent calls that may wait for a publisher that does not answer; later ones are refused at once. */
@@ -104,13 +106,13 @@ export class Emitter {
     name: Name,
     ...args: EmitArguments<Name>
   ): Promise<PublishResult> {
-    const [payload = {}, options = {}] = args as [unknown?, EmitOptions?];
+    const [payload = {}, options = NO_OPTIONS] = args as [unknown?, EmitOptions?];
     if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
       throw new EmitterError("invalid_event", "the payload must be an object", {
         faults: [{ path: "", message: "must be an object" }],
       });
     }
-    const event = parseEvent({ ...payload, event: name });
+    const event = parseEvent(withName(payload, name));
     const [result] = await this.emitParsed(sessionId, [event], options);
     if (!result) throw new EmitterError("unavailable", "the event was not answered for");
     return result;
@@ -127,8 +129,9 @@ export class Emitter {
   async emitAll(
     sessionId: string,
     events: readonly ClassroomEventInput[],
-    options: EmitOptions = {},
+    options: EmitOptions = NO_OPTIONS,
   ): Promise<PublishResult[]> {
+    checkList("emitAll", sessionId, events);
     if (events.length > MAX_BATCH_EVENTS) {
       const message = `at most ${String(MAX_BATCH_EVENTS)} events`;
       throw new EmitterError("invalid_event", message, { faults: [{ path: "", message }] });
@@ -145,8 +148,9 @@ export class Emitter {
   async emitParsed(
     sessionId: string,
     events: readonly ClassroomEvent[],
-    options: EmitOptions = {},
+    givenOptions: EmitOptions = NO_OPTIONS,
   ): Promise<PublishResult[]> {
+    checkList("emitParsed", sessionId, events);
     const id = parseSessionId(sessionId);
     if (!id) {
       throw new EmitterError(
@@ -154,7 +158,8 @@ export class Emitter {
         "a session id is 1 to 64 characters of A-Z a-z 0-9 _ -",
       );
     }
-    checkOptions("emit", options, EMIT_OPTIONS);
+    const options =
+      givenOptions === NO_OPTIONS ? NO_OPTIONS : readOptions("emit", givenOptions, EMIT_OPTIONS);
     const timeoutMs = checkTimeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     const publications = this.#toPublications(id, events, options);
     if (this.#pendingEvents + events.length > MAX_PENDING_EVENTS) {
@@ -181,7 +186,7 @@ export class Emitter {
     events: readonly ClassroomEvent[],
     { idempotencyKey: givenKey, traceparent: givenTraceparent }: EmitOptions,
   ): Publication[] {
-    if (givenKey !== undefined && !IDEMPOTENCY_KEY_PATTERN.test(givenKey)) {
+    if (givenKey !== undefined && !isIdempotencyKey(givenKey)) {
       throw new EmitterError(
         "invalid_option",
         "an idempotency key is 1 to 200 visible ASCII characters",
@@ -205,6 +210,32 @@ export class Emitter {
   #makeKey(): string {
     return this.#publisher.recognizesNewKeys === true ? this.#keys.next() : randomUUID();
   }
+}
+
+/** A pattern takes `null` for a text, and all events of a session under the key "null" would be one. */
+function isIdempotencyKey(key: unknown): boolean {
+  return typeof key === "string" && IDEMPOTENCY_KEY_PATTERN.test(key);
+}
+
+function withName(payload: object, name: unknown): object {
+  try {
+    return { ...payload, event: name };
+  } catch (cause) {
+    throw unreadable(cause);
+  }
+}
+
+/** Callers in JavaScript leave out the session, or bring what is like an array. */
+function checkList(method: string, sessionId: unknown, events: unknown): void {
+  if (Array.isArray(events)) return;
+  if (typeof sessionId === "object" && sessionId !== null) {
+    const message = `the session id is missing: ${method}(sessionId, events)`;
+    throw new EmitterError("invalid_session_id", message);
+  }
+  const message = `must be an array: ${method}(sessionId, [{ event, ... }, ...]); what is iterated over is collected before`;
+  throw new EmitterError("invalid_event", `the events ${message}`, {
+    faults: [{ path: "", message }],
+  });
 }
 
 function closed(): EmitterError {

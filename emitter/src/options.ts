@@ -4,14 +4,33 @@ import { EmitterError } from "./errors.js";
 const MAX_DISTANCE = 3;
 
 /**
- * Refuses what is no option: TypeScript tells of it, and callers in JavaScript would never hear that it was passed over.
+ * The options that somebody gave, read once. Refuses what is no option: TypeScript tells of it, and callers in JavaScript would
+ * never hear that it was passed over.
  *
  * @param what - whose options they are
  * @throws EmitterError `invalid_option`, with the option that may be meant
  */
-export function checkOptions(what: string, options: object, known: ReadonlySet<string>): void {
-  // Without a list of them: each call that publishes comes by here.
-  for (const name in options) if (!known.has(name)) throw unknownOption(what, name, known);
+export function readOptions<Options extends object>(
+  what: string,
+  options: Options,
+  known: ReadonlySet<string>,
+): Options {
+  const given: unknown = options;
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    const message = `the options of ${what} must be an object, such as { ${[...known].join(", ")} }; leave them out where there are none`;
+    throw new EmitterError("invalid_option", message);
+  }
+  try {
+    // Without a list of them: each call that publishes comes by here.
+    for (const name in given) if (!known.has(name)) throw unknownOption(what, name, known);
+    const read: Record<string, unknown> = {};
+    for (const name of known) read[name] = (given as Readonly<Record<string, unknown>>)[name];
+    return read as Options;
+  } catch (cause) {
+    if (cause instanceof EmitterError) throw cause;
+    const message = `the options of ${what} cannot be read: give a plain object`;
+    throw new EmitterError("invalid_option", message, { cause });
+  }
 }
 
 function unknownOption(what: string, name: string, known: ReadonlySet<string>): EmitterError {

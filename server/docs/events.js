@@ -17,20 +17,34 @@ function table(headers, rows) {
 
 const code = (text) => element("code", text);
 
-/** What a pattern asks for, its description says in words. */
-function typeOf({ type, const: only, anyOf, minimum, maximum, $ref }) {
+/** A text of the document: what stands between backticks is code. */
+const prose = (text) =>
+  element("span", ...text.split("`").map((part, i) => (i % 2 === 1 ? code(part) : part)));
+
+const sentence = (text) => prose(`${text.charAt(0).toUpperCase()}${text.slice(1)}.`);
+
+/** What a value must be: in words, where the document has them. */
+function whatIs({ description, type, const: only, anyOf }) {
+  if (description !== undefined) return description;
   if (only !== undefined) return JSON.stringify(only);
-  if (anyOf) return anyOf.map(typeOf).join(" or ");
-  if ($ref) return $ref.split("/").at(-1);
-  return minimum === undefined ? type : `${type}, ${minimum} to ${maximum}`;
+  return anyOf ? anyOf.map(whatIs).join(" or ") : type;
 }
 
 function channels({ channels, servers }) {
   const rows = Object.values(channels).map(({ title, address, servers: [server] }) => {
     const { protocol, security } = servers[server.$ref.split("/").at(-1)];
-    return [title, code(address), protocol, security ? "with a token" : "open"];
+    return [title, code(address), protocol, security ? "who has a token" : "anyone"];
   });
-  return table(["", "address", "protocol", ""], rows);
+  return table(["what", "address", "protocol", "who may come in"], rows);
+}
+
+function resuming(document) {
+  const rows = document["x-resuming"].map(({ by, offset, sent_back }) => [
+    by,
+    prose(offset),
+    prose(sent_back),
+  ]);
+  return table(["by", "the offset of an event is", "it is sent back by"], rows);
 }
 
 /** Each message once, as a plain WebSocket has it: its JSON is the same by every protocol. */
@@ -41,17 +55,17 @@ function messages({ channels, components }) {
       .filter(([channel]) => channel.endsWith(".webSocket"))
       .filter(([, { messages }]) => messages[name]?.$ref.endsWith(`/${id}`))
       .map(([channel]) => channel.split(".")[0]);
-    const fields = Object.entries(payload.properties).map(([field, schema]) => [
+    const fields = Object.entries(payload.properties).map(([field, { $ref, ...schema }]) => [
       code(field),
-      payload.required.includes(field) ? "" : "may be missing",
-      typeOf(schema),
-      schema.description ?? "",
+      payload.required.includes(field) ? "always" : "where it was asked for",
+      prose(whatIs($ref ? components.schemas[$ref.split("/").at(-1)] : schema)),
     ]);
     const article = element(
       "article",
       element("h3", code(name)),
-      element("p", `${name === "ping" ? "Sent" : "Heard"} by: ${heardBy.join(", ")}. ${summary}.`),
-      table(["field", "", "type", ""], fields),
+      element("p", sentence(summary)),
+      element("p", `${name === "ping" ? "Sent" : "Heard"} by: ${heardBy.join(", ")}.`),
+      table(["field", "is there", "is"], fields),
       element("pre", JSON.stringify(examples[0].payload)),
     );
     article.id = name;
@@ -61,7 +75,7 @@ function messages({ channels, components }) {
 
 function endings(document) {
   const rows = document["x-close-codes"].flatMap(({ code: number, client, reasons }) =>
-    reasons.map(({ reason, means }) => [String(number), code(reason), means, client]),
+    reasons.map(({ reason, means }) => [String(number), code(reason), prose(means), prose(client)]),
   );
   return table(["code", "reason", "means", "the client"], rows);
 }
@@ -69,7 +83,7 @@ function endings(document) {
 function refusals(document) {
   const rows = document["x-connect-error-codes"].map(({ code: name, means }) => [
     code(name),
-    means,
+    prose(means),
   ]);
   return table(["data.code", "means"], rows);
 }
@@ -115,8 +129,9 @@ function listen({ session, role, by, token, names }) {
 const response = await fetch("/docs/asyncapi.json");
 const shown = await response.json();
 page("title").textContent = shown.info.title;
-page("description").textContent = shown.info.description;
+page("description").append(prose(shown.info.description));
 page("channels").append(channels(shown));
+page("resuming").append(resuming(shown));
 page("messages").append(...messages(shown));
 page("endings").append(endings(shown));
 page("refusals").append(refusals(shown));

@@ -35,6 +35,7 @@ const RESUMING = "javascript/socket-io.mjs";
 const OLDER = "javascript/socket-io-older.mjs";
 const RECONNECTING = "javascript/reconnecting-websocket.mjs";
 const EVENT_SOURCE = "javascript/event-source.mjs";
+const ANEW = "javascript/event-source-anew.mjs";
 
 /** Has a program take what it names from a package instead of from the platform. */
 function imported(name: string, from: string): Change {
@@ -47,7 +48,7 @@ function inBrowsers(name: string, browser: Browser, isAtHand: boolean): readonly
     { name: "socket.io-client", program: RESUMING, ...SOCKET_IO },
     { name: "WebSocket", program: "javascript/websocket.mjs", ...WEBSOCKET },
     { name: "EventSource", program: EVENT_SOURCE, ...STREAM },
-    { name: "EventSource, made anew", program: "javascript/event-source-anew.mjs", ...STREAM },
+    { name: "EventSource, made anew", program: ANEW, ...STREAM },
   ].map((client) => ({ ...client, name: `${name}: ${client.name}`, where, isAtHand }));
 }
 
@@ -104,6 +105,13 @@ export const CLIENTS: readonly Client[] = [
     name: "Node.js, here: EventSource",
     program: EVENT_SOURCE,
     changes: [ALIVE],
+    where: inNode({ options: ["--experimental-eventsource"] }),
+    isAtHand: true,
+    ...STREAM,
+  },
+  {
+    name: "Node.js, here: EventSource, made anew",
+    program: ANEW,
     where: inNode({ options: ["--experimental-eventsource"] }),
     isAtHand: true,
     ...STREAM,

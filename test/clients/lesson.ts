@@ -174,6 +174,11 @@ async function lesson(
     return "yes";
   });
   for (const index of [0, 1]) {
+    // What not every program prints moves its place on all the same.
+    const picture = { question_id: index, capture_url: null };
+    for (const { seat, missing } of pupils) {
+      if (missing === undefined) await emitter.emit(seat.session, "question_capture", picture);
+    }
     const replica = cluster.replica(index);
     print(`killing ${replica.nodeId}`);
     const killedAt = performance.now();
@@ -210,6 +215,11 @@ async function judgeAll(
   visits: Visits,
 ): Promise<void> {
   await all("each once", async ({ seat, told }) => {
+    // What it says before it has heard anything is no mistake.
+    const first = seat.lines.findIndex((line) => line.includes('"connected"'));
+    if (seat.lines.slice(first).includes("begins anew")) {
+      throw new Error("it said that it begins anew, where nothing was lost");
+    }
     if (seat.notes.join("\n") === told.join("\n")) return `${String(told.length)} of them`;
     throw new Error(
       `it was told\n    ${told.join("\n    ")}\n  and heard\n    ${seat.notes.join("\n    ")}`,

@@ -183,6 +183,7 @@ void t.test("without any variable the server runs alone, in memory, on port 3000
     publishKeys: undefined,
     allowedOrigins: undefined,
     trustProxy: undefined,
+    hasDocs: true,
     limits: {
       maxUnreadBytes: 1_048_576,
       historyMaxBytes: 4_194_304,

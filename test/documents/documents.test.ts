@@ -3,16 +3,19 @@ import { createRequire } from "node:module";
 import { compileErrors, validate } from "@readme/openapi-parser";
 import { Ajv } from "ajv";
 import { fastify } from "fastify";
+import { chromium } from "playwright-core";
 import t from "tap";
 import { connect } from "@inthon/emitter";
 import { EVENT_NAMES, ROLES } from "@inthon/emitter/protocol";
 import { serveDocuments } from "../../server/dist/edge/docs/routes.js";
+import { CLOSE_CODES } from "../../server/dist/edge/wire/close-codes.js";
 import { PROBLEMS } from "../../server/dist/edge/http/problem-codes.js";
 import type { Http } from "../../server/dist/edge/http/fastify.js";
 import { join, type Client, type ClientKind } from "../helpers/clients/clients.js";
 import { startInProcess } from "../helpers/processes/app-in-process.js";
 import { post } from "../helpers/processes/environments.js";
 import { startServer } from "../helpers/processes/server-process.js";
+import { ensureTool } from "../helpers/tools/tools.js";
 import { ROWS, SESSION_ENDED } from "../helpers/samples/contract.js";
 import { fetchDocument, partCheck, partOf, type Document } from "./helpers/documents.js";
 
@@ -46,6 +49,49 @@ void t.test("the AsyncAPI document is one, and its references lead somewhere", (
   });
   t.strictSame(lost, []);
   t.end();
+});
+
+void t.test("every end that a close frame can tell is in the AsyncAPI document", (t) => {
+  const codes = asyncApi["x-close-codes"] as readonly {
+    readonly code: number;
+    readonly client: string;
+    readonly reasons: readonly { readonly reason: string; readonly means: string }[];
+  }[];
+  const ends = codes.flatMap(({ code, reasons }) =>
+    reasons.map(({ reason }) => [reason, code] as const),
+  );
+  t.same(Object.fromEntries(ends), CLOSE_CODES);
+  t.ok(codes.every(({ client, reasons }) => client && reasons.every(({ means }) => means)));
+  t.end();
+});
+
+void t.test("the page of events says all of it, in words that are no markup", async (t) => {
+  const executablePath = await ensureTool("chromium");
+  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  t.teardown(() => browser.close());
+  const page = await browser.newPage();
+  const faults: string[] = [];
+  page.on("pageerror", ({ message }) => faults.push(message));
+  await page.goto(`${url}/docs/events`);
+  await page.locator("#refusals td").first().waitFor();
+  t.notMatch(await page.locator("main").innerText(), "`");
+  const headers = await page.locator("th").allInnerTexts();
+  t.ok(headers.length > 0 && headers.every((text) => text !== ""), "each column has its header");
+  const ends = await page.locator("#endings tbody tr").allInnerTexts();
+  t.equal(ends.length, Object.keys(CLOSE_CODES).length);
+  t.ok(ends.some((text) => /^1012\s+unavailable\s/.test(text)));
+  const resuming = await page.locator("#resuming").innerText();
+  for (const way of ["?offset=", "Last-Event-ID", "auth:"]) t.match(resuming, way);
+  const picture = page.locator("#question_capture");
+  t.match(
+    await picture.innerText(),
+    /The picture that a question is about\.\s+Heard by: student\./,
+  );
+  const likes = await page.locator("#question_like_update").innerText();
+  t.match(likes, "an integer from 0 to");
+  t.notMatch(likes, /integer, 0 to/, "a type is said once");
+  t.match(await page.locator("#question_like_update tr").last().innerText(), "<epoch>-<n>");
+  t.strictSame(faults, []);
 });
 
 void t.test("every problem is in the OpenAPI document, with its statuses", (t) => {
@@ -166,7 +212,11 @@ void t.test(
     for (const path of ["/docs/index.html", "/docs/..%2fpackage.json", "/docs/logo.svg"]) {
       t.equal(await statusOf(path), 404, path);
     }
+    const detailOf = async (of: string) =>
+      ((await (await fetch(`${of}/nothing`)).json()) as { detail: string }).detail;
+    t.match(await detailOf(url), "see /docs");
     const off = await startInProcess(t, { DOCS: "off" });
+    t.notMatch(await detailOf(off.url), "/docs");
     for (const path of ["/docs", "/docs/events", "/docs/openapi.json"]) {
       t.equal(await statusOf(path, off.url), 404, path);
     }

@@ -3,6 +3,7 @@ import { createClient } from "redis";
 import t from "tap";
 import { eventually } from "../helpers/eventually.js";
 import { post } from "../helpers/processes/environments.js";
+import { RawBytes, upgradeHead } from "../helpers/clients/raw-bytes.js";
 import { startCluster } from "../helpers/processes/cluster.js";
 import { startLoadBalancer } from "../helpers/processes/load-balancer.js";
 import { ensureTool } from "../helpers/tools/tools.js";
@@ -16,6 +17,12 @@ const claims = { session_id: SESSION, role: "student" };
 /** More than a balancer might count before it believes that a replica has failed. */
 const ANSWERS_503 = 6;
 const STRANGERS = 60;
+/** What Engine.IO refuses, and its code. */
+const REFUSED_UPGRADES = [
+  ["EIO=4&transport=websocket&sid=nobody", 1],
+  ["EIO=4&transport=carrier-pigeon", 0],
+  ["EIO=3&transport=websocket", 5],
+] as const;
 
 const BALANCERS = [
   ["haproxy", () => ensureTool("haproxy")],
@@ -43,6 +50,21 @@ for (const [kind, installed] of BALANCERS) {
         ];
       };
       t.strictSame(await statuses(), ["in", 200]);
+
+      await t.test(
+        "an upgrade that Engine.IO refuses is answered by it, and by no 502",
+        async (t) => {
+          for (const [query, code] of REFUSED_UPGRADES) {
+            const raw = await RawBytes.open(url);
+            raw.send(upgradeHead(`/ws/session/${SESSION}/student/?${query}`));
+            const head = await raw.until("\r\n\r\n");
+            t.match(head, /^HTTP\/1\.1 400 /, query);
+            const answer = await raw.until(`"code":${String(code)}`);
+            t.match(answer, '"message":', query);
+            raw.socket.destroy();
+          }
+        },
+      );
 
       const { signing: strange } = await namedKey("unknown");
       let answers503 = 0;

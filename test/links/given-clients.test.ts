@@ -4,6 +4,7 @@ import { createClient, createClientPool, createCluster, createSentinel } from "r
 import t, { type Test } from "tap";
 import { connect, type RedisCommands } from "@inthon/emitter";
 import { historyKey, parseSessionId, roomName } from "@inthon/emitter/protocol";
+import { freePort } from "../helpers/processes/ports.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 import { adminOf } from "../helpers/processes/redis-users.js";
 
@@ -141,6 +142,19 @@ void t.test("a client that cannot work is told at once, with what to do", async 
     t.ok(performance.now() - begun < 1_000, `${what}: at once`);
   }
 });
+
+void t.test(
+  "whether a given client reaches Redis, and HTTP a server, is told by the first event",
+  async (t) => {
+    const dead = `127.0.0.1:${String(await freePort())}`;
+    for (const target of [ioredisOf(t, `redis://${dead}`), `http://${dead}`] as const) {
+      const emitter = await connect(target);
+      const call = emitter.emit("lecture-1", "session_ended", {}, { timeoutMs: 500 });
+      await t.rejects(call, { code: "unavailable", retryable: true });
+      await emitter.close();
+    }
+  },
+);
 
 void t.test(
   "a client of ioredis publishes, each event once, also where it repeats calls by itself",

@@ -6,6 +6,12 @@ import { ROLES } from "@inthon/emitter/protocol";
 import { listenTo, testEmitterContract } from "./helpers/emitter-contract.js";
 import { failureOf, TARGETS } from "./helpers/emitter-targets.js";
 import { freePort } from "../helpers/processes/ports.js";
+import {
+  NO_OPTIONS,
+  UNREADABLE_PAYLOADS,
+  WRONG_LISTS,
+  WRONG_OPTIONS,
+} from "../helpers/samples/wrong-events.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 import { startServer } from "../helpers/processes/server-process.js";
 
@@ -97,6 +103,84 @@ void t.test("an option that there is not is told, with the one that may be meant
     message: 'emit has no option "idempotencykey": is idempotencyKey meant?',
   });
 });
+
+void t.test(
+  "whatever the arguments are, it is an EmitterError, which says what to do",
+  async (t) => {
+    const emitter = await connect("http://127.0.0.1:1");
+    t.teardown(() => emitter.close());
+    const loose = {
+      emit: emitter.emit.bind(emitter) as unknown as Loose,
+      emitAll: emitter.emitAll.bind(emitter) as unknown as Loose,
+      emitParsed: emitter.emitParsed.bind(emitter) as unknown as Loose,
+    };
+    const isTold = async (call: Promise<unknown>, code: string, what: string) => {
+      const failure: unknown = await call.catch((error: unknown) => error);
+      t.match(failure, { name: "EmitterError", code, retryable: false }, what);
+      t.match(
+        (failure as Error).message,
+        /must|give|is missing|is 1 to|is an? |leave|meant|there are|begins with|has a/,
+        what,
+      );
+    };
+    for (const [index, [args, code]] of WRONG_LISTS.entries()) {
+      await isTold(loose.emitAll(...args), code, `emitAll, ${String(index)}`);
+    }
+    for (const events of [undefined, null, {}, "text"]) {
+      await isTold(loose.emitParsed("lecture-1", events), "invalid_event", "emitParsed");
+    }
+    for (const [index, payload] of UNREADABLE_PAYLOADS.entries()) {
+      const what = `a payload, ${String(index)}`;
+      await isTold(loose.emit("lecture-1", "important", payload), "invalid_event", what);
+    }
+    for (const name of [undefined, null, 7, Symbol("important"), {}, []]) {
+      await isTold(loose.emit("lecture-1", name, {}), "invalid_event", "a name");
+    }
+    for (const [index, options] of [...NO_OPTIONS, ...WRONG_OPTIONS].entries()) {
+      const what = `options, ${String(index)}`;
+      await isTold(loose.emit("lecture-1", "session_ended", {}, options), "invalid_option", what);
+      const events = [{ event: "session_ended" }];
+      await isTold(loose.emitAll("lecture-1", events, options), "invalid_option", what);
+    }
+    const looseConnect = connect as unknown as Loose;
+    const throwing = {
+      get historyLimit() {
+        throw new TypeError("a getter's own");
+      },
+    };
+    const wrongOptions = [
+      ...[...NO_OPTIONS, throwing, { historyLimit: Symbol("1") }, { historyLimit: 1n }],
+      ...[{ onError: 5 }, { onError: null }, { key: Symbol("key") }, { connectTimeoutMs: {} }],
+    ];
+    for (const target of ["http://127.0.0.1:1", "redis://127.0.0.1:1"]) {
+      for (const [index, options] of wrongOptions.entries()) {
+        await isTold(looseConnect(target, options), "invalid_option", `connect, ${String(index)}`);
+      }
+    }
+    const tls = [null, 5, "text", [], { ca: 5 }, { cert: {}, key: {} }, { ca: Symbol("ca") }];
+    for (const [index, one] of tls.entries()) {
+      const call = looseConnect("rediss://127.0.0.1:1", { tls: one });
+      await isTold(call, "invalid_option", `tls, ${String(index)}`);
+    }
+    const bare: unknown = Object.create(null);
+    const targets = [
+      ...[undefined, null, 7, true, Symbol("target"), 1n, () => undefined, bare, [], {}],
+      Object.defineProperty({}, "then", { get: raise }),
+      new Proxy({}, { has: () => raise() }),
+      { eval: () => undefined, evalSha: () => undefined, clientInfo: () => raise() },
+    ];
+    for (const [index, target] of targets.entries()) {
+      await isTold(looseConnect(target), "invalid_option", `a target, ${String(index)}`);
+    }
+  },
+);
+
+/** As callers in JavaScript see it. */
+type Loose = (...args: readonly unknown[]) => Promise<unknown>;
+
+function raise(): never {
+  throw new TypeError("somebody's own");
+}
 
 void t.test("connect says what is wrong with its target", async (t) => {
   const port = String(await freePort());

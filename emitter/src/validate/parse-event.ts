@@ -40,7 +40,20 @@ export function parseEvent(value: unknown, pathPrefix = ""): ClassroomEvent {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw invalid([{ path: pathPrefix, message: 'must be an object with a field "event"' }]);
   }
-  const input = value as Readonly<Record<string, unknown>>;
+  try {
+    return parseObject(value as Readonly<Record<string, unknown>>, pathPrefix);
+  } catch (cause) {
+    throw cause instanceof EmitterError ? cause : unreadable(cause, pathPrefix);
+  }
+}
+
+/** Of what throws when it is read: a getter, a proxy. */
+export function unreadable(cause: unknown, path = ""): EmitterError {
+  const faults = [{ path, message: "cannot be read: give a plain object" }];
+  return invalid(faults, cause);
+}
+
+function parseObject(input: Readonly<Record<string, unknown>>, pathPrefix: string): ClassroomEvent {
   const name = input["event"];
   if (!isEventName(name)) {
     const message = `must be one of ${EVENT_NAMES.join(", ")}`;
@@ -64,6 +77,7 @@ export function parseEvent(value: unknown, pathPrefix = ""): ClassroomEvent {
  *   wrong
  */
 export function parseEvents(values: readonly unknown[]): ClassroomEvent[] {
+  if (!Array.isArray(values)) throw invalid([{ path: "", message: "must be in an array" }]);
   const events: ClassroomEvent[] = [];
   const refusals: EmitterError[] = [];
   let faults = 0;
@@ -179,10 +193,10 @@ function escapePointer(field: string): string {
   return field.slice(0, 64).replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-function invalid(faults: readonly Fault[]): EmitterError {
+function invalid(faults: readonly Fault[], cause?: unknown): EmitterError {
   const [first] = faults;
   const message = first
     ? `${first.path === "" ? "the event" : first.path} ${first.message}`
     : "invalid event";
-  return new EmitterError("invalid_event", message, { faults });
+  return new EmitterError("invalid_event", message, { faults, cause });
 }

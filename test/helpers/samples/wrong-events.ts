@@ -22,6 +22,43 @@ export const WRONG_EMITS: readonly (readonly [readonly unknown[], readonly strin
   [["feedback", { feedback_type: "OK", created_at: "2025-02-30T00:00:00Z" }], ["/created_at"]],
   [["important", { note: "\ud800", capture_url: null }], ["/note"]],
 ];
+/** What throws when it is read. */
+function throwing(): object {
+  return Object.defineProperty({}, "note", {
+    enumerable: true,
+    get() {
+      throw new TypeError("a getter's own");
+    },
+  });
+}
+
+/** An array with a hole in it. */
+function holed(): unknown[] {
+  const events: unknown[] = [{ event: "session_ended" }];
+  events.length = 2;
+  return events;
+}
+
+/** What callers in JavaScript give `emitAll` besides a session and an array: all arguments, and the code. */
+export const WRONG_LISTS: readonly (readonly [readonly unknown[], string])[] = [
+  [[[{ event: "session_ended" }]], "invalid_session_id"],
+  [[{ event: "session_ended" }], "invalid_session_id"],
+  ...[
+    ...[undefined, null, 0, 7, "text", true, Symbol("events"), 1n, () => []],
+    ...[{}, { length: 1, 0: { event: "session_ended" } }, { event: "session_ended" }],
+    ...[new Set([{ event: "session_ended" }]), Object.create(null) as unknown, new Map().values()],
+    { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true }) }) },
+    ...[holed(), [Object.create(null)], [throwing()], [[]], [undefined], [Symbol("event")]],
+  ].map((events): readonly [readonly unknown[], string] => [
+    ["lecture-1", events],
+    "invalid_event",
+  ]),
+];
+
+/** Payloads, and options, that are none. */
+export const UNREADABLE_PAYLOADS = [throwing(), () => undefined, Symbol("payload"), 1n];
+export const NO_OPTIONS = [null, 0, 5_000, "text", true, Symbol("options"), 1n, [], () => ({})];
+
 /** What is no session id. */
 export const WRONG_SESSIONS = [
   "",
@@ -39,7 +76,15 @@ export const WRONG_SESSIONS = [
 /** Options that `emit` does not take. */
 export const WRONG_OPTIONS = [
   ...[0, -1, 1.5, NaN, Infinity, 2 ** 31, "1000"].map((timeoutMs) => ({ timeoutMs })),
-  ...["", "a b", "k".repeat(201), "é", "a\nb"].map((idempotencyKey) => ({ idempotencyKey })),
+  ...["", "a b", "k".repeat(201), "é", "a\nb", null, 7, true, {}, ["k"], Symbol("k")].map(
+    (idempotencyKey) => ({ idempotencyKey }),
+  ),
+  ...[{}, 1n, Symbol("5")].map((timeoutMs) => ({ timeoutMs })),
+  {
+    get timeoutMs() {
+      throw new TypeError("a getter's own");
+    },
+  },
   // What is passed over would never be missed.
   ...[{ idempotencykey: "k" }, { timeout: 1_000 }, { ttl: 1 }, { timeoutMs: 1_000, key: "k" }],
 ];

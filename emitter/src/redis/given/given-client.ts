@@ -31,6 +31,16 @@ export interface GivenRedis {
  * @throws EmitterError `invalid_option`, with what to do
  */
 export async function checkGiven(target: unknown, timeoutMs: number): Promise<GivenRedis> {
+  try {
+    return await check(target, timeoutMs);
+  } catch (cause) {
+    if (cause instanceof EmitterError) throw cause;
+    // A getter of it has thrown, or what it calls its own is something else.
+    throw refused(`the target is no client that publishes: give ${WHAT_CAN_BE}`, cause);
+  }
+}
+
+async function check(target: unknown, timeoutMs: number): Promise<GivenRedis> {
   if (typeof target !== "object" || target === null) {
     const what = target === undefined ? "is undefined: is a variable not set?" : "is of no use:";
     throw refused(`the target ${what} give ${WHAT_CAN_BE}`);
@@ -69,7 +79,9 @@ function isGiven(target: object): target is GivenClient {
 
 /** What `legacy()` of the `redis` package makes has the same names, and takes callbacks. */
 function isLegacy(target: object): boolean {
-  return target.constructor.name === "RedisLegacyClient";
+  // What has no prototype has no constructor.
+  const { constructor } = target as { readonly constructor?: { readonly name?: unknown } };
+  return constructor?.name === "RedisLegacyClient";
 }
 
 function noClient(target: object): string {
@@ -117,6 +129,6 @@ async function databaseOf(client: GivenClient, timeoutMs: number): Promise<numbe
   return database;
 }
 
-function refused(message: string): EmitterError {
-  return new EmitterError("invalid_option", message);
+function refused(message: string, cause?: unknown): EmitterError {
+  return new EmitterError("invalid_option", message, { cause });
 }

@@ -2,7 +2,7 @@ import { OFFSET_PATTERN, ROLES, type Role } from "@inthon/emitter/protocol";
 import { DEFAULT_PATH } from "../../classroom/address.js";
 import { endings } from "./endings.js";
 import { SESSION } from "./examples.js";
-import { DIALECTS, messageName, messages, toldTo, type Dialect } from "./messages.js";
+import { DIALECTS, messageName, messages, OFFSET, toldTo, type Dialect } from "./messages.js";
 import type { Server } from "./openapi.js";
 import { byName, plainSchema, ref, type JsonSchema } from "./plain-schema.js";
 import { OffsetText, SessionIdText } from "./schemas.js";
@@ -40,6 +40,15 @@ const TOKENS: Readonly<Record<Dialect, readonly string[]>> = {
   eventStream: ["bearer", "tokenInQuery"],
 };
 
+/** How a client says where it was, to be told what it has missed since. */
+const SENT_BACK: Readonly<Record<Dialect, string>> = {
+  webSocket: "`?offset=` in the URL of the next connection",
+  socketIo:
+    'the client itself, from version 4.6 on; an older one by `auth: { pid: "<session_id>.<role>.", offset }`, as a function, which is asked at each attempt',
+  eventStream:
+    "the header `Last-Event-ID`, which an EventSource sends by itself; `?offset=` in the URL of one that is made anew",
+};
+
 /**
  * The AsyncAPI document of what clients are told, from the event table: a channel for each role and protocol.
  *
@@ -54,7 +63,7 @@ export function asyncApi(server: Server, host: string): object {
       version: server.version,
       license: { name: "MIT" },
       description:
-        "One address for each role of a session, for three protocols. The JSON of an event is the same by all of them, byte for byte. From `connected` on a connection misses nothing; who comes back with the newest offset that it has heard is told what it missed, once, in order. Publishing is in the OpenAPI document at /docs/openapi.json.",
+        "One address for each role of a session, for three protocols. The JSON of an event is the same by all of them, byte for byte. From `connected` on a connection misses nothing; who comes back with the newest offset that it has heard is told what it missed, once, in order; where its `connected` has another offset than that, the history does not reach back, and it begins anew. Publishing is in the OpenAPI document at /docs/openapi.json.",
     },
     defaultContentType: "application/json",
     servers: byName(DIALECTS, (dialect) => {
@@ -89,6 +98,11 @@ export function asyncApi(server: Server, host: string): object {
         },
       },
     },
+    "x-resuming": DIALECTS.map((dialect) => ({
+      by: TEXTS[dialect].title,
+      offset: OFFSET[dialect],
+      sent_back: SENT_BACK[dialect],
+    })),
     ...endings(),
   };
 }

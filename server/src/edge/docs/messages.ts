@@ -16,7 +16,8 @@ export type Dialect = (typeof DIALECTS)[number];
 /** What a connection may be told: an event of the contract, what it is told first, or the answer to a ping. */
 type Told = EventName | "connected" | "pong";
 
-const OFFSET: Readonly<Record<Dialect, string>> = {
+/** Where a client finds the offset of an event. */
+export const OFFSET: Readonly<Record<Dialect, string>> = {
   webSocket: "in the field `offset`, where the URL has `?offset=`, also an empty one",
   socketIo: "the second argument of the event",
   eventStream: "the `id:` of the event",

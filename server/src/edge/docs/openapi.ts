@@ -61,7 +61,7 @@ export function openApi(routes: readonly DocumentedRoute[], server: Server): obj
       version: server.version,
       license: { name: "MIT", identifier: "MIT" },
       description:
-        "Publishing to sessions, reading what was told, and hearing it as an event stream. What is told, and how it is heard by WebSocket and Socket.IO, is in the AsyncAPI document at /docs/asyncapi.json. Every error is `application/problem+json` with a `code`; `x-problems` has them all.",
+        "Publishing to sessions, reading what was told, and hearing it as an event stream. What is told, and how it is heard by WebSocket and Socket.IO, is in the AsyncAPI document at /docs/asyncapi.json. Every error is `application/problem+json` with a `code`: each answer below names those that it may have, and /docs/openapi.json has all of them, as `x-problems`.",
     },
     servers: [{ url: "/" }],
     tags: TAGS.map((name) => ({ name })),

@@ -11,7 +11,7 @@ import type { Doorkeeper } from "../gate/doorkeeper.js";
 import { checkOrigin, matchOrigins, originNotAllowed, type OriginCheck } from "../gate/origins.js";
 import type { Pace } from "../intake/pace.js";
 import { HttpProblem, nothingThere } from "./problems.js";
-import { answerOptions, notImplemented } from "./routes/methods.js";
+import { answerOptions, hasDocs, notImplemented } from "./routes/methods.js";
 import { noteRefusal, pathOf, protocolOf } from "./refused.js";
 import { closeOnClientError, createLimitedServer, type ServerLimits } from "./server.js";
 
@@ -58,13 +58,13 @@ export function createHttp(log: Logger, options: HttpOptions) {
     routerOptions: { ignoreTrailingSlash: true },
     // A URL that cannot be decoded.
     frameworkErrors: (_error, request, reply) => {
-      sendProblem.call(http, nothingThere(), request, reply);
+      sendProblem.call(http, nothingThere(hasDocs(http)), request, reply);
     },
   });
   http.setErrorHandler(sendProblem);
   http.setNotFoundHandler((request) => {
     const isKnown = http.supportedMethods.includes(request.method);
-    throw isKnown ? nothingThere() : notImplemented(request);
+    throw isKnown ? nothingThere(hasDocs(http)) : notImplemented(request);
   });
   // Where nothing is done with a body, none is read: not what somebody sends to a path that there is not, either.
   http.removeAllContentTypeParsers();

@@ -82,6 +82,10 @@ export class HttpProblem extends Error {
   }
 }
 
-export function nothingThere(): HttpProblem {
-  return new HttpProblem(404, "not_found", "there is nothing here: see the README for the paths");
+/** @param hasDocs - whether this server has `/docs`, where that is known */
+export function nothingThere(hasDocs = false): HttpProblem {
+  const where = hasDocs
+    ? "see /docs, or the README, for the paths"
+    : "see the README for the paths";
+  return new HttpProblem(404, "not_found", `there is nothing here: ${where}`);
 }

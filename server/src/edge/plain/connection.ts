@@ -7,7 +7,7 @@ import type { Batch } from "../../classroom/batch.js";
 import { endsBecause, knownReason } from "../../classroom/connection-log.js";
 import { isPing } from "../../classroom/pings.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
-import { CLOSE_CODES } from "../wire/close-codes.js";
+import { CLOSE_CODES, closeWordOf, type CloseWord } from "../wire/close-codes.js";
 import { closeInTime } from "../wire/closing.js";
 import { plainFrames, plainFramesWithOffsets } from "../wire/event-encodings.js";
 import { frameOf } from "../wire/frame-of-packet.js";
@@ -15,11 +15,6 @@ import type { WebSocketIntake } from "../intake/websocket-intake.js";
 import { stopBeating, type Beating } from "../wire/heartbeat.js";
 import { hasRoomFor, type UnreadRule } from "../wire/unread.js";
 import { descriptorOf, writeNow } from "../wire/write-now.js";
-
-/** RFC 6455, section 7.4.1: the client is not admitted. */
-const POLICY_VIOLATION = 1008;
-/** IANA's registry of close codes, "Service Restart": come back, to this replica or another. */
-const SERVICE_RESTART = 1012;
 
 /** What a client that reads too slowly has to read that, before its connection is gone and its memory free. */
 const SLOW_CLOSE_TIMEOUT_MS = 2_000;
@@ -95,10 +90,10 @@ export class PlainConnection extends EventEmitter implements Beating {
         break;
       case "goodbye":
         endsBecause(this, "session_ended");
-        this.#close(CLOSE_CODES.session_ended);
+        this.#close("session_ended");
         break;
       case "refused":
-        this.#close(POLICY_VIOLATION, frame.code);
+        this.#close(closeWordOf(frame.code));
         break;
       case "nothing":
         break;
@@ -117,12 +112,12 @@ export class PlainConnection extends EventEmitter implements Beating {
 
   /** Called by Socket.IO, and by whoever wants the client to come back. */
   close(): void {
-    this.#close(SERVICE_RESTART);
+    this.#close(knownReason(this) ?? "unavailable");
   }
 
   /** The client is to come back with a fresh token. */
   expire(): void {
-    this.#close(CLOSE_CODES.token_expired, "token_expired");
+    this.#close("token_expired");
   }
 
   /** The client under its WebSocket, by which whoever reads from it knows the connection. */
@@ -157,7 +152,7 @@ export class PlainConnection extends EventEmitter implements Beating {
     if (this.readyState !== "open") return;
     endsBecause(this, "slow_reader");
     this.#home.onSlowReader(this);
-    this.#close(CLOSE_CODES.slow_reader);
+    this.#close("slow_reader");
     setTimeout(() => {
       this.#socket.terminate();
     }, SLOW_CLOSE_TIMEOUT_MS).unref();
@@ -183,10 +178,9 @@ export class PlainConnection extends EventEmitter implements Beating {
     return false;
   }
 
-  /** @param why - the reason's text in the close frame: a code of ours, else what is known */
-  #close(code: number, why: string = knownReason(this) ?? "unavailable"): void {
+  #close(why: CloseWord): void {
     if (this.readyState !== "open") return;
-    closeInTime(this.#socket, code, why);
+    closeInTime(this.#socket, CLOSE_CODES[why], why);
     // Not when the client has answered: what it holds here ends now, and is logged with what it has been told until now.
     this.onClosed();
   }

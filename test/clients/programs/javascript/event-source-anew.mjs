@@ -1,5 +1,10 @@
 let last = "";
 let failures = 0;
+// All that a student may be told: of an event that nobody listens to, the place moves on unseen.
+const names = ["question_capture", "important", "teacher_presence", "new_question"];
+names.push("question_like_update", "hard_alert");
+// Node.js ends while an EventSource waits to come back, unless something else is to come. A page needs none of this.
+const alive = setInterval(() => {}, 60_000);
 function listen() {
   const url = `http://localhost:3000/ws/session/lecture-1/student/?offset=${last}`;
   const source = new EventSource(url);
@@ -9,7 +14,7 @@ function listen() {
     last = lastEventId;
     console.log(last, data);
   });
-  for (const name of ["important", "new_question", "hard_alert"]) {
+  for (const name of names) {
     source.addEventListener(name, ({ data, lastEventId }) => {
       last = lastEventId;
       console.log(last, data);
@@ -17,6 +22,7 @@ function listen() {
   }
   source.addEventListener("session_ended", ({ data, lastEventId }) => {
     source.close();
+    clearInterval(alive);
     console.log(lastEventId, data);
     console.log("stays away: it has closed");
   });

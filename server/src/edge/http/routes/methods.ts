@@ -36,7 +36,7 @@ export function answerOptions(http: FastifyInstance): void {
     const { url = "" } = request.routeOptions;
     const methods = request.url === "*" ? DONE : routed.methodsOf.get(url);
     if (methods) options(reply, allowing(methods));
-    else done(nothingThere());
+    else done(nothingThere(hasDocs(http)));
   });
 }
 
@@ -55,6 +55,11 @@ export function refuseOtherMethods(http: FastifyInstance): void {
     }
     done();
   });
+}
+
+/** Whether `/docs` is on. */
+export function hasDocs(http: Pick<FastifyInstance, "hasRoute">): boolean {
+  return http.hasRoute({ method: "GET", url: "/docs" });
 }
 
 /** Of a method that is used nowhere here, and of which Fastify knows no route. */
