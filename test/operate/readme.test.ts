@@ -5,6 +5,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { ESLint } from "eslint";
 import t from "tap";
 import { EVENTS } from "@inthon/emitter/protocol";
 import { ENVIRONMENT_VARIABLES } from "../../server/dist/config/config.js";
@@ -13,6 +14,8 @@ import { post } from "../helpers/processes/environments.js";
 import { freePort } from "../helpers/processes/ports.js";
 import { blocksOf, readDocuments, type Block } from "../helpers/documents.js";
 import { Launched, minimalEnvironment, startServer } from "../helpers/processes/server-process.js";
+import { ROWS } from "../helpers/samples/contract.js";
+import { startTcpProxy } from "../helpers/tcp-proxy.js";
 import { ensureTool } from "../helpers/tools/tools.js";
 
 const run = promisify(execFile);
@@ -116,6 +119,19 @@ void t.test("the README", async (t) => {
     t.ok(seen.size > 5, "documents of the operator's, the clients' and the emitter's");
   });
 
+  await t.test(
+    "what is saved from it in the clone is passed over by Git and the linter",
+    async (t) => {
+      const files = blocks.flatMap(({ text }) => /^\/\/ (\S+\.m?[jt]s)\n/.exec(text)?.[1] ?? []);
+      t.ok(files.includes("students.mjs") && files.includes("publish.ts"));
+      const linter = new ESLint({ cwd: root });
+      for (const file of files) {
+        await t.resolves(run("git", ["check-ignore", "-q", file], { cwd: root }), `Git, ${file}`);
+        t.ok(await linter.isPathIgnored(join(root, file)), `the linter, ${file}`);
+      }
+    },
+  );
+
   const port = await freePort();
   const url = `localhost:${String(port)}`;
   const here = (text: string) => text.replaceAll("localhost:3000", url);
@@ -197,6 +213,29 @@ void t.test("the README", async (t) => {
     await heard;
   });
 
+  await t.test("a listener that loses its link goes on, whatever it was told last", async (t) => {
+    const link = await startTcpProxy(port);
+    t.teardown(() => link.stop());
+    const path = join(scratch, "over-a-link.mjs");
+    const session = "another-lecture";
+    const text = block("listening").text.replaceAll("lecture-1", session);
+    await writeFile(path, text.replaceAll("localhost:3000", `127.0.0.1:${String(link.port)}`));
+    const listening = await launch(process.execPath, ["--experimental-eventsource", path]);
+    await heardBy(listening)("listening from");
+    const told = ROWS.filter(({ audience }) => audience.includes("student"));
+    for (const event of new Map(told.map(({ publish }) => [publish.event, publish])).values()) {
+      t.equal((await post(`http://${url}`, session, event)).status, 202);
+      await heardBy(listening)(`event: '${event.event}'`);
+    }
+    const times = () => listening.output().split("listening from").length;
+    const before = times();
+    link.cut();
+    await eventually(() => Promise.resolve(times() > before));
+    t.notMatch(listening.output(), "load everything anew");
+    await post(`http://${url}`, session, { event: "session_ended" });
+    t.match(await listening.exited, { code: 0 }, "and ends with the lecture");
+  });
+
   await t.test("a token made as shown lets the client in that sends it as shown", async (t) => {
     const JWT_SECRET = randomBytes(32).toString("hex");
     const guarded = await startServer({ env: { JWT_SECRET } });
@@ -208,6 +247,11 @@ void t.test("the README", async (t) => {
     const path = join(scratch, "at-guarded.ts");
     const text = block("withToken").text.replaceAll("localhost:3000", new URL(guarded.url).host);
     await writeFile(path, text);
+    const stranger = join(scratch, "at-guarded.mjs");
+    const students = block("students").text;
+    await writeFile(stranger, students.replaceAll("localhost:3000", new URL(guarded.url).host));
+    const strangers = await launch(process.execPath, ["--import=tsx", stranger]);
+    await Promise.all([heardBy(strangers)("Socket.IO: "), heardBy(strangers)("WebSocket: ")]);
     for (const [token, says] of [
       [TOKEN, "let in"],
       ["another", "unauthorized"],
