@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { inspect } from "node:util";
 import type { Test } from "tap";
 import type { Emitter } from "@inthon/emitter";
 import { parseOffset, ROLES, type Role } from "@inthon/emitter/protocol";
@@ -149,7 +150,7 @@ export async function testEmitterContract(t: Test, target: Target): Promise<void
     for (const options of WRONG_OPTIONS) {
       const expected = { ...refused, code: "invalid_option", paths: [] };
       const failure = await failureOf(loose.emit(session, "session_ended", {}, options));
-      t.strictSame(failure, expected, JSON.stringify(options));
+      t.strictSame(failure, expected, inspect(options));
     }
     t.strictSame(await received(), []);
   });
