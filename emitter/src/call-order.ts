@@ -67,6 +67,15 @@ export class CallOrder {
     this.#waiting.set(sessionId, waiting);
   }
 
+  /**
+   * Asks once more for what is published: whoever comes later need not wait. Who is made again does, for the answer, as that
+   * may be that it has to be published once more.
+   */
+  confirm(call: PublishCall): void {
+    if (this.#waiting.size > 0) this.#note(call);
+    call.start();
+  }
+
   /** Nobody waits any more. */
   clear(): void {
     for (const { timer } of this.#waiting.values()) clearTimeout(timer);

@@ -87,6 +87,9 @@ export class Emitter {
       again: (call, pauseMs) => {
         this.#order.again(call, pauseMs);
       },
+      confirm: (call) => {
+        this.#order.confirm(call);
+      },
     };
   }
 

@@ -1,6 +1,11 @@
 import { EmitterError, refusalIn, unsure } from "./errors.js";
 import type { SessionId } from "./protocol/index.js";
-import type { Publication, Publisher, PublishResult } from "./publisher.js";
+import {
+  UnconfirmedError,
+  type Publication,
+  type Publisher,
+  type PublishResult,
+} from "./publisher.js";
 
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 1_000;
@@ -15,6 +20,8 @@ export interface CallOwner {
   onAttempted(call: PublishCall): void;
   /** It failed in passing: to be started again after so many milliseconds, before all that were made later. */
   again(call: PublishCall, pauseMs: number): void;
+  /** It is published and not confirmed, and asks once more: nobody has to wait for it. */
+  confirm(call: PublishCall): void;
 }
 
 /** One call under way: publishes, repeats what failed in passing, and gives up in time. */
@@ -31,6 +38,10 @@ export class PublishCall {
   #resolve!: (results: PublishResult[]) => void;
   #reject!: (error: EmitterError) => void;
   #isUnderWay = false;
+  /** Where all of it is published: waits for that to be confirmed. */
+  #wait: (() => Promise<PublishResult[]>) | undefined;
+  /** Before that. */
+  #pause: NodeJS.Timeout | undefined;
   #attempts = 0;
   /** Why the last attempt failed that has ended. */
   #cause: unknown;
@@ -68,7 +79,11 @@ export class PublishCall {
 
   start(): void {
     this.#isUnderWay = true;
-    this.#owner.publisher.publish(this.publications, this.#abort?.signal ?? NEVER).then(
+    const { publisher } = this.#owner;
+    const attempt =
+      this.#wait?.() ?? publisher.publish(this.publications, this.#abort?.signal ?? NEVER);
+    this.#wait = undefined;
+    attempt.then(
       (results) => {
         this.#isUnderWay = false;
         this.#owner.onAttempted(this);
@@ -88,6 +103,11 @@ export class PublishCall {
     if (!this.#settle()) return;
     this.#abort?.abort();
     this.#reject(error);
+  }
+
+  /** Asks once more whether what is published is confirmed. */
+  confirm(): void {
+    this.#owner.confirm(this);
   }
 
   giveUp(): void {
@@ -114,7 +134,14 @@ export class PublishCall {
       return;
     }
     this.#cause = error;
-    this.#owner.again(this, retryDelayMs(this.#attempts++));
+    const pauseMs = retryDelayMs(this.#attempts++);
+    if (!(error instanceof EmitterError) || error.code !== "redis_not_replicated") {
+      this.#owner.again(this, pauseMs);
+      return;
+    }
+    // Whoever has waited for replicas has waited long enough; a server is asked after a while.
+    this.#wait = error instanceof UnconfirmedError ? error.wait : undefined;
+    this.#pause = setTimeout(confirm, this.#wait ? 0 : pauseMs, this);
   }
 
   /** @returns whether it was not settled before: what comes later is nobody's business */
@@ -122,6 +149,7 @@ export class PublishCall {
     if (this.#isSettled) return false;
     this.#isSettled = true;
     clearTimeout(this.#timer);
+    if (this.#pause) clearTimeout(this.#pause);
     this.#owner.onSettled(this);
     return true;
   }
@@ -130,6 +158,10 @@ export class PublishCall {
 // Shared by all calls: a function of its own for each would be one more object that lives as long as the call.
 function giveUp(call: PublishCall): void {
   call.giveUp();
+}
+
+function confirm(call: PublishCall): void {
+  call.confirm();
 }
 
 function retryDelayMs(attempt: number): number {

@@ -1,3 +1,4 @@
+import { EmitterError } from "./errors.js";
 import type { ClassroomEvent, Offset, Role, SessionId } from "./protocol/index.js";
 
 /** One event on its way to a session. */
@@ -31,6 +32,17 @@ export interface PublishResult {
   readonly duplicate: boolean;
 }
 
+/** All of it is published, and fewer replicas of Redis have it than are waited for: nothing has to be published again. */
+export class UnconfirmedError extends EmitterError {
+  /** Waits for them again, as the publisher has. */
+  readonly wait: () => Promise<PublishResult[]>;
+
+  constructor(reason: EmitterError, wait: () => Promise<PublishResult[]>) {
+    super(reason.code, reason.message, { cause: reason });
+    this.wait = wait;
+  }
+}
+
 /**
  * Where publications go.
  *
@@ -45,7 +57,7 @@ export interface Publisher {
   readonly ignoresSignal?: boolean;
   /**
    * @param signal - aborts when the caller stops waiting
-   * @throws EmitterError with `retryable` set where a repetition may succeed
+   * @throws EmitterError with `retryable` set where a repetition may succeed; {@link UnconfirmedError} where waiting is enough
    */
   publish(publications: readonly Publication[], signal: AbortSignal): Promise<PublishResult[]>;
   close(): Promise<void>;

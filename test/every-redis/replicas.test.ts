@@ -118,6 +118,40 @@ void t.test("a replica of Redis that hangs holds up confirmations, and nothing e
   t.strictSame(notes, ["held", "held over HTTP"], "each was heard once");
 });
 
+void t.test("while no replica of Redis has them, events are heard at once", async (t) => {
+  const primary = await startPrimary(t);
+  const { server, session, student } = await open(t, primary.url);
+  // A round takes a tenth of it.
+  const emitter = await connect(primary.url, { waitReplicas: 1, linkTimeoutMs: 20_000 });
+  t.teardown(() => emitter.close());
+  let rounds = 0;
+  await (
+    await adminOf(t, primary)
+  ).monitor((line) => {
+    if (/"wait" "1" "2000"$/i.test(line)) rounds++;
+  });
+  const calls: Promise<unknown>[] = [];
+  const emit = async (note: string) => {
+    calls.push(emitter.emit(session, "important", say(note), PATIENCE));
+    await student.inbox.next(({ object }) => object["note"] === note);
+  };
+  await emit("before the first round ends");
+  await eventually(() => Promise.resolve(rounds === 1));
+  await emit("in the first round");
+  await eventually(() => Promise.resolve(rounds === 2));
+  await emit("after it");
+  await emit("and again");
+  t.equal(rounds, 2, "while those before them are not confirmed");
+  const body = { event: "important", ...say("over HTTP") };
+  const posted = post(server.url, session, body);
+  await student.inbox.next(({ object }) => object["note"] === "over HTTP");
+  await startReplica(t, primary);
+  t.equal((await posted).ok, true);
+  await Promise.all(calls);
+  const notes = student.inbox.items.map(({ object }) => object["note"]).filter(Boolean);
+  t.equal(notes.length, 5, "each was heard once");
+});
+
 void t.test(
   "fewer replicas than are waited for confirm nothing, until they are there",
   async (t) => {

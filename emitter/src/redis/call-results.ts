@@ -77,7 +77,12 @@ export class CallResults {
     const waits = [...(this.#answered ?? [])].map(([replicas, incarnation]) =>
       replicas.acknowledge(incarnation),
     );
-    await Promise.all(waits);
+    const failures = (await Promise.allSettled(waits)).flatMap((one) =>
+      one.status === "rejected" ? [one.reason as EmitterError] : [],
+    );
+    // Where one of them may never have heard of it, waiting for the others is not enough.
+    const failure = failures.find(({ code }) => code !== "redis_not_replicated") ?? failures[0];
+    if (failure) throw failure;
   }
 
   fail(error: EmitterError): void {

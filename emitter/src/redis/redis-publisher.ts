@@ -2,7 +2,13 @@ import { CallResults } from "./call-results.js";
 import { isMadeUp } from "../idempotency-keys.js";
 import { EVENTS, roomName, type RoomName } from "../protocol/index.js";
 import { PublishScripts, type HistoryLimits } from "./publish-script.js";
-import type { Publication, Publisher, PublishResult } from "../publisher.js";
+import {
+  UnconfirmedError,
+  type Publication,
+  type Publisher,
+  type PublishResult,
+} from "../publisher.js";
+import { EmitterError } from "../errors.js";
 import type { RoomRedis, RoomRedises } from "./connection/room-redis.js";
 import { RoomWriter, type RoomPlace } from "./room-writer.js";
 
@@ -81,7 +87,8 @@ export class RedisPublisher implements Publisher {
       await answer.acknowledged();
     } catch (error) {
       for (const publication of publications) this.#tried.add(publication);
-      throw error;
+      if (!(error instanceof EmitterError) || error.code !== "redis_not_replicated") throw error;
+      throw new UnconfirmedError(error, () => this.#confirmed(publications, answer));
     }
     return results;
   }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { EmitterError } from "../errors.js";
 import { isReadOnly, isReply } from "./connection/client.js";
 import { Link } from "./connection/link.js";
@@ -9,6 +10,12 @@ export const WAITED_KEY = "inthon:waited";
 const WAITED_TTL_MS = 60_000;
 /** Of the time that a link may hang unnoticed, how long one wait may take: a proof may have to stand behind it. */
 const WAIT_PART = 1 / 10;
+
+/**
+ * Whoever waits again is in the next round with all others: where another Redis has become the primary they hear of it
+ * together, and publish again in their order.
+ */
+const NEXT_ROUND_MS = 10;
 
 /** What waits for replicas. */
 interface Waiting {
@@ -93,10 +100,13 @@ export class Replicas {
         const lacking = acknowledged >= count ? undefined : tooFew(acknowledged, count);
         this.#note(lacking);
         for (const one of waiting) {
-          if (lacking) one.reject(lacking);
-          else if (one.incarnation === incarnation) one.resolve();
-          else one.reject(notKnown("another Redis is the primary by now"));
+          // It may have lost what the one before had: then it has to be published again.
+          if (one.incarnation !== incarnation)
+            one.reject(notKnown("another Redis is the primary by now"));
+          else if (lacking) one.reject(lacking);
+          else one.resolve();
         }
+        if (lacking) await delay(NEXT_ROUND_MS);
       } catch (error) {
         // What Redis said last is what somebody can do something about.
         const cause = !isReply(error) && isReply(this.link.trouble) ? this.link.trouble : error;
