@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Cluster, Redis } from "ioredis";
-import { createClient, createClientPool, createCluster, createSentinel } from "redis";
+import { createClient, createClientPool, createCluster, createSentinel, RESP_TYPES } from "redis";
 import t, { type Test } from "tap";
 import { connect, type RedisCommands } from "@inthon/emitter";
 import { historyKey, parseSessionId, roomName } from "@inthon/emitter/protocol";
@@ -60,6 +60,21 @@ async function closedClient(url: string) {
   return client;
 }
 
+/** As a bundler writes its class. */
+function minified(legacy: object): object {
+  Object.defineProperty(legacy.constructor, "name", { value: "t" });
+  return legacy;
+}
+
+const unreadable = new Proxy(
+  {},
+  {
+    has: () => {
+      throw new Error("not to be read");
+    },
+  },
+);
+
 /** A client of ioredis, which is ended with the test. */
 function ioredisOf(t: Test, url: string, options = {}): Redis {
   const client = new Redis(url, options);
@@ -83,6 +98,12 @@ void t.test("a client that cannot work is told at once, with what to do", async 
   });
   const listening = ioredisOf(t, url, { protocol: 2 });
   await listening.subscribe("a-channel");
+  const subscriber = createClient({ url, RESP: 2 });
+  await subscriber.connect();
+  t.teardown(() => {
+    subscriber.destroy();
+  });
+  await subscriber.subscribe("a-channel", () => undefined);
   const selecting = ioredisOf(t, url);
   await selecting.select(3);
   const ended = ioredisOf(t, url);
@@ -115,6 +136,16 @@ void t.test("a client that cannot work is told at once, with what to do", async 
       /await its connect\(\)/,
     ],
     "a client of callbacks": [open.legacy(), /give the client itself/],
+    "one whose names were made short": [minified(open.legacy()), /give the client itself/],
+    "a transaction that has begun": [open.multi(), /what multi\(\) has made/],
+    "a module": [await import("redis"), /is no client that publishes/],
+    "what has no prototype": [Object.create(null), /is no client that publishes/],
+    "what has no options": [
+      { evalsha: () => undefined, status: "ready", options: null },
+      /is no client that publishes/,
+    ],
+    "what cannot be read": [unreadable, /is no client that publishes/],
+    "a client that listens": [subscriber, /a subscriber: give one of its own/],
     "a client of redis 4 in legacy mode": [
       { eval: () => undefined, evalSha: () => undefined, options: { legacyMode: true } },
       /its property v4/,
@@ -190,3 +221,46 @@ void t.test(
     t.equal(await client.ping(), "PONG", "it stays its owner's");
   },
 );
+
+void t.test("whatever types a client gives answers in, what is told is right", async (t) => {
+  const redis = await startRedis();
+  t.teardown(() => redis.stop());
+  const { url } = redis;
+  const typeMapping = {
+    [RESP_TYPES.NUMBER]: String,
+    [RESP_TYPES.BLOB_STRING]: Buffer,
+    [RESP_TYPES.SIMPLE_STRING]: Buffer,
+  };
+  const mapped = createClient({ url, commandOptions: { typeMapping } });
+  const plain = createClient({ url });
+  const pool = createClientPool({ url, commandOptions: { typeMapping } });
+  for (const client of [mapped, plain, pool]) {
+    await client.connect();
+    t.teardown(() => {
+      client.destroy();
+    });
+  }
+  const targets = {
+    "by its options": mapped,
+    "by withTypeMapping": plain.withTypeMapping(typeMapping),
+    "a pool": pool,
+    "numbers of ioredis as texts": ioredisOf(t, url, { stringNumbers: true }),
+  };
+  for (const [what, target] of Object.entries(targets)) {
+    const emitter = await connectTo(target);
+    const session = randomUUID();
+    const places: (string | undefined)[] = [];
+    for (let i = 0; i < 4; i++) {
+      const { offsets } = await emitter.emit(
+        session,
+        "important",
+        { note: "a", capture_url: null },
+        i < 2 ? { idempotencyKey: "the-same" } : { timeoutMs: 2_000 },
+      );
+      places.push(offsets.student?.split("-")[1]);
+    }
+    t.strictSame(places, ["1", "1", "2", "3"], what);
+    await emitter.close();
+  }
+  t.ok((await mapped.get("no-such-key")) === null, "it stays its owner's");
+});

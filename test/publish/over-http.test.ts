@@ -167,8 +167,11 @@ const LONG = Array.from({ length: 15 }, () => ({
   capture_url: null,
 }));
 
+const NO_SERVER = { code: "unavailable", isFinal: true, message: /\(202, / };
+const result = (offsets: object) => JSON.stringify({ duplicate: false, offsets });
+
 void t.test("an answer that is no server's is told as what it is", async (t) => {
-  const timeoutMs = 300;
+  const timeoutMs = 1_000;
   const html = { "content-type": "text/html; charset=utf-8" };
   const json = { "content-type": "application/json" };
   const given: Readonly<Record<string, readonly [number, Record<string, string>, string, object]>> =
@@ -269,6 +272,22 @@ void t.test("an answer that is no server's is told as what it is", async (t) => 
         html,
         "<html>",
         { code: "unavailable", isFinal: false, message: /\(503, text\/html\)/ },
+      ],
+      "places that are none": [202, json, result({ student: 7 }), NO_SERVER],
+      "a list of places": [202, json, '{"duplicate":false,"offsets":[]}', NO_SERVER],
+      "no place at all": [202, json, result({}), NO_SERVER],
+      "a role that there is not": [202, json, result({ student: "1-1", admin: "1-1" }), NO_SERVER],
+      "another protocol": [
+        501,
+        { "content-type": "application/problem+json" },
+        '{"code":"not_implemented","detail":"there is none"}',
+        { code: "rejected", message: /there is none/ },
+      ],
+      "faults that are none": [
+        400,
+        { "content-type": "application/problem+json" },
+        '{"code":"invalid_event","errors":[null,7,{"path":1},{"path":"/a","message":"b","c":1}]}',
+        { code: "invalid_event", faults: [{ path: "/a", message: "b" }] },
       ],
       "a page without end": [
         200,

@@ -1,3 +1,4 @@
+import { parseOffset, parseRole } from "../protocol/index.js";
 import type { PublishResult } from "../publisher.js";
 
 /** Ten times what a thousand events are answered with. */
@@ -76,7 +77,14 @@ export function isCutOff({ status, type, json }: Answer): boolean {
 }
 
 function isResult(value: unknown): value is PublishResult {
-  return isObject(value) && isObject(value["offsets"]) && typeof value["duplicate"] === "boolean";
+  if (!isObject(value) || typeof value["duplicate"] !== "boolean") return false;
+  const { offsets } = value;
+  if (!isObject(offsets)) return false;
+  // Every event has an audience.
+  const places = Object.entries(offsets);
+  return (
+    places.length > 0 && places.every(([role, offset]) => parseRole(role) && parseOffset(offset))
+  );
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -26,17 +26,29 @@ function ofServer(status: number, problem: Problem): EmitterError {
   if (status === 401 || status === 403) return new EmitterError("unauthorized", detail);
   if (status === 413) return new EmitterError("event_too_large", detail);
   if (status === 400 && code === "invalid_event") {
-    const faults = Array.isArray(problem.errors) ? (problem.errors as Fault[]) : [];
-    return new EmitterError("invalid_event", detail, { faults });
+    return new EmitterError("invalid_event", detail, { faults: faultsIn(problem) });
   }
   if (code === "redis_refuses_part") {
     const cause = new EmitterError("rejected", detail);
     return new EmitterError("unavailable", detail, { cause });
   }
   const isFinal = code === "redis_denies_access" || code === "redis_refuses";
-  const isPassing = !isFinal && (PASSING.has(status) || status >= 500);
+  const isPassing = !isFinal && mayPass(status);
   if (!isPassing) return new EmitterError("rejected", detail);
   return new EmitterError(parseRedisState(code) ?? "unavailable", detail);
+}
+
+function mayPass(status: number): boolean {
+  return PASSING.has(status) || (status >= 500 && !NO_API.has(status));
+}
+
+/** What a server says is wrong with an event; what is no such thing is left out. */
+function faultsIn({ errors }: Problem): Fault[] {
+  if (!Array.isArray(errors)) return [];
+  return (errors as readonly unknown[]).flatMap((error) => {
+    const { path, message } = (error ?? {}) as Partial<Record<keyof Fault, unknown>>;
+    return typeof path === "string" && typeof message === "string" ? [{ path, message }] : [];
+  });
 }
 
 /** A proxy, a login page, another program: told as what it is, for whoever has to look there. */
@@ -70,7 +82,7 @@ function ofSomethingElse(answer: Answer, base: URL, asked: URL): EmitterError {
     const message = `something before the server at ${where} takes no body of this length (${what}): raise its limit, or publish less at once`;
     return new EmitterError("event_too_large", message);
   }
-  if (PASSING.has(status) || status >= 500) {
+  if (mayPass(status)) {
     const message = `something before the server at ${where} answered (${what}): see whether it reaches the server`;
     return new EmitterError("unavailable", message);
   }

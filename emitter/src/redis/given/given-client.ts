@@ -8,12 +8,16 @@ interface GivenClient extends RedisCommands {
   readonly isOpen?: boolean;
   readonly isReady?: boolean;
   readonly options?: { readonly database?: unknown; readonly legacyMode?: unknown } | undefined;
+  readonly isPubSubActive?: boolean;
   /** `sendCommand` takes other arguments in a Sentinel client. */
   clientInfo?(): Promise<{ readonly db: number }>;
+  /** The same client, as which answers come in other types. */
+  withTypeMapping?(mapping: object): RedisCommands;
 }
 
 const WHAT_CAN_BE =
   "a URL, or a connected client, pool, Sentinel or cluster client of the redis package, or a client of ioredis";
+const NO_CLIENT = "the target is no client that publishes";
 const OTHER_DATABASE =
   "the client works on a database number other than 0: Pub/Sub has none, so two databases of one Redis would hear each other. Use another Redis to keep things apart";
 
@@ -36,7 +40,7 @@ export async function checkGiven(target: unknown, timeoutMs: number): Promise<Gi
   } catch (cause) {
     if (cause instanceof EmitterError) throw cause;
     // A getter of it has thrown, or what it calls its own is something else.
-    throw refused(`the target is no client that publishes: give ${WHAT_CAN_BE}`, cause);
+    throw refused(`${NO_CLIENT}: give ${WHAT_CAN_BE}`, cause);
   }
 }
 
@@ -64,12 +68,14 @@ async function check(target: unknown, timeoutMs: number): Promise<GivenRedis> {
     throw refused(message);
   }
   if ((await databaseOf(target, timeoutMs)) !== 0) throw refused(OTHER_DATABASE);
-  return { commands: target, mayRepeat: false };
+  // Whatever types its owner has chosen for answers, numbers are numbers and texts are texts here.
+  return { commands: target.withTypeMapping?.({}) ?? target, mayRepeat: false };
 }
 
 function isGiven(target: object): target is GivenClient {
   return (
     !isLegacy(target) &&
+    !isMulti(target) &&
     "eval" in target &&
     typeof target.eval === "function" &&
     "evalSha" in target &&
@@ -77,21 +83,26 @@ function isGiven(target: object): target is GivenClient {
   );
 }
 
-/** What `legacy()` of the `redis` package makes has the same names, and takes callbacks. */
+/** What `legacy()` of the `redis` package makes has the same names, as properties of its own, and takes callbacks. */
 function isLegacy(target: object): boolean {
-  // What has no prototype has no constructor.
-  const { constructor } = target as { readonly constructor?: { readonly name?: unknown } };
-  return constructor?.name === "RedisLegacyClient";
+  return Object.hasOwn(target, "evalSha") && "sendCommand" in target && !("isOpen" in target);
+}
+
+/** What `multi()` makes has the same names too, and sends nothing before `exec()`. */
+function isMulti(target: object): boolean {
+  return "exec" in target && "addCommand" in target;
 }
 
 function noClient(target: object): string {
   if (isLegacy(target)) {
     return "the client is what legacy() has made: give the client itself, or a URL";
   }
+  if (isMulti(target))
+    return "the target is what multi() has made: give the client itself, or a URL";
   if ("send_command" in target) {
     return "the client is of an old redis package, which takes callbacks: use redis 4 or newer, or give a URL";
   }
-  return `the target is no client that publishes: give ${WHAT_CAN_BE}`;
+  return `${NO_CLIENT}: give ${WHAT_CAN_BE}`;
 }
 
 function checkIoredis(client: IoredisClient): void {
@@ -115,18 +126,36 @@ function checkIoredis(client: IoredisClient): void {
   }
 }
 
-/** By what Redis says, where it is connected: a pool's options do not tell. 0 where nobody answers. */
+/**
+ * By what Redis says, where it is connected: a pool's options do not tell. 0 where nobody answers.
+ *
+ * @throws EmitterError where it says that this client only listens
+ */
 async function databaseOf(client: GivenClient, timeoutMs: number): Promise<number> {
   if (client.isReady === false || !client.clientInfo) return 0;
-  const asked = client.clientInfo().then(
-    ({ db }) => db,
-    () => 0,
-  );
   const giveUp = new AbortController();
   const late = delay(timeoutMs, 0, { signal: giveUp.signal }).catch(() => 0);
-  const database = await Promise.race([asked, late]);
+  const database = await Promise.race([askDatabase(client), late]);
   giveUp.abort();
-  return database;
+  if (typeof database === "number") return database;
+  // By the newer protocol who listens may publish, too.
+  const isSubscriber =
+    client.isPubSubActive === true && String(database).includes(NOT_BY_SUBSCRIBERS);
+  if (isSubscriber)
+    throw refused("the client is a subscriber: give one of its own, such as its duplicate()");
+  return 0;
+}
+
+/** How Redis refuses what a subscriber may not do. */
+const NOT_BY_SUBSCRIBERS = "allowed in this context";
+
+/** @returns why it is not known, where it is not */
+async function askDatabase(client: GivenClient): Promise<unknown> {
+  try {
+    return (await client.clientInfo?.())?.db;
+  } catch (error) {
+    return error;
+  }
 }
 
 function refused(message: string, cause?: unknown): EmitterError {

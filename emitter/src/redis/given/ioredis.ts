@@ -9,6 +9,7 @@ export interface IoredisClient {
   readonly options: {
     readonly db?: number | string | undefined;
     readonly keyPrefix?: string | undefined;
+    readonly stringNumbers?: boolean | undefined;
   };
   eval(
     script: string,
@@ -30,15 +31,23 @@ export function isIoredis(target: object): target is IoredisClient {
     "status" in target &&
     typeof target.status === "string" &&
     "options" in target &&
-    typeof target.options === "object"
+    typeof target.options === "object" &&
+    target.options !== null
   );
 }
 
 /** The commands of a client of ioredis, as those of the `redis` package are called. */
 export function ioredisCommands(client: IoredisClient): RedisCommands {
+  // Its numbers may come as texts: none of a script's is another one then.
+  const read = client.options.stringNumbers === true ? numberOf : (reply: unknown) => reply;
   return {
-    eval: (script, { keys, arguments: rest }) => client.eval(script, keys.length, ...keys, ...rest),
-    evalSha: (sha1, { keys, arguments: rest }) =>
-      client.evalsha(sha1, keys.length, ...keys, ...rest),
+    eval: async (script, { keys, arguments: rest }) =>
+      read(await client.eval(script, keys.length, ...keys, ...rest)),
+    evalSha: async (sha1, { keys, arguments: rest }) =>
+      read(await client.evalsha(sha1, keys.length, ...keys, ...rest)),
   };
+}
+
+function numberOf(reply: unknown): unknown {
+  return typeof reply === "string" && /^\d+$/.test(reply) ? Number(reply) : reply;
 }
