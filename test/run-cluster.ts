@@ -135,13 +135,27 @@ function printProblem(nodeId: string, line: string): void {
   const entry = parse(line);
   // Anything but a log entry was not meant to be there: a crash, a warning of Node.
   if (entry === undefined) print(`${nodeId}  ${line}`);
-  else if (entry.level >= warnLevel) print(`${nodeId}  ${describe(entry)}`);
+  else if (entry.level >= warnLevel || isEnd(entry)) print(`${nodeId}  ${describe(entry)}`);
 }
 
 interface LogEntry {
   readonly level: number;
   readonly msg?: string;
   readonly err?: { readonly message?: string };
+  readonly code?: string;
+  readonly awayMs?: number;
+  readonly purpose?: string;
+  /** Of a Redis that is away: its address in a cluster, what is in it, who waits for it, and why. */
+  readonly redis?: string;
+  readonly slots?: string | number;
+  readonly sentinel?: string;
+  readonly rooms?: number;
+  readonly why?: string;
+}
+
+/** What is told of the end of a problem: `Redis is back`. */
+function isEnd({ awayMs, code = "", purpose }: LogEntry): boolean {
+  return awayMs !== undefined || purpose !== undefined || code.startsWith("redis_");
 }
 
 function parse(line: string): LogEntry | undefined {
@@ -154,9 +168,18 @@ function parse(line: string): LogEntry | undefined {
   }
 }
 
-function describe({ level, msg, err }: LogEntry): string {
-  const cause = err?.message === undefined ? "" : `: ${err.message}`;
-  return `${level >= 50 ? "error" : "warning"}: ${msg ?? ""}${cause}`;
+function describe(entry: LogEntry): string {
+  const { level, msg = "", err, redis, sentinel, slots, rooms, awayMs } = entry;
+  const { why = err?.message } = entry;
+  const of = [
+    redis ?? sentinel,
+    slots !== undefined && `slots ${String(slots)}`,
+    rooms !== undefined && `${String(rooms)} rooms`,
+    awayMs !== undefined && `after ${String(awayMs)} ms`,
+  ].filter((part) => typeof part === "string");
+  const where = of.length === 0 ? "" : ` (${of.join(", ")})`;
+  const kind = level >= 50 ? "error" : level >= warnLevel ? "warning" : "over";
+  return `${kind}: ${msg}${where}${why === undefined ? "" : `: ${why}`}`;
 }
 
 /** Says so when a part ends by itself; the others keep on, which is the point of a cluster. */
@@ -217,7 +240,7 @@ Send an event to the students of this page:
 
   curl ${url}/sessions/${SESSION}/events -H 'Content-Type: application/json' \\
     -d '{"event":"important","note":"Hello","capture_url":null}'
-${typeof redis === "string" ? "" : hintsOf(cluster.redisUrl, await redis.hints())}
+${typeof redis === "string" ? "" : hintsOf(cluster.redisUrl, await redis.hints(SESSION))}
 Ctrl-C ends all of it.
 `);
 }

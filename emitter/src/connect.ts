@@ -6,7 +6,7 @@ import { checkKey, untilAborted, type Key } from "./http/key.js";
 import { readOptions } from "./options.js";
 import { ClientRedises, isClusterClient } from "./redis/connection/cluster/client-redises.js";
 import { connectRedis } from "./redis/connection/connect-redis.js";
-import { parseRedisUrl, type RedisTarget } from "./redis/connection/redis-url.js";
+import { parseRedisUrl, SCHEMES, type RedisTarget } from "./redis/connection/redis-url.js";
 import { oneRedis } from "./redis/connection/room-redis.js";
 import { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
 import type { RedisCommands } from "./redis/publish-script.js";
@@ -71,7 +71,7 @@ const NOT_WITH_A_CLIENT =
  * Connects to what carries the events: Redis, or a server's HTTP API. By a URL of Redis it resolves once Redis answers; over HTTP,
  * and with a client that you gave, nobody is asked yet, and where nobody answers the first `emit` says so.
  *
- * @param target - `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://`, `http://` or `https://` URL, or a
+ * @param target - `redis://`, `redis+sentinel://`, `redis+cluster://` (each also with `rediss`), `http://` or `https://` URL, or a
  *   connected client, pool, Sentinel or cluster client of the `redis` package, or a client of ioredis (which stays yours: `close`
  *   leaves it open, and that it does not hang is yours to see to)
  * @throws EmitterError `invalid_option` for a bad target or option, `unavailable` where nothing answers in time
@@ -143,8 +143,7 @@ function checkListener(onError: unknown): void {
 
 function parseRedis(text: string): RedisTarget {
   if (!/^rediss?(\+\w+)?:/i.test(text)) {
-    const message =
-      "the target must begin with redis://, rediss://, redis+sentinel://, redis+cluster://, http:// or https://";
+    const message = `the target must begin with http://, https://, ${SCHEMES}`;
     throw new EmitterError("invalid_option", message);
   }
   const target = parseRedisUrl(text);

@@ -27,6 +27,7 @@ export { publishCommands } from "./redis/connection/own-redis.js";
 export { oneRedis, type RoomRedis, type RoomRedises } from "./redis/connection/room-redis.js";
 export { Link, type InTime, type LinkOptions } from "./redis/connection/link.js";
 export {
+  isClusterDown,
   isClusterPause,
   isSplit,
   redirectionOf,
@@ -51,6 +52,7 @@ export {
 export type { IoredisClient } from "./redis/given/ioredis.js";
 export type { RedisRoute } from "./redis/connection/route.js";
 export { routeTo } from "./redis/connection/route-to.js";
+export { otherKindOf, spokenOtherwise } from "./redis/connection/other-kind.js";
 export { tlsRefusal, type TlsFault } from "./redis/connection/tls-refused.js";
 export { tlsProblem, type RedisTls, type TlsSource } from "./redis/connection/tls.js";
 export { isDenial, missingRight, toEmitterError, UndoneError } from "./redis/redis-errors.js";

@@ -61,6 +61,28 @@ void t.test("a Redis on its own is no cluster, and no Sentinel", async (t) => {
     code: "redis_other_kind",
     detail: /no Sentinel.* redis:/,
   });
+  for (const [url, message] of [
+    [`redis+cluster://${place}`, /no Redis Cluster: begin its URL with redis:/],
+    [`redis+sentinel://${place}/primary`, /no Sentinel: .* begin its URL with redis:/],
+  ] as const) {
+    const began = performance.now();
+    const connecting = connect(url, { connectTimeoutMs: 20_000 });
+    await t.rejects(connecting, { code: "rejected", retryable: false, message });
+    t.ok(performance.now() - began < 15_000, "at once");
+  }
+});
+
+void t.test("what speaks HTTP is no Redis", async (t) => {
+  const server = await startServer();
+  t.teardown(() => server.stop());
+  const url = `redis://${new URL(server.url).host}`;
+  t.match(await toldOf(t, url), {
+    status: 503,
+    code: "redis_other_kind",
+    detail: /that is HTTP, and no Redis/,
+  });
+  const short = { connectTimeoutMs: 2_000 };
+  await t.rejects(connect(url, short), { code: "unavailable", message: /that is HTTP/ });
 });
 
 void t.test("who is not let into a cluster is told so", async (t) => {

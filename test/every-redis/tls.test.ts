@@ -161,6 +161,34 @@ void t.test("over TLS, with certificates of clients and users of their own", asy
     }
   });
 
+  await t.test("who mixes up the two ports is asked for the other scheme", async (t) => {
+    const plain = new URL(redis.url).host;
+    const secure = `127.0.0.1:${String(tlsPort)}`;
+    const cases: readonly (readonly [string, string, RegExp])[] = [
+      ["redis", secure, /is it rediss:\/\/ there/],
+      ["redis+cluster", secure, /is it rediss:\/\/ there/],
+      ["rediss", plain, /is it redis:\/\/ there/],
+      ["rediss+cluster", plain, /is it redis:\/\/ there/],
+    ];
+    await Promise.all(
+      cases.map(async ([scheme, host, question]) => {
+        const url = `${scheme}://server:change-me@${host}`;
+        const server = await startServer({
+          env: { REDIS_URL: url, REDIS_LINK_TIMEOUT_MS: "2000" },
+        });
+        t.teardown(() => server.stop());
+        await t.rejects(connect(url, { linkTimeoutMs: 2_000, connectTimeoutMs: 4_000 }), {
+          code: "unavailable",
+          message: question,
+        });
+        await eventually(async () =>
+          question.test(await (await fetch(`${server.url}/readyz`)).text()),
+        );
+        await eventually(() => Promise.resolve(question.test(server.output())));
+      }),
+    );
+  });
+
   await t.test("what cannot be right is refused before anybody is asked", async (t) => {
     const { cert, key } = await pem(shown);
     const other = await pem(strange);

@@ -57,6 +57,17 @@ void t.test("a URL of Redis is read as it is meant", (t) => {
   t.end();
 });
 
+void t.test("whoever begins otherwise is told each scheme that there is", async (t) => {
+  const { problem = "" } = parseRedisUrl("valkey://a") as { problem?: string };
+  const failure: unknown = await connect("valkey://a").catch((error: unknown) => error);
+  const { problem: kind = "" } = parseRedisUrl("redis+ring://a") as { problem?: string };
+  for (const text of [problem, kind, String(failure)]) {
+    for (const kind of ["", "+sentinel", "+cluster"]) {
+      for (const scheme of ["redis", "rediss"]) t.match(text, `${scheme}${kind}://`);
+    }
+  }
+});
+
 void t.test(
   "a URL that is none is refused in one clear line that holds nothing of it",
   async (t) => {

@@ -1,4 +1,5 @@
 import { EmitterError, type EmitterErrorCode } from "../errors.js";
+import { isClusterDown } from "./connection/cluster/redirects.js";
 import { tlsRefusal } from "./connection/tls-refused.js";
 
 /** Redis has done nothing: whoever asks again in the same place changes no order. */
@@ -10,6 +11,9 @@ const NODE_OF_A_CLUSTER =
   "this Redis is a node of a Redis Cluster: begin its URL with redis+cluster:// or rediss+cluster://";
 /** Of one that is known to be a node of a cluster. */
 const WITHOUT_AGREEMENT = "the nodes of the cluster do not agree on which of them has this room";
+
+const CLUSTER_DOWN =
+  "the cluster refuses all rooms: a slot has no master and cluster-require-full-coverage is yes (set it to no), or most of its masters are away";
 
 /** What Redis refuses, by the word that its answer begins with (Redis, `src/server.c`, `createSharedObjects`). */
 const REFUSALS: Readonly<Record<string, readonly [EmitterErrorCode, string]>> = {
@@ -72,6 +76,7 @@ export function toEmitterError(cause: unknown): EmitterError {
     const message = "Redis takes no more connections: raise its maxclients";
     return new EmitterError("unavailable", message, { cause });
   }
+  if (isClusterDown(cause)) return new EmitterError("unavailable", CLUSTER_DOWN, { cause });
   const tls = tlsRefusal(cause);
   if (tls) return new EmitterError("unavailable", tls.message, { cause });
   const refusal = REFUSALS[word];

@@ -6,6 +6,7 @@ export type NotReadyCode =
   // Whether an event has been replicated shows when it is published, and not before.
   | Exclude<RedisState, "redis_not_replicated">
   | "redis_tls"
+  | "redis_cluster_down"
   | "redis_slots_missing"
   | "redis_slots_open"
   | "redis_other_kind"
@@ -22,8 +23,10 @@ const WHAT_TO_DO: Readonly<Record<NotReadyCode, string>> = {
     "Redis is loading its data, or is a replica that has lost its primary: wait for it",
   redis_lacks_replicas:
     "Redis has fewer replicas than its min-replicas-to-write asks for: bring them back",
+  redis_cluster_down:
+    "the Redis Cluster refuses all rooms, which it does where one slot has no master while cluster-require-full-coverage is yes, or where most masters are away: set it to no at each node, and see CLUSTER INFO",
   redis_slots_missing:
-    "the Redis Cluster has slots without a master: see CLUSTER INFO, and bring back the masters or their replicas",
+    "the Redis Cluster has slots without a master that works: see CLUSTER INFO, and bring back the masters or their replicas",
   redis_slots_open:
     "the Redis Cluster has slots that were left on their way from one master to another, and refuses what is in them: redis-cli --cluster fix",
   redis_other_kind: "this Redis is of another kind than REDIS_URL says",

@@ -83,7 +83,7 @@ class SentinelDeployment implements Topology {
 
   parts(): readonly Part[] {
     const nodes = [this.#primary, ...this.#replicas].map(({ redis, port }, i) => ({
-      name: i === 0 ? "Redis" : `  replica ${String(i)}`,
+      name: `Redis ${String(i + 1)}`,
       port,
       pid: redis.pid,
       exited: redis.exited,
@@ -98,16 +98,20 @@ class SentinelDeployment implements Topology {
   }
 
   hints() {
-    const { redis, port } = this.#primary;
     const sentinel = String(this.#sentinels[0]?.port);
+    // It is another one after each failover: whoever it is, is asked for.
+    const primary = `$(redis-cli -p ${sentinel} SENTINEL GET-MASTER-ADDR-BY-NAME ${PRIMARY_NAME} | tail -1)`;
     return Promise.resolve([
       [
+        "Who is the primary now",
+        `redis-cli -p ${sentinel} SENTINEL GET-MASTER-ADDR-BY-NAME ${PRIMARY_NAME}`,
+      ],
+      [
         "Have a replica take the primary's place",
-        `redis-cli -p ${String(port)} CLIENT PAUSE 10000 WRITE && ` +
+        `redis-cli -p ${primary} CLIENT PAUSE 10000 WRITE && ` +
           `redis-cli -p ${sentinel} SENTINEL FAILOVER ${PRIMARY_NAME}`,
       ],
-      ["Who is the primary", `redis-cli -p ${sentinel} SENTINEL MASTER ${PRIMARY_NAME}`],
-      ["Kill the primary", `kill -9 ${String(redis.pid)}`],
+      ["Kill the primary", `redis-cli -p ${primary} SHUTDOWN NOSAVE NOW`],
     ] as const);
   }
 

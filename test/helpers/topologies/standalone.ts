@@ -14,7 +14,8 @@ export async function startStandalone(owner: Owner): Promise<Topology> {
     url: redis.url,
     size: "one Redis with an append-only file",
     parts: () => [{ name: "Redis", port: redis.port, pid: redis.pid, exited: redis.exited }],
-    hints: () => Promise.resolve([["Kill it", `kill -9 ${String(redis.pid)}`]]),
+    hints: () =>
+      Promise.resolve([["Kill it", `redis-cli -p ${String(redis.port)} shutdown nosave`]]),
     nodes: () => [{ port: redis.port, ask }],
     ownerOf: () => Promise.resolve(ask),
     sessions: (name, count) =>

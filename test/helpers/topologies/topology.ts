@@ -46,8 +46,12 @@ export interface Topology {
   readonly size: string;
   /** All of its processes. */
   parts(): readonly Part[];
-  /** What one may do to it from a terminal, and the command for that. */
-  hints(): Promise<readonly (readonly [what: string, command: string])[]>;
+  /**
+   * What one may do to it from a terminal, and the command for that, which stays true whatever has been done to it.
+   *
+   * @param session - whose place is told, where it has one
+   */
+  hints(session: string): Promise<readonly (readonly [what: string, command: string])[]>;
   /** Those that live, past what is in front of them. */
   nodes(): readonly { readonly port: number; readonly ask: Ask }[];
   /** Whoever takes writes for this key now. */

@@ -3,6 +3,7 @@ import { isReply } from "./client.js";
 import { ClusterRedises } from "./cluster/cluster-redises.js";
 import { ClusterTopology } from "./cluster/topology.js";
 import { OwnRedis, type OwnRedisOptions } from "./own-redis.js";
+import { otherKindOf } from "./other-kind.js";
 import type { RedisTarget } from "./redis-url.js";
 import { oneRedis, type RoomRedises } from "./room-redis.js";
 import { routeTo } from "./route-to.js";
@@ -13,9 +14,6 @@ import { toEmitterError } from "../redis-errors.js";
 export interface RedisTargetOptions extends OwnRedisOptions {
   readonly connectTimeoutMs: number;
 }
-
-/** How a Redis that is on its own refuses `CLUSTER` (Redis, `src/cluster.c`, `clusterCommand`). */
-const NO_CLUSTER = "cluster support disabled";
 
 /** Links of the emitter's own, which may be waited for. */
 interface Opening {
@@ -92,8 +90,11 @@ async function untilUp(one: Opening, connectTimeoutMs: number): Promise<void> {
 }
 
 function refusalOf(error: Error): EmitterError | undefined {
-  if (!isReply(error)) return undefined;
-  if (!error.message.includes(NO_CLUSTER)) return toEmitterError(error);
-  const message = "it is no cluster: begin its URL with redis:// or rediss://";
-  return new EmitterError("rejected", message, { cause: error });
+  // Where none of the Sentinels leads to a Redis, that is why.
+  const { cause } = error;
+  const reply = isReply(error) ? error : cause;
+  if (!isReply(reply)) return undefined;
+  const kind = otherKindOf(reply, "its URL");
+  if (kind !== undefined) return new EmitterError("rejected", kind, { cause: reply });
+  return reply === error ? toEmitterError(reply) : undefined;
 }

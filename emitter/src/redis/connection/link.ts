@@ -5,6 +5,8 @@ import {
   reconnectDelayMs,
   type RedisClient,
 } from "./client.js";
+import { asked } from "./other-kind.js";
+import type { RedisAddress } from "./redis-url.js";
 import type { RedisRoute } from "./route.js";
 import { explained } from "./tls-refused.js";
 
@@ -51,6 +53,9 @@ export class Link {
   #client = this.#blank;
   /** Aborted with the cause when the present connection is to end. */
   #connection = new AbortController();
+  /** Where the present attempt goes, as long as nothing has been answered there. */
+  #attempt: { readonly address: RedisAddress; readonly isTls: boolean } | undefined;
+  #hasBeenUp = false;
   #isUp = false;
   #cause: Error | undefined;
   #proofBegan: number | undefined;
@@ -139,7 +144,7 @@ export class Link {
       } catch (error) {
         if (isClosing()) return;
         connection.abort(error);
-        this.#fail(toError(error));
+        this.#fail(toError(this.#explain(error)));
       }
       this.#client.destroy();
       // One that is still connecting ends by the limit of TCP and TLS: the next one, which may go elsewhere, need not wait.
@@ -152,8 +157,11 @@ export class Link {
 
   async #connect(connection: AbortController): Promise<void> {
     const { signal } = connection;
+    this.#attempt = undefined;
     const options = await this.#route.next(signal);
     signal.throwIfAborted();
+    const attempt = { address: options.socket, isTls: options.socket.tls === true };
+    this.#attempt = attempt;
     const client = this.#blank.duplicate({
       ...options,
       socket: {
@@ -165,6 +173,9 @@ export class Link {
     // Not every error breaks the connection, but after each one answers may go to the wrong questions.
     client.on("error", (error: unknown) => {
       connection.abort(toError(explained(error, options.socket)));
+    });
+    client.on("ready", () => {
+      if (this.#attempt === attempt) this.#attempt = undefined;
     });
     // The client can be destroyed while it connects, and then connects all the same.
     client.on("connect", () => {
@@ -197,9 +208,16 @@ export class Link {
     }
   }
 
+  /** One that has worked is away now; of one that never did, the URL may be wrong. */
+  #explain(error: unknown): unknown {
+    if (!this.#attempt || this.#hasBeenUp) return error;
+    return asked(error, this.#attempt.address, this.#attempt.isTls);
+  }
+
   #succeed(): void {
     if (this.#isUp) return;
     this.#isUp = true;
+    this.#hasBeenUp = true;
     this.#cause = undefined;
     for (const listener of this.#listeners) listener(true, undefined);
   }

@@ -44,6 +44,9 @@ export interface UrlProblem {
 
 const REDIS_PORT = 6_379;
 const SENTINEL_PORT = 26_379;
+/** With what a URL of Redis may begin, for whoever is told so. */
+export const SCHEMES =
+  "redis://, rediss://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or rediss+cluster://";
 const SCHEME = /^(rediss?)(?:\+([a-z]*))?:\/\//i;
 const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_.])?$/;
 /** What Sentinel takes for a name (`src/sentinel.c`, `sentinelInvalidCtrlChars` and on). */
@@ -60,8 +63,7 @@ export function parseRedisUrl(text: string): RedisTarget | UrlProblem {
   const scheme = SCHEME.exec(text);
   if (!scheme) {
     return {
-      problem:
-        "must be redis://, rediss://, redis+sentinel:// or redis+cluster://, then user and password if any, host and port",
+      problem: `must begin with ${SCHEMES}, then user and password if any, host and port`,
     };
   }
   const [begin, protocol = "", kind] = scheme;
@@ -98,7 +100,7 @@ export function parseRedisUrl(text: string): RedisTarget | UrlProblem {
       return cluster(access, hosts, path);
     default:
       return {
-        problem: "must begin with redis://, rediss://, redis+sentinel:// or redis+cluster://",
+        problem: `must begin with ${SCHEMES}`,
       };
   }
 }
@@ -111,7 +113,8 @@ function standalone(access: Access, hosts: string, path: string): RedisTarget | 
   const [address, another] = addresses;
   if (!address || another) {
     return {
-      problem: "names several hosts, which only redis+sentinel:// and redis+cluster:// may",
+      problem:
+        "names several hosts, which only redis+sentinel://, redis+cluster:// and those with rediss may",
     };
   }
   return { kind: "standalone", address, ...access };

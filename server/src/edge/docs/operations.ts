@@ -249,6 +249,7 @@ export const IS_READY: Operation = {
     503: [
       ...REDIS_AWAY,
       "redis_tls",
+      "redis_cluster_down",
       "redis_slots_missing",
       "redis_slots_open",
       "redis_other_kind",

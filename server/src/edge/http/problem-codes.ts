@@ -71,7 +71,15 @@ export const PROBLEMS = {
     statuses: [503],
     means: "published, but too few replicas of Redis have it: repeat with the same key",
   },
-  redis_slots_missing: { statuses: [503], means: "the Redis Cluster has slots without a master" },
+  redis_cluster_down: {
+    statuses: [503],
+    means:
+      "the Redis Cluster refuses all rooms: cluster-require-full-coverage is yes and a slot has no master, or most masters are away",
+  },
+  redis_slots_missing: {
+    statuses: [503],
+    means: "the Redis Cluster has slots without a master that works",
+  },
   redis_slots_open: {
     statuses: [503],
     means: "the Redis Cluster has slots that were left on their way: redis-cli --cluster fix",

@@ -9,6 +9,8 @@ interface Claim {
   readonly master: RedisAddress;
   /** Of the configuration that gave it to that one: of two, the cluster itself believes the later. */
   readonly epoch: number;
+  /** Whether the nodes have agreed that this master is away (`fail`, and not `fail?`), and nobody has taken its place. */
+  readonly hasFailed: boolean;
 }
 
 /** The cluster, as one of its nodes sees it. */
@@ -49,13 +51,16 @@ export function readView(
   slots: unknown,
 ): ClusterView {
   const epochs = new Map<string, number>();
+  const failed = new Set<string>();
   let myself = "";
   for (const line of String(nodes).split("\n")) {
     // id, address, flags, master, ping, pong, epoch, state of the link, slots
     const [id = "", , flags = "", , , , epoch] = line.split(" ");
     if (epoch === undefined) continue;
     epochs.set(id, Number(epoch));
-    if (flags.split(",").includes("myself")) myself = id;
+    const words = flags.split(",");
+    if (words.includes("myself")) myself = id;
+    if (words.includes("fail")) failed.add(id);
   }
   const epoch = Number(/current_epoch:(\d+)/.exec(summary)?.[1]);
   if (myself === "" || !Number.isInteger(epoch) || !Array.isArray(slots)) throw notACluster();
@@ -67,11 +72,12 @@ export function readView(
     const [from, to] = [Number(first), Number(last)];
     if (!master || !(from >= 0 && from <= to && to < SLOTS)) throw notACluster();
     for (const { address } of [master, ...replicas]) addresses.set(hostAndPort(address), address);
-    return { first: from, last: to, master: master.address, epoch: epochs.get(master.id) ?? 0 };
+    const [epoch, hasFailed] = [epochs.get(master.id) ?? 0, failed.has(master.id)];
+    return { first: from, last: to, master: master.address, epoch, hasFailed };
   });
   const parts = claims.map(
-    ({ first, last, master, epoch: of }) =>
-      `${String(first)}-${String(last)} ${hostAndPort(master)} ${String(of)}`,
+    ({ first, last, master, epoch: of, hasFailed }) =>
+      `${String(first)}-${String(last)} ${hostAndPort(master)} ${String(of)} ${String(hasFailed)}`,
   );
   const ids = new Set(epochs.keys());
   const text = [summary, myself, ...ids, ...addresses.keys(), ...parts].join("\n");

@@ -34,6 +34,16 @@ export function isSplit(error: unknown): boolean {
   return isReply(error) && /^TRYAGAIN\b/.test(error.message);
 }
 
+/**
+ * Whether a node refuses each slot, its own as well (Redis, `src/cluster.c`, `clusterRedirectClient`): one
+ * slot has no master and the cluster asks for all (`cluster-require-full-coverage`), or most of the masters are away.
+ */
+export function isClusterDown(error: unknown): boolean {
+  return isReply(error)
+    ? error.message.startsWith("CLUSTERDOWN The cluster is down")
+    : error instanceof Error && isClusterDown(error.cause);
+}
+
 /** Whether a node has done nothing because its slot, or the cluster, is between two states: soon it may. */
 export function isClusterPause(error: unknown): boolean {
   return isReply(error) && PAUSE.test(error.message);

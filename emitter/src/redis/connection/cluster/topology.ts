@@ -65,6 +65,8 @@ export class ClusterTopology {
   #unassigned = SLOTS;
   #epochs = new Float64Array(SLOTS).fill(-1);
   #masters = new Map<string, ClusterMaster>();
+  /** Names of masters that are away, as all who are asked say. */
+  #failed: ReadonlySet<string> = new Set();
   readonly #guests = new Map<string, ClusterMaster>();
   readonly #corrections = new Map<number, Correction>();
 
@@ -122,6 +124,14 @@ export class ClusterTopology {
   /** How many slots nobody has. */
   get unassigned(): number {
     return this.#unassigned;
+  }
+
+  /**
+   * Whether the nodes of the cluster have agreed that a master is away, and none of its replicas has taken its place. They go
+   * on saying so for a while when it is back.
+   */
+  isFailed({ name }: ClusterMaster): boolean {
+    return this.#failed.has(name);
   }
 
   /** @returns the same object as long as the address is the same */
@@ -252,6 +262,12 @@ export class ClusterTopology {
     const before = this.#owners;
     const owners = new Array<ClusterMaster | undefined>(SLOTS).fill(undefined);
     const epochs = (this.#epochs = new Float64Array(SLOTS).fill(-1));
+    const all = views.flatMap(({ claims }) => claims);
+    const names = (hasFailed: boolean) =>
+      all.filter((one) => one.hasFailed === hasFailed).map(({ master }) => hostAndPort(master));
+    // One that some find at work may have come back, or be away for who is cut off alone.
+    const working = new Set(names(false));
+    this.#failed = new Set(names(true).filter((name) => !working.has(name)));
     for (const { claims } of views) {
       for (const { first, last, master: address, epoch } of claims) {
         const master = this.nodeAt(address);

@@ -1,6 +1,7 @@
 import {
   rangesOf,
   slotOf,
+  SLOTS,
   type ClusterMaster,
   type ClusterTopology,
   type RedisClient,
@@ -16,7 +17,9 @@ import { Outage } from "../shards/outage.js";
 import { notReady } from "../shards/refusals.js";
 import type { HearingListener, Sending, Shards } from "../shards/shards.js";
 import { ClusterCommands } from "./commands.js";
+import { MissingSlots } from "./missing-slots.js";
 import { OpenSlots } from "./open-slots.js";
+import { NODES_KEY } from "../leavers.js";
 import { shardOf } from "./shard-of.js";
 import { ShardRedises } from "./shard-redises.js";
 import { ShardedChannels } from "./sharded-channels.js";
@@ -40,6 +43,7 @@ export class ClusterShards implements Shards {
   readonly #channels = new ShardedChannels((slot) => this.#linksOf(slot));
   readonly #commands: ClusterCommands;
   readonly #openSlots: OpenSlots;
+  readonly #missingSlots: MissingSlots;
   readonly #readyListeners: (() => void)[] = [];
   readonly #anewListeners: ((has: (key: string) => boolean) => void)[] = [];
   /** Slots of which less may be known than there was. */
@@ -58,6 +62,7 @@ export class ClusterShards implements Shards {
         has: (slot) => topology.masterOf(slot)?.name === name,
       })),
     );
+    this.#missingSlots = new MissingSlots(options.log, () => this.#missing(this.#useless()));
     this.#commands = new ClusterCommands(topology, ({ name }) => this.#links.get(name)?.commands);
     this.redises = new ShardRedises(
       topology,
@@ -127,18 +132,18 @@ export class ClusterShards implements Shards {
   }
 
   check(): readonly NotReady[] {
-    const { trouble, unassigned } = this.#topology;
+    const { trouble } = this.#topology;
     if (trouble) throw notReady(trouble);
-    if (unassigned > 0) {
-      const cause = new Error(`${String(unassigned)} slots have no master`);
-      throw new NotReady("redis_slots_missing", cause);
-    }
-    this.#checkMasters();
+    const useless = this.#useless();
+    const missing = this.#missing(useless);
     const { left } = this.#openSlots;
-    if (left.size === 0) return [];
-    // Of all slots they are a few: the rooms of the others are served.
-    const cause = new Error("slots have been left on their way");
-    return [new NotReady("redis_slots_open", cause, `they are ${rangesOf(left)}`)];
+    const away = new Set([...missing, ...this.#slotsOfAll(useless.keys())]);
+    const problems = this.#problemsOf(useless, missing);
+    const [first] = problems;
+    // Without its lease it is taken for dead; and where half of the rooms are away, another replica may do better.
+    const isOfNoUse = away.has(slotOf(NODES_KEY)) || away.size + left.size >= SLOTS / 2;
+    if (first && isOfNoUse) throw first;
+    return problems;
   }
 
   states(): RedisStates {
@@ -146,19 +151,24 @@ export class ClusterShards implements Shards {
     return {
       links: links.length > 0 ? links : NO_LINK_YET,
       sentinels: [],
-      slots: { missing: this.#topology.unassigned, open: this.#openSlots.left.size },
+      slots: {
+        missing: this.#missing(this.#useless()).length,
+        open: this.#openSlots.left.size,
+      },
     };
   }
 
   open(): void {
     this.#topology.open();
     this.#openSlots.open();
+    this.#missingSlots.open();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#telling);
     this.#openSlots.close();
+    this.#missingSlots.close();
     this.#commands.close();
     this.#channels.close();
     await Promise.all([
@@ -168,23 +178,62 @@ export class ClusterShards implements Shards {
     ]);
   }
 
-  /** @throws NotReady where one of them is of no use: says how many are, and what they have; which ones is in the log */
-  #checkMasters(): void {
-    const troubles: NotReady[] = [];
-    const slots: number[] = [];
+  /** Masters to which this replica cannot publish, or which it would not hear, and why. */
+  #useless(): ReadonlyMap<ClusterMaster, NotReady> {
+    const useless = new Map<ClusterMaster, NotReady>();
     for (const master of this.#topology.masters()) {
       try {
         this.#links.get(master.name)?.check();
       } catch (error) {
         if (!(error instanceof NotReady)) throw error;
-        troubles.push(error);
-        slots.push(...this.#topology.slotsOf(master));
+        useless.set(master, error);
       }
     }
-    const [first] = troubles;
-    if (!first) return;
-    const count = `${String(troubles.length)} of ${String(this.#links.size)} masters`;
-    throw first.andKnown(`it is so with ${count}, which have the slots ${rangesOf(slots)}`);
+    return useless;
+  }
+
+  #slotsOfAll(masters: Iterable<ClusterMaster>): number[] {
+    return [...masters].flatMap((master) => [...this.#topology.slotsOf(master)]);
+  }
+
+  /** Slots that nobody has, or whose master is dead by the cluster's own word: one that answers is back already. */
+  #missing(useless: ReadonlyMap<ClusterMaster, unknown>): readonly number[] {
+    const dead = [...useless.keys()].filter((master) => this.#topology.isFailed(master));
+    const slots = this.#slotsOfAll(dead);
+    if (this.#topology.unassigned === 0) return slots;
+    for (let slot = 0; slot < SLOTS; slot++) if (!this.#topology.masterOf(slot)) slots.push(slot);
+    return slots.sort((a, b) => a - b);
+  }
+
+  /** What an operator should see to, the first thing first: how many it is so with. Which Redis it is is in the log. */
+  #problemsOf(
+    useless: ReadonlyMap<ClusterMaster, NotReady>,
+    missing: readonly number[],
+  ): readonly NotReady[] {
+    const problems: NotReady[] = [];
+    // They refuse all of theirs for the sake of those that are missing.
+    const down = [...useless.values()].find(({ code }) => code === "redis_cluster_down");
+    if (down) problems.push(down);
+    if (missing.length > 0) {
+      const cause = new Error(`${String(missing.length)} slots have no master that works`);
+      problems.push(new NotReady("redis_slots_missing", cause, `they are ${rangesOf(missing)}`));
+    }
+    const others = [...useless].filter(
+      ([master, { code }]) => code !== "redis_cluster_down" && !this.#topology.isFailed(master),
+    );
+    const [[, first] = []] = others;
+    if (first) {
+      const slots = this.#slotsOfAll(others.map(([master]) => master));
+      const count = `${String(others.length)} of ${String(this.#links.size)} masters`;
+      const which = rangesOf(slots.sort((a, b) => a - b));
+      problems.push(first.andKnown(`it is so with ${count}, which have the slots ${which}`));
+    }
+    const { left } = this.#openSlots;
+    if (left.size > 0) {
+      const cause = new Error("slots have been left on their way");
+      problems.push(new NotReady("redis_slots_open", cause, `they are ${rangesOf(left)}`));
+    }
+    return problems;
   }
 
   #linksOf(slot: number): RedisLinks | undefined {

@@ -1,4 +1,5 @@
 import {
+  isClusterDown,
   isClusterPause,
   rangesOf,
   redirectionOf,
@@ -53,7 +54,8 @@ export function shardOf(master: ClusterMaster, surroundings: ShardSurroundings):
     onRefused: (error) => {
       const to = redirectionOf(error, master);
       if (to?.kind === "MOVED") topology.moved(to.slot, to.address);
-      return to !== undefined || isClusterPause(error);
+      // That one stays as long as the cluster is set so: it is told.
+      return to !== undefined || (isClusterPause(error) && !isClusterDown(error));
     },
     isElsewhere: (error) => redirectionOf(error, master)?.kind === "MOVED",
     onLost: (channel) => {

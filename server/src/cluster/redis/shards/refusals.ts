@@ -1,7 +1,10 @@
 import {
+  isClusterDown,
   isDenial,
   isReply,
   missingRight,
+  otherKindOf,
+  spokenOtherwise,
   tlsRefusal,
   toEmitterError,
   type EmitterErrorCode,
@@ -28,22 +31,6 @@ const TLS: Readonly<Record<TlsFault, string>> = {
     "it refuses the certificate of this replica, or was shown none: let REDIS_TLS_CERT and REDIS_TLS_KEY name one that is signed by whom it trusts",
 };
 
-/** What Redis says that is of another kind than who asks takes it for (Redis, `src/cluster.c` and `src/sentinel.c`). */
-const OTHER_KINDS: readonly (readonly [RegExp, string])[] = [
-  [
-    /^(?:MOVED|ASK|CROSSSLOT)\b/,
-    "it is a node of a Redis Cluster: begin REDIS_URL with redis+cluster:// or rediss+cluster://",
-  ],
-  [
-    /cluster support disabled/,
-    "it is no Redis Cluster: begin REDIS_URL with redis:// or rediss://",
-  ],
-  [
-    /unknown command '?SENTINEL/i,
-    "it is no Sentinel: give the addresses of the Sentinels, or begin REDIS_URL with redis:// or rediss://",
-  ],
-  [/^ERR No such master/, "no primary is called so by the Sentinels: see the end of REDIS_URL"],
-];
 /** More errors in each other there are not. */
 const MAX_CAUSES = 5;
 
@@ -51,10 +38,16 @@ const MAX_CAUSES = 5;
 export function notReady(error: unknown): NotReady {
   const tls = tlsRefusal(error);
   if (tls) return new NotReady("redis_tls", error, TLS[tls.fault]);
+  const spoken = spokenOtherwise(error);
+  if (spoken) {
+    const code = spoken.isCertain ? "redis_other_kind" : "unavailable";
+    return new NotReady(code, error, spoken.question);
+  }
   const reply = replyIn(error);
   if (!reply) return new NotReady("unavailable", error);
-  const [, kind] = OTHER_KINDS.find(([words]) => words.test(reply.message)) ?? [];
+  const kind = otherKindOf(reply, "REDIS_URL");
   if (kind !== undefined) return new NotReady("redis_other_kind", error, kind);
+  if (isClusterDown(reply)) return new NotReady("redis_cluster_down", error);
   const { code } = toEmitterError(reply);
   if (code === "rejected") {
     if (!isDenial(reply)) return new NotReady("redis_refuses", error);

@@ -1,5 +1,6 @@
 import {
   type EmitterError,
+  isClusterDown,
   isDenial,
   parseRedisState,
   refusalIn,
@@ -20,6 +21,8 @@ const STATES: Readonly<Record<RedisState | "unavailable", string>> = {
   redis_not_replicated: "Too few replicas of Redis have it",
 };
 
+const CLUSTER_DOWN =
+  "the Redis Cluster refuses all rooms: a slot has no master and cluster-require-full-coverage is yes, or most of its masters are away";
 const DENIED =
   "Redis denies this server what it needs: see the README for its rights, and the server's log";
 const REFUSED =
@@ -68,5 +71,5 @@ function stateOf(error: EmitterError): {
   detail: string;
 } {
   const state = parseRedisState(error.code) ?? "unavailable";
-  return { state, detail: STATES[state] };
+  return { state, detail: isClusterDown(error) ? CLUSTER_DOWN : STATES[state] };
 }
