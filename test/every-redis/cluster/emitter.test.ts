@@ -126,7 +126,10 @@ void t.test("what does not work is said at once, or within its time", async (t) 
   const lone = await startRedis();
   t.teardown(() => lone.stop());
   const url = lone.url.replace("redis:", "redis+cluster:");
-  await t.rejects(connect(url, slow), { code: "rejected", message: /no Redis Cluster.*redis:\/\// });
+  await t.rejects(connect(url, slow), {
+    code: "rejected",
+    message: /no Redis Cluster.*redis:\/\//,
+  });
   t.ok(performance.now() - began < 50_000, "at once");
   await lone.stop();
   const late = { connectTimeoutMs: 500 };
