@@ -118,10 +118,12 @@ void t.test(
       (node) => sessions[owners.indexOf(node)] ?? "",
     );
 
+    // Another room of a session may be in another master.
+    const ofStudents = { event: "important", note: "x", capture_url: null };
     gone.redis.kill("SIGKILL");
     // As it is by default: the nodes refuse all for the sake of one.
     await told(503, /cluster-require-full-coverage.*"redis_cluster_down"/);
-    const answer = await post(server.url, served, { event: "session_ended" });
+    const answer = await post(server.url, served, ofStudents);
     t.equal(answer.status, 503);
     t.match(await answer.text(), "cluster-require-full-coverage");
     t.match(server.output(), '"code":"redis_cluster_down"');
@@ -137,7 +139,7 @@ void t.test(
       () => Promise.resolve(server.output().includes("have no master that works")),
       PATIENCE_MS,
     );
-    t.equal((await post(server.url, served, { event: "session_ended" })).status, 202);
+    t.equal((await post(server.url, served, ofStudents)).status, 202);
 
     await gone.redis.restart();
     await told(200, /"ready"/);
@@ -146,7 +148,7 @@ void t.test(
       () => Promise.resolve(server.output().includes("each slot has a master again")),
       PATIENCE_MS,
     );
-    t.equal((await post(server.url, lost, { event: "session_ended" })).status, 202);
+    t.equal((await post(server.url, lost, ofStudents)).status, 202);
 
     keeper.redis.kill("SIGKILL");
     await told(503, /redis_slots_missing|unavailable/);
