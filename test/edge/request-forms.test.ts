@@ -140,7 +140,7 @@ void t.test("no refusal is without a word", async (t) => {
       "3",
     ],
     "a body of polling in octets": [
-      400,
+      415,
       polling.head("POST", [...body, "Content-Type: application/octet-stream"]),
       "3",
     ],
@@ -152,6 +152,7 @@ void t.test("no refusal is without a word", async (t) => {
     t.match(client.received, new RegExp(`^HTTP/1.1 ${String(status)} `), what);
     t.match(client.received, /content-type: application\/problem\+json.*"code":"\w+"/is, what);
   }
+  t.equal(await polling.postNow("3"), 200, "the connection of polling goes on");
 });
 
 void t.test("what a byte order mark stands before is JSON all the same", async (t) => {

@@ -12,6 +12,8 @@ import { HttpProblem } from "../http/problems.js";
 /** Between the packets of a body. */
 const SEPARATOR = "\u001e";
 const TOO_LARGE = 413;
+/** As older revisions of Engine.IO sent binary packets. */
+const OCTETS = "application/octet-stream";
 
 /** A request as Engine.IO's server hands it to a transport: with its answer, where it did not become a WebSocket. */
 interface TransportRequest extends IncomingMessage {
@@ -95,6 +97,10 @@ export class PollingIntake implements Waiting {
       this.#end("too_large", detail);
     } else if (isCoded(request.headers)) {
       refuse(request, codedBody());
+    } else if (request.headers["content-type"] === OCTETS) {
+      // Engine.IO would end the connection for it, in words of its own.
+      const detail = "a body of long polling is text: send it as text/plain;charset=UTF-8";
+      refuse(request, new HttpProblem(415, "unsupported_media_type", detail));
     } else if (this.#allowance.isReady(performance.now())) {
       this.#read(request);
     } else {
