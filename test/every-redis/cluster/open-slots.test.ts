@@ -58,6 +58,15 @@ void t.test(
     t.equal((JSON.parse(text) as { status: unknown }).status, "degraded");
     t.match(text, String(slot), "which one");
     t.notMatch(text, String(source.redis.port), "and no address");
+    const count = async (section: string, of: RegExp) =>
+      Number(of.exec(String(await source.ask("INFO", section)))?.[1] ?? 0);
+    const refused = await count("errorstats", /errorstat_TRYAGAIN:count=(\d+)/);
+    const calls = await count("commandstats", /cmdstat_evalsha:calls=(\d+)/);
+    t.ok(
+      refused > 0 && refused < 2 * calls,
+      "what is in two places is asked for one by one, at once",
+    );
+    t.comment(`${String(refused)} refused, ${String(calls)} carried out`);
     await eventually(
       () => Promise.resolve(servers[0].output().includes("slots are awaited")),
       PATIENCE_MS,

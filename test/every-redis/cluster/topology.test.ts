@@ -67,6 +67,21 @@ void t.test("slots are those of Redis, and a room's keys are where its channel i
   t.equal(slotOf(roomChannel(room)), slotOf(historyKey(room)));
 });
 
+void t.test("the end of an outage is told when it ends, also where all is as it was", async (t) => {
+  const cluster = await startRedisCluster(t, { masters: 1, replicas: 0 });
+  const { topology } = openTopology(t, cluster.url());
+  let recoveries = 0;
+  topology.onRecovery(() => recoveries++);
+  await eventually(() => Promise.resolve(topology.unassigned === 0));
+  for (const outage of [1, 2]) {
+    for (const { redis } of cluster.nodes) redis.pause();
+    await eventually(() => Promise.resolve(topology.hasFailed), 20_000);
+    t.equal(recoveries, outage - 1);
+    for (const { redis } of cluster.nodes) redis.resume();
+    await eventually(() => Promise.resolve(recoveries === outage), 20_000);
+  }
+});
+
 void t.test("a node's errors are read, whatever its address looks like", (t) => {
   const asked = { address: { host: "10.0.0.1", port: 1 } };
   const cases = [
