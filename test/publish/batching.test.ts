@@ -110,6 +110,32 @@ void t.test("events of one turn cost one script call for each room", async (t) =
   t.equal(calls, 2, "an array over HTTP");
 });
 
+void t.test(
+  "a Redis that has started again is brought the scripts, and refuses no call",
+  async (t) => {
+    const redis = await startRedis();
+    t.teardown(() => redis.stop());
+    const emitter = await connect(redis.url);
+    t.teardown(() => emitter.close());
+    // One script, then the other.
+    const publish = async () => {
+      await emitter.emit("lecture-1", "feedback", { feedback_type: "OK" });
+      await emitter.emit("lecture-1", "feedback", { feedback_type: "OK" });
+    };
+    await publish();
+    redis.kill("SIGKILL");
+    await redis.restart();
+    await publish();
+    const admin = await createClient({ url: redis.url }).connect();
+    t.teardown(() => {
+      admin.destroy();
+    });
+    t.equal((await commandCounts(admin)).get("eval"), 2);
+    // Who is refused may be overtaken by who comes behind, where another program brings the script in between.
+    t.notMatch(await admin.info("errorstats"), "NOSCRIPT");
+  },
+);
+
 void t.test("a lone event goes out in the turn in which it is emitted", async (t) => {
   const { commands, emitter } = await start(t);
   const call = emitter.emit(randomUUID(), "important", { note: "", capture_url: null });

@@ -16,6 +16,8 @@ import { UndoneError } from "./redis-errors.js";
 export interface RedisCommands {
   eval(script: string, options: ScriptOptions): Promise<unknown>;
   evalSha(sha1: string, options: ScriptOptions): Promise<unknown>;
+  /** That on which it would ask now, where it knows: another object after each time that it was lost. */
+  presentConnection?(): object;
 }
 
 /** What publishes on a room's channel. By the second, only its own Redis hears of it, and so does who subscribes there. */
@@ -65,11 +67,11 @@ function scriptOf(text: string): Script {
   return { text, sha1: createHash("sha1").update(text).digest("hex") };
 }
 
-/** A script that Redis is told once. */
+/** A script that Redis is told once on each connection: behind a new one it may be another Redis, or have forgotten it. */
 class KnownScript {
   readonly #redis: RedisCommands;
   readonly #script: Script;
-  #isKnown = false;
+  #knownOn: object | undefined;
 
   constructor(redis: RedisCommands, script: Script) {
     this.#redis = redis;
@@ -77,18 +79,29 @@ class KnownScript {
   }
 
   async run(options: ScriptOptions): Promise<unknown> {
-    if (!this.#isKnown) {
+    const connection = this.#redis.presentConnection?.() ?? this.#redis;
+    if (this.#knownOn !== connection) {
       // The very first call brings the text: those right behind it find it there, and none has to be repeated.
-      this.#isKnown = true;
-      return this.#redis.eval(this.#script.text, options);
+      this.#knownOn = connection;
+      try {
+        return await this.#redis.eval(this.#script.text, options);
+      } catch (error) {
+        // It may not have come to Redis, or not been read by it.
+        this.#forget(connection);
+        throw error;
+      }
     }
     try {
       return await this.#redis.evalSha(this.#script.sha1, options);
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-      this.#isKnown = false;
+      this.#forget(connection);
       throw new UndoneError("Redis does not know the script", { cause: error });
     }
+  }
+
+  #forget(connection: object): void {
+    if (this.#knownOn === connection) this.#knownOn = undefined;
   }
 }
 

@@ -124,5 +124,6 @@ export function publishCommands(
   return {
     eval: (script, options) => link.client.eval(script, options).catch(onError),
     evalSha: (sha1, options) => link.client.evalSha(sha1, options).catch(onError),
+    presentConnection: () => link.client,
   };
 }

@@ -60,6 +60,7 @@ export function nodeCommands(link: Link, node: ClusterMaster, others: OtherNodes
         return follow(error, (client) => client.evalSha(sha1, options));
       });
     },
+    presentConnection: () => link.client,
   };
 }
 
