@@ -116,6 +116,9 @@ void t.test("each URL says by which methods it is asked for", async (t) => {
   ] as const) {
     t.equal((await fetch(`${url}/nowhere`, { method })).status, status, method);
   }
+  for (const path of ["/ws/session/a/admin", "/ws/session/a.b/student", "/sessions/a.b/events"]) {
+    t.equal((await fetch(`${url}${path}`, { method: "OPTIONS" })).status, 404, path);
+  }
   const asterisk = await RawBytes.open(url);
   t.teardown(() => asterisk.socket.destroy());
   asterisk.send(requestHead("OPTIONS", "*", []));

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { parseRole, parseSessionId } from "@inthon/emitter/protocol";
 import { NO_OPERATION } from "../../docs/operation.js";
 import { HttpProblem, nothingThere } from "../problems.js";
 
@@ -35,7 +36,7 @@ export function answerOptions(http: FastifyInstance): void {
     }
     const { url = "" } = request.routeOptions;
     const methods = request.url === "*" ? DONE : routed.methodsOf.get(url);
-    if (methods) options(reply, allowing(methods));
+    if (methods && isPossible(request)) options(reply, allowing(methods));
     else done(nothingThere(hasDocs(http)));
   });
 }
@@ -71,6 +72,13 @@ export function notImplemented({ method }: FastifyRequest): HttpProblem {
 function allowing(methods: Iterable<string>): string {
   const some = new Set(methods);
   return [...DONE.filter((method) => some.has(method)), "OPTIONS"].join(", ");
+}
+
+/** Whether a path names a session and a role that there may be: it has nothing otherwise, whatever it is asked for by. */
+function isPossible({ params }: FastifyRequest): boolean {
+  const { session_id: session, role } = (params ?? {}) as Readonly<Record<string, unknown>>;
+  if (session !== undefined && !parseSessionId(session)) return false;
+  return role === undefined || parseRole(role) !== undefined;
 }
 
 function isPreflight({ headers }: FastifyRequest): boolean {
