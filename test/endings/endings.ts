@@ -128,7 +128,7 @@ export const REFUSALS: Readonly<Record<string, (url: string) => Promise<RawBytes
   "a transport that there is not": (url) =>
     knock(url, "/ws/session/x/teacher/?EIO=4&transport=x", " 400 "),
   "a revision of Engine.IO that is not spoken": (url) =>
-    knock(url, "/ws/session/x/teacher/?EIO=3&transport=websocket", " 101 "),
+    knock(url, "/ws/session/x/teacher/?EIO=3&transport=websocket", " 400 "),
 };
 
 async function knock(url: string, path: string, status: string): Promise<RawBytes> {
