@@ -133,9 +133,14 @@ function checkIoredis(client: IoredisClient): void {
  */
 async function databaseOf(client: GivenClient, timeoutMs: number): Promise<number> {
   if (client.isReady === false || !client.clientInfo) return 0;
+  // Clients reject: what throws at once is none.
+  const asked = Promise.resolve(client.clientInfo()).then(
+    (info): unknown => (info as Partial<typeof info> | undefined)?.db,
+    (error: unknown) => error,
+  );
   const giveUp = new AbortController();
   const late = delay(timeoutMs, 0, { signal: giveUp.signal }).catch(() => 0);
-  const database = await Promise.race([askDatabase(client), late]);
+  const database = await Promise.race([asked, late]);
   giveUp.abort();
   if (typeof database === "number") return database;
   // By the newer protocol who listens may publish, too.
@@ -148,15 +153,6 @@ async function databaseOf(client: GivenClient, timeoutMs: number): Promise<numbe
 
 /** How Redis refuses what a subscriber may not do. */
 const NOT_BY_SUBSCRIBERS = "allowed in this context";
-
-/** @returns why it is not known, where it is not */
-async function askDatabase(client: GivenClient): Promise<unknown> {
-  try {
-    return (await client.clientInfo?.())?.db;
-  } catch (error) {
-    return error;
-  }
-}
 
 function refused(message: string, cause?: unknown): EmitterError {
   return new EmitterError("invalid_option", message, { cause });
