@@ -119,6 +119,13 @@ export class RedisCluster {
     return this.nodes.filter(({ id }) => lines.some((line) => line.startsWith(id)));
   }
 
+  /** Those of a master that has some: who follows whom is gossip, and the node that is asked may not have heard it yet. */
+  async #someReplicasOf(master: ClusterNode): Promise<readonly ClusterNode[]> {
+    let replicas: readonly ClusterNode[] = [];
+    await eventually(async () => (replicas = await this.replicasOf(master)).length > 0);
+    return replicas;
+  }
+
   /** Resolves when every node that lives finds all slots served, and every replica follows. */
   async settled(): Promise<void> {
     await eventually(async () => {
@@ -163,7 +170,7 @@ export class RedisCluster {
 
   /** A failover without a death: resolves when the replica has taken its master's place. */
   async failover(master: ClusterNode): Promise<ClusterNode> {
-    const [replica] = await this.replicasOf(master);
+    const [replica] = await this.#someReplicasOf(master);
     if (!replica) throw new Error("it has no replica");
     const isMaster = async () => String(await replica.ask("ROLE")).startsWith("master");
     let askedAt = -Infinity;
@@ -180,7 +187,7 @@ export class RedisCluster {
 
   /** Kills a master, and resolves when one of its replicas has taken its place. */
   async kill(master: ClusterNode, signal: NodeJS.Signals = "SIGKILL"): Promise<ClusterNode> {
-    const replicas = await this.replicasOf(master);
+    const replicas = await this.#someReplicasOf(master);
     master.redis.kill(signal);
     this.#away.set(master, signal);
     let next: ClusterNode | undefined;
@@ -245,7 +252,8 @@ export class RedisCluster {
     client.on("error", () => undefined);
     await client.connect();
     this.#t.teardown(() => {
-      client.destroy();
+      // Whom it led to may be gone, and it may have given up.
+      if (client.isOpen) client.destroy();
     });
     const ask = (...words: string[]) => client.sendCommand<unknown>(words);
     const port = announced ?? redis.port;

@@ -36,7 +36,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
       return new RedisServer({ port, file, args, launcher, ownDir, process });
     });
   } catch (error) {
-    if (ownDir !== undefined) await rm(ownDir, { recursive: true, force: true });
+    if (ownDir !== undefined) await rm(ownDir, { recursive: true, force: true, maxRetries: 5 });
     throw error;
   }
 }
@@ -111,7 +111,7 @@ export class RedisServer {
   async stop(): Promise<void> {
     await this.#process.stop();
     const { ownDir } = this.#parts;
-    if (ownDir !== undefined) await rm(ownDir, { recursive: true, force: true });
+    if (ownDir !== undefined) await rm(ownDir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
