@@ -209,7 +209,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   });
   noteStrayRequests(engineIo, refusals, { addresses, nodeId });
   pollingRoutes(http, { engineIo, stream: streamDoor(streams, gate) }, gate);
-  pageRoutes(http);
+  pageRoutes(http, config);
   refuseOtherMethods(http);
   routeUpgrades(http.server, { engineIo, plain }, gate);
   warnOfOpenDoors(config, log);

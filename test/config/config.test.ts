@@ -60,6 +60,7 @@ const BAD_VALUES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ALLOWED_ORIGINS: ["example.com", `https://user:${SECRET}@example.com`, ",", ""],
   TRUST_PROXY: ["yes", "0", "33", "10.0.0.0/99", "-1", "proxy.example", ",", ""],
   DOCS: ["yes", "ON"],
+  DEMO: ["1", "true"],
   MAX_UNREAD_BYTES: ["-1", "1073741825", "1.5"],
   HISTORY_MAX_BYTES: ["-1", "1073741825", "1.5"],
   HISTORY_PAGE_BYTES: ["-1", "67108865", "1.5"],
@@ -184,6 +185,7 @@ void t.test("without any variable the server runs alone, in memory, on port 3000
     allowedOrigins: undefined,
     trustProxy: undefined,
     hasDocs: true,
+    hasDemo: true,
     limits: {
       maxUnreadBytes: 1_048_576,
       historyMaxBytes: 4_194_304,
@@ -256,6 +258,7 @@ void t.test("good values are taken as they are", (t) => {
       { allowedOrigins: ["https://a.example", "https://b.example:8443"] },
     ],
     ["DOCS", "off", { hasDocs: false }],
+    ["DEMO", "off", { hasDemo: false }],
     ["TRUST_PROXY", "true", { trustProxy: true }],
     ["TRUST_PROXY", "false", { trustProxy: false }],
     ["TRUST_PROXY", "2", { trustProxy: 2 }],
@@ -281,8 +284,10 @@ void t.test("who may come in is said in one way, and in production it is said", 
     messageOf(() => loadConfig(production), "NODE_ENV"),
     /set JWT_SECRET.*AUTH=off/,
   );
-  t.match(loadConfig({ ...production, AUTH: "off" }), { auth: { kind: "off" }, hasDocs: false });
-  t.match(loadConfig({ ...production, AUTH: "off", DOCS: "on" }), { hasDocs: true });
+  const open = { ...production, AUTH: "off" };
+  t.match(loadConfig(open), { auth: { kind: "off" }, hasDocs: false, hasDemo: false });
+  t.match(loadConfig({ ...open, DOCS: "on" }), { hasDocs: true, hasDemo: false });
+  t.match(loadConfig({ ...open, DEMO: "on" }), { hasDocs: false, hasDemo: true });
   t.match(loadConfig({ ...production, JWT_SECRET }), { auth: { kind: "secret" } });
   t.match(loadConfig({ ...production, JWKS_URL }), { auth: { kind: "jwks" } });
   t.match(loadConfig({ NODE_ENV: "test" }), { auth: { kind: "off" } });

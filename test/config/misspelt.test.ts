@@ -59,7 +59,7 @@ const OTHERS = [
   ...["NODE_COMPILE_CACHE", "NODE_TLS_REJECT_UNAUTHORIZED", "NODE_DEBUG", "YARN_VERSION"],
   ...["http_proxy", "HTTPS_PROXY", "NO_PROXY", "npm_config_loglevel", "npm_lifecycle_event"],
   ...["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_LOG_LEVEL", "POD_IP", "POD_NAME", "POD_NAMESPACE"],
-  ...["HISTORY", "HISTSIZE", "REDIS", "AUTHOR", "DEMO", "HOSTS", "PORTS", "SECRET", "LEASE"],
+  ...["HISTORY", "HISTSIZE", "REDIS", "AUTHOR", "HOSTS", "PORTS", "SECRET", "LEASE"],
   ...["", "_SERVICE_HOST", "_SERVICE_PORT", "_SERVICE_PORT_METRICS", "_PORT_3000_TCP"].flatMap(
     (end) => [
       `INTHON${end}`,

@@ -107,6 +107,10 @@ void t.test("each URL says by which methods it is asked for", async (t) => {
     }
     t.equal((await ask("HEAD")).status, (await ask("GET")).status, "HEAD is as GET");
   }
+  const off = await startInProcess(t, { DEMO: "off" });
+  const found = ["/", "/app.js", "/sample-capture.svg", "/socket.io/socket.io.js", "/favicon.ico"];
+  const answers = found.map(async (path) => (await fetch(`${off.url}${path}`)).status);
+  t.strictSame(await Promise.all(answers), [404, 404, 404, 200, 200], "no page where DEMO is off");
   const there = await fetch(`${url}${SESSION}`, { method: "OPTIONS" });
   t.equal(there.headers.get("allow"), "GET, HEAD, POST, OPTIONS");
   for (const [method, status] of [

@@ -9,7 +9,7 @@ import { LIMIT_READERS, toLimits, type Limits } from "./limits.js";
 import { readOrigins } from "./origins.js";
 import { readPublishKeys } from "./keys/publish-keys.js";
 import { findMisspelt } from "./misspelt.js";
-import { wholeNumber, type Reader } from "./readers.js";
+import { onOrOff, wholeNumber, type Reader } from "./readers.js";
 import { readTrustProxy, type TrustProxy } from "./trust-proxy.js";
 import { REDIS_READERS, toCluster, type ClusterConfig } from "./redis.js";
 
@@ -48,6 +48,8 @@ export interface Config {
   readonly trustProxy: TrustProxy;
   /** Whether the documents of the interfaces are served. */
   readonly hasDocs: boolean;
+  /** Whether the classroom's page is served. */
+  readonly hasDemo: boolean;
   readonly limits: Limits;
   /** What an operator has said that does nothing. */
   readonly warnings: readonly string[];
@@ -103,11 +105,8 @@ const READERS = {
   PUBLISH_KEYS: readPublishKeys,
   ALLOWED_ORIGINS: readOrigins,
   TRUST_PROXY: readTrustProxy,
-  DOCS: (text) => {
-    if (text === undefined) return undefined;
-    if (text !== "on" && text !== "off") throw new Error("must be on or off");
-    return text === "on";
-  },
+  DOCS: onOrOff,
+  DEMO: onOrOff,
   ...AUTH_READERS,
   ...CANARY_READERS,
   ...LIMIT_READERS,
@@ -213,6 +212,7 @@ function readConfig(environment: Environment): Config {
     allowedOrigins: read("ALLOWED_ORIGINS"),
     trustProxy: read("TRUST_PROXY"),
     hasDocs: read("DOCS") ?? read("NODE_ENV") !== "production",
+    hasDemo: read("DEMO") ?? read("NODE_ENV") !== "production",
     limits: toLimits(read),
     warnings: [
       ...findMisspelt(environment, ENVIRONMENT_VARIABLES),

@@ -9,6 +9,13 @@ export function wholeNumber(fallback: number, min: number, max: number): Reader<
   };
 }
 
+/** What may be left unsaid: then it is `undefined`, and what else is set decides. */
+export const onOrOff: Reader<boolean | undefined> = (text) => {
+  if (text === undefined) return undefined;
+  if (text !== "on" && text !== "off") throw new Error("must be on or off");
+  return text === "on";
+};
+
 export function list(text: string | undefined): string[] | undefined {
   const items = text
     ?.split(",")

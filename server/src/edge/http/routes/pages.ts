@@ -8,18 +8,22 @@ import type { Http } from "../fastify.js";
 const PUBLIC = fileURLToPath(new URL("../../../../public", import.meta.url));
 const SOCKET_IO = dirname(createRequire(import.meta.url).resolve("socket.io/package.json"));
 
-/** The demo page at `/`, and the stock Socket.IO client below `/socket.io/`, where its documents say it is. */
-export function pageRoutes(http: Http): void {
-  void http.register(fastifyStatic, { root: PUBLIC, wildcard: false });
-  // Asked for by browsers that show a file alone, which names no icon: a picture of a capture, an answer of the API.
-  http.get("/favicon.ico", { config: { operation: NO_OPERATION } }, (_request, reply) =>
-    reply.sendFile("favicon.svg"),
-  );
+/**
+ * The stock Socket.IO client below `/socket.io/`, where its documents say it is, and the classroom's page at `/`.
+ *
+ * @param pages - `hasDemo`: whether the page is there
+ */
+export function pageRoutes(http: Http, pages: { readonly hasDemo: boolean }): void {
   void http.register(fastifyStatic, {
     root: join(SOCKET_IO, "client-dist"),
     prefix: "/socket.io/",
     wildcard: false,
-    decorateReply: false,
     maxAge: "1h",
   });
+  // Asked for by browsers that show a file alone, which names no icon: a picture of a capture, an answer of the API.
+  http.get("/favicon.ico", { config: { operation: NO_OPERATION } }, (_request, reply) =>
+    reply.sendFile("favicon.svg", PUBLIC),
+  );
+  if (!pages.hasDemo) return;
+  void http.register(fastifyStatic, { root: PUBLIC, wildcard: false, decorateReply: false });
 }
