@@ -2,6 +2,7 @@
 import { createConnection } from "node:net";
 import { parseArgs } from "node:util";
 import { type Cluster, startCluster } from "./helpers/processes/cluster.js";
+import type { Exit } from "./helpers/processes/server-process.js";
 import { isFree } from "./helpers/processes/ports.js";
 import { Ends } from "./helpers/topologies/ends.js";
 import { startTopology } from "./helpers/topologies/topologies.js";
@@ -65,6 +66,16 @@ async function main(): Promise<void> {
     host,
     env: settings(),
     onLine: printProblem,
+    door: {
+      onRestart(replica, error) {
+        print(
+          error === undefined
+            ? `${replica.nodeId} has been started again`
+            : `${replica.nodeId} could not be started again: ${error.message}`,
+        );
+        if (error === undefined) reportDeath(replica.nodeId, replica.exited);
+      },
+    },
   });
   running = cluster;
   reportDeaths(cluster, redisUrl === undefined, topology);
@@ -193,12 +204,13 @@ function reportDeaths(cluster: Cluster, ownsRedis: boolean, topology: Topology |
       exited,
     })),
   ];
-  for (const { name, exited } of parts) {
-    void exited.then(({ code, signal }) => {
-      if (!stopping)
-        print(`${name} has ended (${signal ?? `exit code ${code}`}); the rest keeps on`);
-    });
-  }
+  for (const { name, exited } of parts) reportDeath(name, exited);
+}
+
+function reportDeath(name: string, exited: Promise<Exit>): void {
+  void exited.then(({ code, signal }) => {
+    if (!stopping) print(`${name} has ended (${signal ?? `exit code ${code}`}); the rest keeps on`);
+  });
 }
 
 function stop(): void {
@@ -224,7 +236,7 @@ async function stopAll(cluster: Cluster): Promise<void> {
 async function introduce(cluster: Cluster, host: string, redis: Topology | string): Promise<void> {
   const url = `http://${host === "0.0.0.0" ? "127.0.0.1" : host}:${cluster.loadBalancer.port}`;
   const rows = [
-    ["Demo page", `${url}/?session=${SESSION}`, `load balancer: ${cluster.loadBalancer.kind}`],
+    ["Page", cluster.pageOf(SESSION, url), `load balancer: ${cluster.loadBalancer.kind}`],
     ...cluster.replicas.map(({ nodeId, url, pid }) => [nodeId, url, `pid ${pid}`]),
     ...(typeof redis === "string"
       ? [["Redis", withoutPassword(cluster.redisUrl), redis]]

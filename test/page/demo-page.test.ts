@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { EventEmitter, once } from "node:events";
 import type { Browser, BrowserContextOptions } from "playwright-core";
 import t, { type Test } from "tap";
 import { EVENTS, type Role } from "@inthon/emitter/protocol";
 import { type Cluster, startCluster } from "../helpers/processes/cluster.js";
+import type { ServerProcess } from "../helpers/processes/server-process.js";
 import {
   isConnected,
   openBrowser,
@@ -10,14 +12,23 @@ import {
   openLecture,
   picture,
   reads,
+  screenOf,
 } from "./helpers/demo-page.js";
 
 const roles: readonly Role[] = ["teacher", "student"];
 
 let cluster: Cluster;
 let browser: Browser;
+const restarts = new EventEmitter();
 t.before(async () => {
-  cluster = await startCluster({ replicas: 3, loadBalancer: true });
+  const onRestart = (replica: ServerProcess, error?: Error) => {
+    restarts.emit(error ? "error" : replica.nodeId, error);
+  };
+  cluster = await startCluster({
+    replicas: 3,
+    loadBalancer: true,
+    door: { restartAfterMs: 500, onRestart },
+  });
   t.teardown(async () => cluster.stop());
   browser = await openBrowser();
   t.teardown(async () => browser.close());
@@ -227,6 +238,63 @@ t.test("a line that was cut comes back with what was missed, in every protocol",
   t.same(
     desk.problems.filter((each) => !ofCut.test(each)),
     [],
+  );
+});
+
+t.test("a replica that a page kills costs it nothing, in every protocol", async (t) => {
+  const session = randomUUID();
+  const desk = openDesk(t);
+  const other = await desk.open(session, "student");
+  await other.openDrawer();
+  const kill = { name: "Kill my replica" };
+  t.equal(await other.page.getByRole("button", kill).count(), 0, "who has no token kills nothing");
+  const refused = await other.page.request.post("/cluster/kill?replica=replica-1");
+  t.equal(refused.status(), 401);
+  await other.page.close();
+  t.same(desk.problems, []);
+
+  const page = await openDesk(t).blank();
+  const student = screenOf(page);
+  const address = new URL(cluster.pageOf(session));
+  address.searchParams.set("role", "student");
+  await page.goto(address.href);
+  await isConnected(student);
+  t.equal(new URL(page.url()).hash, "", "the address that is shown and copied has no token");
+  await student.openDrawer();
+  const publish = async (notes: readonly string[]) => {
+    const published = await page.request.post(`/sessions/${session}/events`, {
+      headers: { "content-type": "application/json", "idempotency-key": randomUUID() },
+      data: notes.map((note) => ({ event: "important", note, capture_url: null })),
+    });
+    t.equal(published.status(), 202);
+  };
+  const counts: string[] = [];
+  for (const protocol of ["websocket", "eventsource", "polling", "socket.io"]) {
+    await student.choose(protocol);
+    await isConnected(student);
+    await publish([`before ${protocol}`]);
+    await reads(student.frame("important"), `before ${protocol}`);
+    await reads(student.replica, /^replica-[123]$/);
+    const replica = (await student.replica.textContent()) ?? "";
+    await student.press("Clear");
+    const restarted = once(restarts, replica);
+    await page.getByRole("button", kill).click();
+    await reads(student.state, "Line lost");
+    await publish(["one", "two", "three"]);
+    const line = page.getByTestId("return");
+    await reads(
+      line,
+      /^back on replica-\d after \d+\.\d s: [0-3] missed events delivered, 0 lost$/,
+    );
+    counts.push(`${protocol}: ${(await line.textContent()) ?? ""}`);
+    await reads(student.frame("important"), "three");
+    t.same(await student.heard(), ["connected", "important", "important", "important"], protocol);
+    await restarted;
+  }
+  t.comment(counts.join("\n"));
+  t.ok(
+    counts.some((count) => count.includes(": 3 missed")),
+    counts.join(", "),
   );
 });
 

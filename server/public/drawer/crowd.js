@@ -8,6 +8,8 @@ import { t } from "../words/words.js";
 
 const STUDENTS = 50;
 const JOIN_MS = 60;
+/** Who has lost its line joins again: so often all of them together. */
+const MAX_JOINS = 400;
 const TICK_MS = 1_000;
 const STAY_MS = 180_000;
 const MAX_QUESTIONS = 6;
@@ -31,6 +33,7 @@ export function createCrowd({ session, story }) {
   let timers = [];
   let sinceMs;
   let asked = 0;
+  let joins = 0;
 
   button.addEventListener("click", () => (sinceMs === undefined ? start() : stop()));
   addEventListener("pagehide", () => stop());
@@ -38,6 +41,7 @@ export function createCrowd({ session, story }) {
   function start() {
     sinceMs = Date.now();
     asked = 0;
+    joins = 0;
     say(button, t("crowdStop"));
     timers = [setInterval(join, JOIN_MS), setInterval(tick, TICK_MS)];
   }
@@ -51,11 +55,13 @@ export function createCrowd({ session, story }) {
   }
 
   function join() {
-    if (lines.length >= STUDENTS) return clearInterval(timers[0]);
+    const isAway = ({ readyState }) => readyState === WebSocket.CLOSED;
+    const away = lines.length < STUDENTS ? lines.length : lines.findIndex(isAway);
+    if (away === -1 || joins++ > MAX_JOINS) return;
     const token = tokenOf("student");
     const url = new URL(`/ws/session/${session}/student/`, location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    lines.push(new WebSocket(url, token ? ["bearer", token] : []));
+    lines[away] = new WebSocket(url, token ? ["bearer", token] : []);
   }
 
   async function tick() {

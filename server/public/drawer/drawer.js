@@ -5,6 +5,7 @@ import { h, say } from "../screens/dom.js";
 import { t } from "../words/words.js";
 import { createCrowd } from "./crowd.js";
 import { createFrames } from "./frames.js";
+import { createKill } from "./kill.js";
 import { createPublisher } from "./publisher.js";
 import { createReturn } from "./return.js";
 
@@ -21,6 +22,7 @@ const NAMES = {
 export function createDrawer({ session, role, story, choose, lose }) {
   const frames = createFrames();
   const back = createReturn({ session, role });
+  const kill = createKill({ back });
   const crowd = createCrowd({ session, story });
   const publisher = createPublisher({ session, story, role });
   let connection;
@@ -64,7 +66,7 @@ export function createDrawer({ session, role, story, choose, lose }) {
       { class: "drawer-bar" },
       h("div", { class: "field" }, h("label", { for: "protocol" }, t("protocol")), picker),
       h("dl", { class: "facts" }, replica.row, offset.row, trip.row),
-      h("div", { class: "row" }, ping, cut),
+      h("div", { class: "row" }, ping, cut, kill?.button),
     ),
     back.root,
     h(
@@ -100,6 +102,7 @@ export function createDrawer({ session, role, story, choose, lose }) {
       const isConnected = state.phase === "connected";
       say(replica.value, isConnected ? (state.replica ?? t("replicaUnknown")) : "–");
       cut.disabled = !isConnected;
+      kill?.onState(state);
       back.onState(state);
     },
     hear(told) {

@@ -16,6 +16,8 @@ export function createReturn({ session, role }) {
   /** Since when the line is away: `{ atMs, after }`. */
   let loss;
   let received = new Set();
+  /** When its replica was told to end, by this page: the line is away since then, and not since the page noticed. */
+  let killedAtMs;
 
   const tell = (text) => {
     root.hidden = false;
@@ -23,7 +25,7 @@ export function createReturn({ session, role }) {
   };
   const lose = () => {
     if (loss || !last) return;
-    loss = { atMs: performance.now(), after: last };
+    loss = { atMs: killedAtMs ?? performance.now(), after: last };
     received = new Set();
   };
 
@@ -49,6 +51,17 @@ export function createReturn({ session, role }) {
       lose();
       tell(t("cutNow"));
     },
+    killing() {
+      killedAtMs = performance.now();
+    },
+    /** It may be back already. */
+    killed(replica) {
+      if (killedAtMs !== undefined) tell(t("killed", { replica }));
+    },
+    spared(refusal) {
+      killedAtMs = undefined;
+      tell(t(refusal === "away" ? "killAway" : "killFailed"));
+    },
     hear({ offset }) {
       if (!offset) return;
       last = offset;
@@ -60,6 +73,7 @@ export function createReturn({ session, role }) {
       if (state.phase !== "connected" || !loss) return;
       const was = loss;
       loss = undefined;
+      killedAtMs = undefined;
       void count(was, state);
     },
   };

@@ -1,5 +1,6 @@
 // An EventSource: it hears, and cannot send. It resumes by `?offset=`, so that a cut is ours to time.
 
+import { nameConnection } from "./cluster-door.js";
 import { AUDIENCE } from "./contract.js";
 
 const NAMES = ["connected", ...Object.keys(AUDIENCE)];
@@ -11,6 +12,7 @@ const MAX_FAILURES = 10;
 export function overEventSource({ path, token, report, receive }) {
   const url = new URL(path, location.href);
   if (token) url.searchParams.set("token", token);
+  const replica = nameConnection(url);
   let source;
   let retry;
   let retryMs = RETRY_MS;
@@ -29,7 +31,7 @@ export function overEventSource({ path, token, report, receive }) {
           failures = 0;
           retryMs = RETRY_MS;
           const resumed = asked === "" ? undefined : lastEventId === asked;
-          report({ phase: "connected", transport: "eventsource", resumed });
+          report({ phase: "connected", transport: "eventsource", replica: replica(), resumed });
         }
         offset = lastEventId || offset;
         receive({ name, event, offset: lastEventId || undefined });

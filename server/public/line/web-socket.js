@@ -1,5 +1,7 @@
 // A plain WebSocket: one JSON object in each frame, resumed by `?offset=`.
 
+import { nameConnection } from "./cluster-door.js";
+
 /** Close codes after which a client stays away: the end of the lecture, and a refusal. */
 const FINAL_CODES = [1000, 1008];
 const RETRY_MS = 1_000;
@@ -9,6 +11,7 @@ const PING_TIMEOUT_MS = 5_000;
 export function overWebSocket({ path, token, report, receive }) {
   const url = new URL(path, location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  const replica = nameConnection(url);
   const pings = [];
   let socket;
   let retry;
@@ -27,7 +30,7 @@ export function overWebSocket({ path, token, report, receive }) {
       if (frame.event === "connected") {
         // Resuming, `connected` names the offset that was asked for; else where the connection starts anew.
         const resumed = offset === "" ? undefined : frame.offset === offset;
-        report({ phase: "connected", transport: "websocket", resumed });
+        report({ phase: "connected", transport: "websocket", replica: replica(), resumed });
         retryMs = RETRY_MS;
       }
       if (frame.event === "pong") pings.shift()?.();

@@ -1,3 +1,4 @@
+import { ClusterDoor, type DoorOptions } from "./cluster-door.js";
 import { type LoadBalancer, startLoadBalancer } from "./load-balancer.js";
 import { type RedisOptions, type RedisServer, startRedis } from "./redis-server.js";
 import { type ServerOptions, type ServerProcess, startServer } from "./server-process.js";
@@ -8,6 +9,8 @@ export interface ClusterOptions {
   /** Added to the environment of every replica. */
   readonly env?: Readonly<Record<string, string>>;
   readonly loadBalancer?: boolean;
+  /** Has the load balancer lead to a door by which pages kill replicas; they name it by its token. */
+  readonly door?: DoorOptions;
   /** A Redis of its own with these options, or one that runs already, which is left alone. */
   readonly redis?: RedisOptions | { readonly url: string };
   /** By default any free ports. */
@@ -38,17 +41,20 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const redisUrl = "url" in wanted ? wanted.url : (redis?.url ?? "");
 
     const replicas = await startReplicas(options, redisUrl, opened);
+    const door = options.door && (await ClusterDoor.open(replicas, options.door));
+    if (door !== undefined) opened.push(door);
     let loadBalancer: LoadBalancer | undefined;
     if (options.loadBalancer === true) {
       const { ports, host } = options;
       loadBalancer = await startLoadBalancer({
         replicas,
         port: ports?.loadBalancer,
+        door,
         ...(host !== undefined && { host }),
       });
       opened.push(loadBalancer);
     }
-    return new Cluster(opened, { redisUrl, redis, replicas, loadBalancer });
+    return new Cluster(opened, { redisUrl, redis, replicas, loadBalancer, door });
   } catch (error) {
     await stopAll(opened);
     throw error;
@@ -60,6 +66,7 @@ interface ClusterParts {
   readonly redis: RedisServer | undefined;
   readonly replicas: readonly ServerProcess[];
   readonly loadBalancer: LoadBalancer | undefined;
+  readonly door: ClusterDoor | undefined;
 }
 
 /** Replicas on one Redis. Each part may be killed and restarted by itself. */
@@ -88,6 +95,12 @@ export class Cluster {
     const { loadBalancer } = this.#parts;
     if (loadBalancer === undefined) throw new Error("This cluster has no load balancer");
     return loadBalancer;
+  }
+
+  /** Where a page finds a session by the load balancer, and the door with it, where there is one. */
+  pageOf(session: string, origin = this.loadBalancer.url): string {
+    const { door } = this.#parts;
+    return `${origin}/?session=${session}${door === undefined ? "" : `#cluster=${door.token}`}`;
   }
 
   /** The replica with this number, from 0. */

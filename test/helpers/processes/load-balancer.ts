@@ -17,6 +17,8 @@ export interface LoadBalancerOptions {
   readonly port?: number | undefined;
   /** By default 127.0.0.1. */
   readonly host?: string;
+  /** Of a cluster whose pages may kill replicas: this door is below `/cluster/`, and a page is told who serves it. */
+  readonly door?: { readonly port: number } | undefined;
   /** By default HAProxy, or nginx where only that is installed. */
   readonly kind?: "haproxy" | "nginx";
 }
@@ -36,7 +38,11 @@ export async function startLoadBalancer(options: LoadBalancerOptions): Promise<L
       const config = join(dir, "balancer.conf");
       await writeFile(
         config,
-        configure(await readFile(files[kind], "utf8"), `${host}:${port}`, replicas),
+        withDoor[kind](
+          configure(await readFile(files[kind], "utf8"), `${host}:${port}`, replicas),
+          replicas,
+          options.door?.port,
+        ),
       );
       const main = join(dir, "main.conf");
       if (kind === "nginx") await writeFile(main, nginxMain(config));
@@ -132,11 +138,7 @@ const FIRST_REPLICA = /replica-1|127\.0\.0\.1:3001/;
 const OTHER_REPLICAS = /replica-[23]|127\.0\.0\.1:300[23]/;
 
 /** The file that operators get, with other addresses. */
-function configure(
-  text: string,
-  bind: string,
-  replicas: readonly { readonly name: string; readonly port: number }[],
-): string {
+function configure(text: string, bind: string, replicas: Addresses): string {
   return text
     .split("\n")
     .filter((line) => !OTHER_REPLICAS.test(line))
@@ -148,6 +150,46 @@ function configure(
     })
     .join("\n");
 }
+
+type Addresses = readonly { readonly name: string; readonly port: number }[];
+
+/**
+ * Leads `/cluster/` to the door. A page that names itself by `?page=` is told in a cookie which replica has its connection:
+ * a plain one hears it from nobody else.
+ */
+const withDoor = {
+  haproxy: (text: string, _replicas: Addresses, port?: number) =>
+    port === undefined
+      ? text
+      : text
+          .replace("  default_backend", "  use_backend door if { path_beg /cluster/ }\n$&")
+          .replace(
+            "\nbackend replicas\n",
+            `
+backend door
+  server door 127.0.0.1:${port} no-check
+
+backend replicas
+  http-request set-var(txn.page) url_param(page) if { url_param(page) -m reg ^[a-z0-9]{1,16}$ }
+  http-response add-header Set-Cookie "inthon-replica-%[var(txn.page)]=%s; Path=/; Max-Age=60; SameSite=Strict" if { var(txn.page) -m found }
+`,
+          ),
+  nginx: (text: string, replicas: Addresses, port?: number) =>
+    port === undefined
+      ? text
+      : `map $upstream_addr $replica_name {
+${replicas.map(({ name, port }) => `  "~127\\.0\\.0\\.1:${port}$" ${name};`).join("\n")}
+}
+map $arg_page $replica_cookie {
+  "~^[a-z0-9]+$" "inthon-replica-$arg_page=$replica_name; Path=/; Max-Age=60; SameSite=Strict";
+}
+${text.replace(
+  "  location / {",
+  `  add_header Set-Cookie $replica_cookie always;
+  location /cluster/ { proxy_pass http://127.0.0.1:${port}; }
+$&`,
+)}`,
+};
 
 /** Neither program says when its first replica has passed a check: so it is asked. */
 async function waitUntilReady(process: Launched, port: number): Promise<void> {
