@@ -27,5 +27,8 @@ void t.test(
     const next = await emitter.emit("evicted", "question_intent", { question_id: 2 });
     t.match(next.offsets.teacher, /^\d+-2$/);
     t.same(await emit(), { ...first, duplicate: true });
+    // And they go again: that there was an earlier one is known by the history alone.
+    await client.del(epochsKey(roomName("evicted" as SessionId, "teacher")));
+    t.same(await emit(), { ...first, duplicate: true });
   },
 );

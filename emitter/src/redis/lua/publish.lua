@@ -68,8 +68,8 @@ local incarnation, epoch, ends = epochsOf(epochsKey)
 --- What is remembered beside a history that is gone belongs to that one.
 local isThere = call('EXISTS', history) == 1
 if isThere and not epoch then
-  -- The epochs alone are gone, by a policy that evicts: of what was given before, the newest epoch is known.
-  epoch = newestPlaceOf(history)
+  -- The epochs alone are gone, by a policy that evicts.
+  epoch, ends = epochsIn(history)
 end
 
 --- The epoch in which a number of this history was given. Another one may have given it before, and lost it.

@@ -50,6 +50,24 @@ local function newestPlaceOf(history)
   end
 end
 
+--- What a history itself tells of its epochs, where the key of them is gone: what has left it is not in there.
+--- @return epoch and ends
+local function epochsIn(history)
+  local newest = newestPlaceOf(history)
+  local ends, later = '', newest
+  for _ = 1, MAX_ENDS do
+    -- No number is 0: what is found is of an earlier epoch.
+    local entry = redis.call('XREVRANGE', history, later .. '-0', '-', 'COUNT', 1)[1]
+    if not entry then
+      break
+    end
+    local epoch, n = string.match(entry[1], '^(%d+)-(%d+)$')
+    ends = ' ' .. epoch .. ':' .. n .. ends
+    later = epoch
+  end
+  return newest, ends
+end
+
 --- A new epoch, later than those given, which may be nil or ''. The time in milliseconds, and three digits of the
 --- incarnation, in case that its clock went back to when another one was there. Where its clock is behind, it is at random
 --- among the next 2^28, some minutes: others whose clock was behind have begun from the same place, and have been lost.
