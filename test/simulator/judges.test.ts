@@ -41,7 +41,7 @@ class MadeUp {
     return {
       name,
       isConnected: true,
-      options: { session: "a", role, protocol: "plain" as const },
+      options: { session: "a", role, protocol: "plain" as const, isLoyal: false, maxUnread: 8 },
       stay: new Stay(this.world, this.judges.published, name, room),
       leaveForGood: () => undefined,
     };
@@ -391,7 +391,10 @@ void t.test("a plan is made as small as what breaks the rule", async (t) => {
   };
   const whole: Plan = {
     ...plan,
-    clients: [...plan.clients, { session: "b", role: "student", protocol: "plain" }],
+    clients: [
+      ...plan.clients,
+      { session: "b", role: "student", protocol: "plain", isLoyal: false, maxUnread: 8 },
+    ],
     happenings: [
       ...plan.happenings,
       cut,

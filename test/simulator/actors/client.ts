@@ -14,6 +14,10 @@ export interface ClientOptions {
   readonly session: string;
   readonly role: "teacher" | "student";
   readonly protocol: "plain" | "socket.io";
+  /** Comes back to the replica that it was with, as long as that serves. */
+  readonly isLoyal: boolean;
+  /** Of what is written to it, how many pieces may be under way before it is behind. */
+  readonly maxUnread: number;
 }
 
 /** Told of what becomes of a client's attempts. */
@@ -43,10 +47,15 @@ export class ClientActor implements ClientEnd {
   readonly #replicas: readonly Replica[];
   readonly #observer: ClientObserver;
   #attempt: Attempt | undefined;
+  #lastReplica: Replica | undefined;
   #pid: string | undefined;
   #isWanted = false;
   #isGone = false;
   isReading = true;
+  get maxUnread(): number {
+    return this.options.maxUnread;
+  }
+
   /** Asks for a place that nobody told it, at its next attempt. */
   madeUpOffset: string | undefined;
   /** Ends in the packet in which it comes, at its next attempt. */
@@ -163,7 +172,9 @@ export class ClientActor implements ClientEnd {
       this.#again();
       return;
     }
-    const replica = random.of(serving);
+    const last = this.options.isLoyal ? this.#lastReplica : undefined;
+    const replica = last?.isServing === true ? last : random.of(serving);
+    this.#lastReplica = replica;
     const { process } = replica;
     this.#world.tell(
       this.name,

@@ -21,12 +21,12 @@ export interface Hello {
 export interface ClientEnd {
   /** Whether it reads: what it does not read waits. */
   readonly isReading: boolean;
+  /** How many pieces may be under way to it before it is behind. */
+  readonly maxUnread: number;
   hear(told: Told): void;
 }
 
 const TRANSPORT = Object.freeze({ name: "websocket", writable: true });
-/** Batches that may be under way to somebody before it is behind. */
-const MAX_UNREAD = 8;
 
 /**
  * A connection as the server sees it: in the shape of an Engine.IO connection, as far as Socket.IO and the classroom use one
@@ -45,6 +45,7 @@ export class ServerConnection extends EventEmitter implements Lane {
   #unread: Told[] = [];
   #onRead: (() => void)[] = [];
   #lastAt = 0;
+  #underWay = 0;
   /** Whether the two still reach each other. */
   #isLinked = true;
 
@@ -80,7 +81,7 @@ export class ServerConnection extends EventEmitter implements Lane {
   }
 
   get isRead(): boolean {
-    return this.#unread.length < MAX_UNREAD;
+    return this.#underWay + this.#unread.length < this.#client.maxUnread;
   }
 
   onceRead(listener: () => void): void {
@@ -143,10 +144,13 @@ export class ServerConnection extends EventEmitter implements Lane {
     if (currentProcess() !== this.#process) throw new Error("another process writes to a client");
     const at = this.#world.now + this.#world.random.longTailed(1);
     this.#lastAt = Math.max(this.#lastAt, at);
+    this.#underWay++;
     this.#world.at(this.#lastAt, () => {
       if (!this.#isLinked) return;
+      this.#underWay--;
       if (this.#client.isReading || told.kind === "closed") this.#hear(told);
       else this.#unread.push(told);
+      if (this.isRead) this.#tellRead();
     });
   }
 
@@ -156,6 +160,7 @@ export class ServerConnection extends EventEmitter implements Lane {
 
   #tellRead(): void {
     const listeners = this.#onRead;
+    if (listeners.length === 0) return;
     this.#onRead = [];
     this.#process.arrive(() => {
       for (const listener of listeners) listener();

@@ -42,6 +42,7 @@ export interface Snare<C> {
 /** Looks at what connections `C` send to any Redis, for those who wait for it. */
 export class Moments<C> {
   readonly #snares = new Set<Snare<C>>();
+  readonly #watchers: { readonly on: Moment; readonly run: () => void }[] = [];
 
   /** @returns what takes it away again */
   set(snare: Snare<C>): () => void {
@@ -51,9 +52,16 @@ export class Moments<C> {
     };
   }
 
+  /** Tells once that a connection has come to a moment: it is told before Redis does anything. */
+  await(on: Moment, run: () => void): void {
+    this.#watchers.push({ on, run });
+  }
+
   pass(connection: C, words: readonly string[], isAfter: boolean): Verdict {
-    if (this.#snares.size === 0) return "serve";
+    if (this.#snares.size === 0 && this.#watchers.length === 0) return "serve";
     const moment = momentOf(words);
+    const watching = isAfter ? -1 : this.#watchers.findIndex(({ on }) => on === moment);
+    if (watching >= 0) this.#watchers.splice(watching, 1)[0]?.run();
     for (const snare of this.#snares) {
       if (snare.on !== moment || snare.isAfter !== isAfter || snare.skip-- > 0) continue;
       this.#snares.delete(snare);

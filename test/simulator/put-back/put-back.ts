@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
+import type { Findings } from "../search/search.js";
 import { ProductCopy } from "./copy.js";
 import { MENDED_FAULTS, type MendedFault } from "./faults.js";
 
 /** What a search has found. */
-export interface Finding {
+interface Finding {
   readonly played: number;
   readonly seed: number | undefined;
   readonly rule: string | undefined;
@@ -15,6 +16,8 @@ export interface PutBackOptions {
   readonly from: number;
   /** How many schedules a search may take. */
   readonly count: number;
+  /** How many processes search at a time. */
+  readonly workers: number;
   /** Of the faults' names, what one must have to be put back. */
   readonly only: string | undefined;
   readonly tell: (line: string) => void;
@@ -49,8 +52,19 @@ function lineOf({ name }: MendedFault, { played, seed, rule }: Finding): string 
 }
 
 /** In a process of its own, as code that has been loaded stays. */
-async function searchIn(copy: ProductCopy, { from, count }: PutBackOptions): Promise<Finding> {
-  const args = ["--from", String(from), "--count", String(count), "--brief"];
+async function searchIn(
+  copy: ProductCopy,
+  { from, count, workers }: PutBackOptions,
+): Promise<Finding> {
+  const args = [
+    "--from",
+    String(from),
+    "--count",
+    String(count),
+    "--workers",
+    String(workers),
+    "--brief",
+  ];
   const program = ["--import", "tsx", "test/simulator/simulate.ts", ...args];
   const child = spawn(process.execPath, program, {
     cwd: copy.path,
@@ -59,5 +73,7 @@ async function searchIn(copy: ProductCopy, { from, count }: PutBackOptions): Pro
   const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
   const [, found] = /^FOUND (\{.*\})$/m.exec(output) ?? [];
   if (found === undefined) throw new Error(`the search has failed: ${output}${errors}`);
-  return JSON.parse(found) as Finding;
+  const { played, broken } = JSON.parse(found) as Findings;
+  const [rule, seeds] = broken[0] ?? [];
+  return { played, rule, seed: seeds?.[0] };
 }

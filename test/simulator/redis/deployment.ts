@@ -79,10 +79,11 @@ export class RedisDeployment {
     });
   }
 
-  evict(count: number): readonly string[] {
+  /** @param of - with what their names begin */
+  evict(count: number, of: string): readonly string[] {
     this.#noteLoss(Infinity);
     this.evictedAt = this.#world.now;
-    return this.primary.evict(count);
+    return this.primary.evict(count, of);
   }
 
   #next(): RedisServer {

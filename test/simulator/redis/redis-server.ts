@@ -33,7 +33,7 @@ const READ_ONLY = "READONLY You can't write against a read only replica.";
  *
  * It answers what Redis 7.0 answers to what the product asks of it; a test compares the two on random calls.
  */
-export class RedisServer {
+export class RedisServer implements CommandContext {
   readonly name: string;
   readonly #scripts: LuaScripts;
   readonly #observer: RedisObserver;
@@ -107,10 +107,10 @@ export class RedisServer {
   }
 
   /** Takes away keys, as `maxmemory` does. */
-  evict(count: number): readonly string[] {
+  evict(count: number, of: string): readonly string[] {
     const gone: string[] = [];
     for (let i = 0; i < count; i++) {
-      const { keys } = this.database;
+      const keys = this.database.keys.filter((key) => key.startsWith(of));
       if (keys.length === 0) break;
       const key = this.#random.of(keys);
       this.database.delete(key);
@@ -231,7 +231,7 @@ export class RedisServer {
     if (isRefused) return new ErrorReply(OUT_OF_MEMORY);
     if (command.isWrite) state.wrote = true;
     try {
-      const reply = command.run(args, this.#context);
+      const reply = command.run(args, this);
       if (name === "XADD" && typeof reply === "string") this.#tellAppend(args[0] ?? "");
       return reply;
     } catch (error) {
@@ -252,17 +252,8 @@ export class RedisServer {
     );
   }
 
-  get #context(): CommandContext {
-    const { database, now } = this;
-    return {
-      database,
-      now,
-      publish: (channel, message, isSharded) => this.#publish(channel, message, isSharded),
-      info: (section) => this.#info(section),
-    };
-  }
-
-  #publish(channel: string, message: string, isSharded: boolean): number {
+  /** {@link CommandContext} */
+  publish(channel: string, message: string, isSharded: boolean): number {
     const bytes = encodePush([isSharded ? "smessage" : "message", channel, message]);
     const heard = this.#tell(channel, bytes);
     for (const follower of this.#followers) follower.#tell(channel, bytes);
@@ -276,7 +267,8 @@ export class RedisServer {
     return listeners.size;
   }
 
-  #info(section: string): string {
+  /** {@link CommandContext} */
+  info(section: string): string {
     if (section === "server") return `# Server\r\nrun_id:${this.incarnation}\r\n`;
     const role = this.isReplica ? "slave" : "master";
     return `# Replication\r\nrole:${role}\r\nconnected_slaves:0\r\nmaster_replid:${this.#primary?.incarnation ?? this.incarnation}\r\nmaster_replid2:${"0".repeat(40)}\r\n`;

@@ -74,7 +74,7 @@ export function cause(fault: Fault, victims: Victims): void {
       return;
     }
     case "evict":
-      world.tell("redis", `evicts ${deployment.evict(fault.count).join(", ")}`);
+      world.tell("redis", `evicts ${deployment.evict(fault.count, fault.of).join(", ")}`);
       return;
     case "fill Redis": {
       const { primary } = deployment;

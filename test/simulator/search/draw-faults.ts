@@ -74,7 +74,11 @@ const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>>
     kind: "freeze Redis",
     ms: random.of([300, 2_000, 7_000, 14_000]) * random.between(0.5, 1.5),
   }),
-  evict: (random) => ({ kind: "evict", count: 1 + random.below(4) }),
+  evict: (random) => ({
+    kind: "evict",
+    count: 1 + random.below(4),
+    of: random.chance(0.5) ? "" : random.of(EVICTED),
+  }),
   "fill Redis": (random) => ({ kind: "fill Redis", ms: briefly(random, 1_500) }),
   deny: (random) => ({
     kind: "deny",
@@ -107,6 +111,19 @@ const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>>
   }),
   trap: (random, scope) => trap(random, scope),
 };
+
+/** Keys of one kind gone, and others of their room not. */
+const EVICTED = [
+  "history:",
+  "inthon:epochs:",
+  "inthon:epochs:",
+  "inthon:once:",
+  "inthon:new:",
+  "inthon:announced:",
+  "inthon:heavy:",
+  "session:",
+  "inthon:nodes",
+] as const;
 
 const DENIED = [
   "PUBLISH",
@@ -204,6 +221,29 @@ export function faultsOf(random: Random, scope: Scope, when: () => number): read
   });
 }
 
+/** Keys that Redis evicts again and again, of one kind. */
+export function evictions(random: Random, when: () => number): readonly Timed[] {
+  const of = random.of(EVICTED);
+  return Array.from({ length: 2 + random.below(8) }, () => ({
+    at: when(),
+    fault: { kind: "evict", count: 1 + random.below(2), of },
+  }));
+}
+
+/** What goes wrong where a room is let go. */
+export function brokenFarewells(random: Random, when: () => number): readonly Timed[] {
+  return Array.from({ length: 2 + random.below(4) }, () => {
+    const then: Consequence = random.chance(0.4)
+      ? { kind: "refuse it" }
+      : random.chance(0.4)
+        ? { kind: "cut it", part: random.fraction(), isTold: random.chance(0.6) }
+        : { kind: "hang it", ms: random.of([20, 400, 3_000]) * random.between(0.5, 1.5) };
+    const on = random.chance(0.8) ? ("UNSUBSCRIBE" as const) : ("SUBSCRIBE" as const);
+    const isAfter = random.chance(0.3);
+    return { at: when(), fault: { kind: "trap", on, skip: 0, isAfter, ms: 6_000, then } };
+  });
+}
+
 /** Readings whose answers are late: what they read changes meanwhile. */
 export function lateReadings(random: Random, when: () => number): readonly Timed[] {
   return Array.from({ length: 8 }, () => {
@@ -214,7 +254,7 @@ export function lateReadings(random: Random, when: () => number): readonly Timed
   });
 }
 
-interface Timed {
+export interface Timed {
   readonly at: number;
   readonly fault: Fault;
 }

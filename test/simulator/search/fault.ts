@@ -25,7 +25,8 @@ export type Fault =
       readonly isOldGone: boolean;
     }
   | { readonly kind: "freeze Redis"; readonly ms: number }
-  | { readonly kind: "evict"; readonly count: number }
+  /** Keys at random, or those whose names begin so. */
+  | { readonly kind: "evict"; readonly count: number; readonly of: string }
   | { readonly kind: "fill Redis"; readonly ms: number }
   | { readonly kind: "deny"; readonly command: string; readonly ms: number }
   | { readonly kind: "flush scripts" }

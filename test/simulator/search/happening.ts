@@ -1,5 +1,6 @@
 import type { ClientOptions } from "../actors/client.js";
 import type { Settings } from "../actors/replica.js";
+import type { Moment } from "../network/moments.js";
 import { durationOf, type Fault } from "./fault.js";
 
 /** Something that happens in a world, told as what it is: so a plan can be printed, and made smaller. */
@@ -22,6 +23,13 @@ export type Happening = { readonly at: number } & (
     }
   /** Its next connection ends so long after it has come. */
   | { readonly kind: "hurry"; readonly client: number; readonly ms: number }
+  /** Leaves, and comes back so long after somebody has come to this moment. */
+  | {
+      readonly kind: "return";
+      readonly client: number;
+      readonly on: Moment;
+      readonly afterMs: number;
+    }
   | { readonly kind: "drop"; readonly client: number; readonly isTold: boolean }
   | { readonly kind: "come back from"; readonly client: number; readonly offset: string }
   | ({ readonly kind: "fault" } & { readonly fault: Fault })

@@ -1,31 +1,71 @@
 import type { ClientOptions } from "../actors/client.js";
 import { Random } from "../world/random.js";
-import { faultsOf, lateReadings } from "./draw-faults.js";
+import {
+  brokenFarewells,
+  evictions,
+  faultsOf,
+  lateReadings,
+  type Scope,
+  type Timed,
+} from "./draw-faults.js";
 import type { Happening, Plan } from "./happening.js";
 
 const SESSIONS = ["a", "b"] as const;
 const NAMES = ["question_intent", "question_capture", "new_question"] as const;
 
+/** What Redis is. */
+export type Setting = "single";
+
+/** @throws where there is no such */
+export function settingOf(text: string): Setting {
+  if (text === "single") return text;
+  throw new Error(`there is no Redis that is called ${text}`);
+}
+
+/** What most of a world is about. */
+type Theme =
+  /** A little of what there is. */
+  | "anything"
+  /** History has several pages, and those who read them are late. */
+  | "pages"
+  /** Rooms are let go, and held again at that moment. */
+  | "revolving door"
+  /** Redis evicts keys of one kind, and what was published comes again. */
+  | "eviction"
+  /** Much is published while those come back who have missed much. */
+  | "catching up";
+
+const THEMES: readonly Theme[] = [
+  ...new Array<Theme>(13).fill("anything"),
+  "pages",
+  "revolving door",
+  "revolving door",
+  "eviction",
+  "eviction",
+  "catching up",
+  "catching up",
+];
+
 /** What makes a world unlike others: it is drawn once for all that happens in it. */
 interface Temper {
+  readonly theme: Theme;
   readonly sessions: readonly string[];
   readonly until: number;
-  /** Whether what is published is as long as it may be. */
-  readonly isLong: boolean;
   /** Draws a time: at random, or near one of the few at which much happens. */
   readonly when: () => number;
 }
 
 function temperOf(random: Random): Temper {
-  const until = random.of([3_000, 8_000, 8_000, 20_000]);
+  const theme = random.of(THEMES);
+  const until = theme === "revolving door" ? 20_000 : random.of([3_000, 8_000, 8_000, 20_000]);
   const hot = Array.from({ length: 1 + random.below(3) }, () => random.between(1_000, until));
-  const isLong = random.chance(0.06);
-  const heat = isLong ? 0.9 : random.of([0, 0.5, 0.9]);
-  const nearMs = isLong ? 50 : random.of([2, 50, 500]);
+  const heat = theme === "pages" ? 0.9 : random.of([0, 0.5, 0.9]);
+  const nearMs = theme === "pages" ? 50 : random.of([2, 50, 500]);
+  const isNarrow = theme !== "anything" || random.chance(0.6);
   return {
-    sessions: random.chance(0.6) ? SESSIONS.slice(0, 1) : SESSIONS,
+    theme,
+    sessions: isNarrow ? SESSIONS.slice(0, 1) : SESSIONS,
     until,
-    isLong,
     when: () => {
       if (!random.chance(heat)) return random.between(200, until);
       return Math.min(until, random.of(hot) + random.longTailed(nearMs));
@@ -34,9 +74,10 @@ function temperOf(random: Random): Temper {
 }
 
 /** What a seed decides. */
-export function planOf(seed: number): Plan {
+export function planOf(seed: number, _redis?: Setting): Plan {
   const random = new Random(seed);
   const temper = temperOf(random);
+  const { theme } = temper;
   const replicas = 1 + random.below(3);
   const publishers = 1 + random.below(2);
   const teachers = random.of([0.2, 0.4, 0.7]);
@@ -44,19 +85,22 @@ export function planOf(seed: number): Plan {
     session: random.of(temper.sessions),
     role: random.chance(teachers) ? "teacher" : "student",
     protocol: random.chance(0.4) ? "plain" : "socket.io",
+    isLoyal: random.chance(theme === "revolving door" ? 0.8 : 0.3),
+    maxUnread: random.of([1, 2, 8]),
   }));
   const happenings = [
     ...lives(random, clients, temper),
     ...emissions(random, publishers, temper),
-    ...(temper.isLong
-      ? lateReadings(random, temper.when)
-      : faultsOf(random, { replicas, publishers }, temper.when)
-    ).map(({ at, fault }): Happening => ({ at, kind: "fault", fault })),
+    ...troubles(random, { replicas, publishers }, temper).map(({ at, fault }): Happening => ({
+      at,
+      kind: "fault",
+      fault,
+    })),
   ];
   return {
     seed,
     settings: {
-      HISTORY_LIMIT: temper.isLong ? "40" : random.of(["1000", "1000", "20", "3"]),
+      HISTORY_LIMIT: HISTORY_LIMITS[theme] ?? random.of(["1000", "1000", "20", "3"]),
       TEACHER_OFFLINE_GRACE_MS: random.of(["0", "0", "1500"]),
     },
     replicas,
@@ -66,6 +110,25 @@ export function planOf(seed: number): Plan {
     faultsEndAt: temper.until,
     isWatchedOn: random.chance(0.12),
   };
+}
+
+const HISTORY_LIMITS: Readonly<Partial<Record<Theme, string>>> = {
+  pages: "40",
+  "catching up": "1000",
+};
+
+function troubles(random: Random, scope: Scope, { theme, when }: Temper): readonly Timed[] {
+  switch (theme) {
+    case "anything":
+    case "catching up":
+      return faultsOf(random, scope, when);
+    case "pages":
+      return lateReadings(random, when);
+    case "revolving door":
+      return brokenFarewells(random, when);
+    case "eviction":
+      return evictions(random, when);
+  }
 }
 
 type Deed = (at: number, client: number, random: Random) => Happening[];
@@ -98,10 +161,24 @@ const DEEDS: readonly Deed[] = [
   },
 ];
 
+/** What they do where a room is let go whenever the last one has left. */
+const AT_THE_DOOR: readonly Deed[] = [
+  (at, client, random) => [
+    {
+      at,
+      kind: "return",
+      client,
+      on: random.chance(0.8) ? "UNSUBSCRIBE" : "SUBSCRIBE",
+      afterMs: random.longTailed(random.of([1, 100, 300])),
+    },
+  ],
+];
+
 function lives(random: Random, clients: readonly unknown[], temper: Temper): Happening[] {
-  const { until, when } = temper;
-  const deeds = DEEDS.filter(() => random.chance(0.4));
-  const rate = random.of([2, 7, 14]);
+  const { theme, until, when } = temper;
+  const isAtTheDoor = theme === "revolving door";
+  const deeds = isAtTheDoor ? AT_THE_DOOR : DEEDS.filter(() => random.chance(0.4));
+  const rate = isAtTheDoor ? 4 : random.of([2, 7, 14]);
   return clients.flatMap((_, client) => {
     const happenings: Happening[] = [{ at: random.between(0, until / 2), kind: "join", client }];
     const count = deeds.length === 0 ? 0 : random.below(rate);
@@ -118,14 +195,29 @@ function awayMs(random: Random): number {
   return random.chance(0.5) ? random.longTailed(300) : random.between(4_900, 6_300);
 }
 
+/** How many happen together, in the worlds of each theme. */
+function together(random: Random, theme: Theme): number {
+  switch (theme) {
+    case "pages":
+      return 10 + random.below(20);
+    case "catching up":
+      return random.below(40);
+    case "anything":
+    case "eviction":
+    case "revolving door":
+      return random.chance(0.3) ? random.below(4) : 0;
+  }
+}
+
 function emissions(
   random: Random,
   publishers: number,
-  { sessions, isLong, when }: Temper,
+  { sessions, theme, when }: Temper,
 ): Happening[] {
   const happenings: Happening[] = [];
+  const isLong = theme === "pages";
   const count = random.of(isLong ? [4, 8] : [5, 15, 40]);
-  const keyed = random.of([0, 0.3]);
+  const keyed = theme === "eviction" ? 0.7 : random.of([0, 0.3]);
   for (let i = 0; i < count; i++) {
     const hasKey = random.chance(keyed);
     const emit = {
@@ -141,7 +233,7 @@ function emissions(
     const at = when();
     happenings.push({ ...emit, at });
     // What comes together shares a call.
-    const more = isLong ? 10 + random.below(20) : random.chance(0.3) ? random.below(4) : 0;
+    const more = together(random, theme);
     for (let j = 1; j <= more; j++) {
       happenings.push({ ...emit, at, id: 1_000 * j + emit.id, key: undefined });
     }

@@ -139,6 +139,14 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage {
       case "end at once":
         client.endsAtOnce = true;
         return;
+      case "return":
+        client.leave();
+        network.moments.await(happening.on, () => {
+          world.after(happening.afterMs, () => {
+            client.join();
+          });
+        });
+        return;
       case "hurry":
         client.endsAfterMs = happening.ms;
         return;
@@ -182,21 +190,27 @@ async function play(world: World, plan: Plan, { judges, probe, end }: Stage): Pr
   const calm = calmAt(plan);
   const hasFailed = () => world.violations.length > 0;
   await world.run(calm + SETTLE_MS, hasFailed);
-  let probes = plan.isWatchedOn ? [] : probe();
-  while (world.now < calm + PROBE_MS && !hasFailed()) {
-    await world.run(Math.min(world.now + LOOK_MS, calm + PROBE_MS), hasFailed);
-    if (plan.isWatchedOn) continue;
-    const areDone = probes.every(({ outcome }) => outcome === "resolved");
-    if (areDone && judges.whatIsWrong().length === 0) break;
-    if (probes.every(({ outcome }) => outcome !== "under way")) probes = probe();
-  }
   // Nothing that comes later shows anybody that it has missed something; only what is lost without a trace may be missing.
   const isQuiet = !plan.happenings.some((one) => one.kind === "fault" && swallows(one.fault));
-  if (plan.isWatchedOn && isQuiet && !hasFailed()) {
-    await world.run(calm + PROGRESS_MS, hasFailed);
+  const isRight = () => judges.whatIsWrong().length === 0;
+  const settle = async (until: number, isDone: () => boolean) => {
+    while (world.now < until && !hasFailed() && (plan.isWatchedOn || !isDone())) {
+      await world.run(Math.min(world.now + LOOK_MS, until), hasFailed);
+    }
+  };
+  if (isQuiet) {
+    await settle(calm + PROGRESS_MS, isRight);
     if (!hasFailed()) judges.atEnd();
   }
-  if (world.now >= calm + PROBE_MS && !hasFailed()) {
+  // Then everybody hears what is published now.
+  let probes = probe();
+  const bound = world.now + PROBE_MS;
+  await settle(bound, () => {
+    const areDone = probes.every(({ outcome }) => outcome === "resolved");
+    if (!areDone && probes.every(({ outcome }) => outcome !== "under way")) probes = probe();
+    return areDone && isRight();
+  });
+  if (world.now >= bound && !hasFailed()) {
     for (const one of probe()) judges.onProbe(one);
     await world.run(world.now + PROGRESS_MS - PROBE_MS, hasFailed);
   }

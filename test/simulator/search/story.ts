@@ -47,6 +47,7 @@ function told(happening: Happening, plan: Plan): string {
     ...(happening.kind === "drop" && { isTold: happening.isTold }),
     ...(happening.kind === "come back from" && { offset: happening.offset }),
     ...(happening.kind === "hurry" && { ms: happening.ms }),
+    ...(happening.kind === "return" && { on: happening.on, afterMs: happening.afterMs }),
   };
   const role = plan.clients[client]?.role ?? "client";
   return `${role}-${String(client + 1)}: ${kind}${detailsOf(how)}`;

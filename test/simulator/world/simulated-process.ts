@@ -130,10 +130,12 @@ export class SimulatedProcess implements ProcessInTurn {
     if (at >= this.#turnAt || at === Infinity) return;
     this.#turnAt = at;
     const planned = ++this.#planned;
-    this.#world.at(at, () => (planned === this.#planned ? this.#turn() : undefined));
+    this.#world.at(at, () => {
+      if (planned === this.#planned) this.#turn();
+    });
   }
 
-  async #turn(): Promise<void> {
+  #turn(): void {
     // Nothing else is planned until this turn is over.
     this.#turnAt = -Infinity;
     const now = this.monotonic;
@@ -145,7 +147,7 @@ export class SimulatedProcess implements ProcessInTurn {
         continue;
       }
       if (timer.everyMs === undefined) timer.isActive = false;
-      await this.#world.runAs(this, timer.run);
+      this.#world.runAs(this, timer.run);
       if (timer.isActive) {
         timer.dueAt = Math.max(timer.dueAt, now + 1);
         if (timer.everyMs !== undefined) timer.dueAt = now + timer.everyMs;
@@ -159,14 +161,14 @@ export class SimulatedProcess implements ProcessInTurn {
         this.#arrived.unshift(...arrived.slice(i));
         break;
       }
-      await this.#world.runAs(this, run);
+      this.#world.runAs(this, run);
     }
     const immediates = this.#isRunning() ? this.#immediates : [];
     if (this.#isRunning()) this.#immediates = [];
     for (const immediate of immediates) {
       const { run } = immediate;
       immediate.run = undefined;
-      if (run && this.#isAlive) await this.#world.runAs(this, run);
+      if (run && this.#isAlive) this.#world.runAs(this, run);
     }
     this.#turnAt = Infinity;
     this.#plan();

@@ -1,7 +1,7 @@
 import { Heap } from "./heap.js";
 import { Random } from "./random.js";
 import type { ProcessInTurn } from "./whose-turn.js";
-import { enter, leave, outside } from "./globals.js";
+import { enter, finishTurn, leave, outside } from "./globals.js";
 
 /** When every world begins, in milliseconds since 1970. */
 const BEGIN = Date.UTC(2026, 0, 5, 9);
@@ -27,7 +27,7 @@ export class World {
   readonly random: Random;
   /** In milliseconds since the world began. */
   now = 0;
-  readonly #due = new Heap<() => Promise<void> | void>();
+  readonly #due = new Heap<() => void>();
   readonly #trace: string[] = [];
   readonly #violations: Violation[] = [];
   /** Judges that look after each step. */
@@ -45,11 +45,11 @@ export class World {
     return this.#trace;
   }
 
-  at(time: number, run: () => Promise<void> | void): void {
+  at(time: number, run: () => void): void {
     this.#due.push(Math.max(time, this.now), run);
   }
 
-  after(ms: number, run: () => Promise<void> | void): void {
+  after(ms: number, run: () => void): void {
     this.at(this.now + ms, run);
   }
 
@@ -70,33 +70,39 @@ export class World {
   }
 
   /** Lets things happen until a time, or until `isOver` says so. */
-  async run(until: number, isOver: () => boolean = () => false): Promise<void> {
+  run(until: number, isOver: () => boolean = () => false): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // Not from within a microtask: while one runs, no others do.
+      outside.setImmediate(() => {
+        try {
+          this.#run(until, isOver);
+          resolve();
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      });
+    });
+  }
+
+  #run(until: number, isOver: () => boolean): void {
     while (this.#due.leastKey <= until && !isOver()) {
       this.now = Math.max(this.now, this.#due.leastKey);
-      const run = this.#due.pop();
-      await run?.();
+      this.#due.pop()?.();
       for (const look of this.onStep) look();
     }
     if (!isOver()) this.now = until;
   }
 
   /** Runs a callback of a process, and all microtasks that follow from it. */
-  runAs(process: ProcessInTurn, run: () => void): Promise<void> {
-    return new Promise((resolve) => {
-      outside.setImmediate(() => {
-        enter(process);
-        // The next one comes when the microtasks of this one are done.
-        outside.setImmediate(() => {
-          leave();
-          resolve();
-        });
-        try {
-          run();
-        } catch (error) {
-          this.violate("no uncaught error", `${process.name}: ${textOf(error)}`);
-        }
-      });
-    });
+  runAs(process: ProcessInTurn, run: () => void): void {
+    enter(process);
+    try {
+      run();
+    } catch (error) {
+      this.violate("no uncaught error", `${process.name}: ${textOf(error)}`);
+    }
+    finishTurn();
+    leave();
   }
 }
 
