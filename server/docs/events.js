@@ -99,7 +99,7 @@ function log(line) {
 }
 
 function listen({ session, role, by, token, names }) {
-  const url = new URL(`/ws/session/${session}/${role}/`, location.href);
+  const url = new URL(`../ws/session/${session}/${role}/`, location.href);
   if (by === "eventStream") {
     if (token !== "") url.searchParams.set("token", token);
     const source = new EventSource(url);
@@ -126,7 +126,7 @@ function listen({ session, role, by, token, names }) {
   };
 }
 
-const response = await fetch("/docs/asyncapi.json");
+const response = await fetch("asyncapi.json");
 const shown = await response.json();
 page("title").textContent = shown.info.title;
 page("description").append(prose(shown.info.description));

@@ -2,7 +2,7 @@
 const { SwaggerUIBundle } = globalThis;
 
 SwaggerUIBundle({
-  url: "/docs/openapi.json",
+  url: "docs/openapi.json",
   dom_id: "#document",
   layout: "BaseLayout",
   presets: [SwaggerUIBundle.presets.apis],

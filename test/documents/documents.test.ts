@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { createRequire } from "node:module";
+import net, { createServer, type AddressInfo } from "node:net";
 import { compileErrors, validate } from "@readme/openapi-parser";
 import { Ajv } from "ajv";
 import { fastify } from "fastify";
 import { chromium } from "playwright-core";
-import t from "tap";
+import t, { type Test } from "tap";
 import { connect } from "@inthon/emitter";
 import { EVENT_NAMES, ROLES } from "@inthon/emitter/protocol";
 import { serveDocuments } from "../../server/dist/edge/docs/routes.js";
@@ -93,6 +95,55 @@ void t.test("the page of events says all of it, in words that are no markup", as
   t.match(await page.locator("#question_like_update tr").last().innerText(), "<epoch>-<n>");
   t.strictSame(faults, []);
 });
+
+void t.test("behind a path of a proxy the pages find all that they need", async (t) => {
+  const behind = `${await proxyBehind(t, "/live/", Number(new URL(url).port))}/live`;
+  const executablePath = await ensureTool("chromium");
+  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  t.teardown(() => browser.close());
+  const page = await browser.newPage();
+  const lost: string[] = [];
+  page.on("response", (response) => {
+    if (response.status() >= 400) lost.push(response.url());
+  });
+  await page.goto(`${behind}/docs/`);
+  t.equal(page.url(), `${behind}/docs`, "there is one URL of it");
+  const operation = page.locator("#operations-Operate-lives");
+  await operation.locator(".opblock-summary-control").click();
+  await operation.getByRole("button", { name: "Try it out" }).click();
+  await operation.getByRole("button", { name: "Execute" }).click();
+  await operation.locator(".live-responses-table").getByText('"ok"').first().waitFor();
+  await page.getByRole("link", { name: "Events", exact: true }).click();
+  for (const by of ["webSocket", "eventStream"]) {
+    await page.locator('[name="by"]').selectOption(by);
+    await page.getByRole("button", { name: "Connect" }).click();
+    const connected = page.locator("#heard").getByText('"event":"connected"');
+    await connected.nth(by === "webSocket" ? 0 : 1).waitFor();
+  }
+  t.equal((await page.goto(`${behind}/docs/events/?x=`))?.url(), `${behind}/docs/events`);
+  await page.getByRole("link", { name: "HTTP", exact: true }).click();
+  await page.locator("#operations-Operate-lives").waitFor();
+  t.strictSame(lost, []);
+});
+
+/** A proxy on a path of its own, which it takes away from what it hands on. */
+async function proxyBehind(t: Test, prefix: string, port: number): Promise<string> {
+  const proxy = createServer((near) => {
+    const far = net.connect(port, "127.0.0.1");
+    near.on("error", () => far.destroy());
+    far.on("error", () => near.destroy());
+    far.pipe(near);
+    near.on("end", () => far.end());
+    near.on("data", (chunk: Buffer) => {
+      // A browser sends each request in a piece of its own.
+      const text = chunk.toString("latin1").replace(new RegExp(`^([A-Z]+) ${prefix}`), "$1 /");
+      far.write(text, "latin1");
+    });
+  }).listen(0, "127.0.0.1");
+  t.teardown(() => proxy.close());
+  await once(proxy, "listening");
+  return `http://127.0.0.1:${String((proxy.address() as AddressInfo).port)}`;
+}
 
 void t.test("every problem is in the OpenAPI document, with its statuses", (t) => {
   t.same(openApi["x-problems"], PROBLEMS);
@@ -206,7 +257,13 @@ void t.test(
   "nothing but the documents is there, and nothing at all where DOCS is off",
   async (t) => {
     const statusOf = async (path: string, of = url) => (await fetch(`${of}${path}`)).status;
-    for (const path of ["/docs", "/docs/", "/docs/events", "/docs/swagger-ui.css"]) {
+    for (const path of [
+      "/docs",
+      "/docs/",
+      "/docs/events",
+      "/docs/events/",
+      "/docs/swagger-ui.css",
+    ]) {
       t.equal(await statusOf(path), 200, path);
     }
     for (const path of ["/docs/index.html", "/docs/..%2fpackage.json", "/docs/logo.svg"]) {

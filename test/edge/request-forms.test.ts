@@ -1,4 +1,5 @@
 /** Forms of a request that mean the same (PROTOCOL.md, section 2), and answers to what is not spoken here. */
+import { METHODS as HTTP_METHODS } from "node:http";
 import { SignJWT } from "jose";
 import t from "tap";
 import { RawBytes, requestHead, upgradeHead } from "../helpers/clients/raw-bytes.js";
@@ -81,58 +82,109 @@ void t.test("a request in one of its forms is answered", async (t) => {
   }
 });
 
-/** What each URL is asked for by; its other methods, and what a method that is in no URL is told, follow. */
-const ALLOWED: Readonly<Record<string, string>> = {
+const POLLING = "?EIO=4&transport=polling";
+/** What each URL is asked for by; `undefined` where nothing is. Its other methods, and those of nobody, follow. */
+const ALLOWED: Readonly<Record<string, string | undefined>> = {
   "/": "GET, HEAD, OPTIONS",
+  "/favicon.ico": "GET, HEAD, OPTIONS",
   "/socket.io/socket.io.js": "GET, HEAD, OPTIONS",
+  "/docs": "GET, HEAD, OPTIONS",
+  "/docs/openapi.json": "GET, HEAD, OPTIONS",
   "/healthz": "GET, HEAD, OPTIONS",
   "/readyz": "GET, HEAD, OPTIONS",
   "/sessions/a": "GET, HEAD, OPTIONS",
   "/sessions/a/events": "GET, HEAD, POST, OPTIONS",
   "/sessions/a/events/": "GET, HEAD, POST, OPTIONS",
+  [SESSION]: "GET, HEAD, OPTIONS",
+  [SESSION.slice(0, -1)]: "GET, HEAD, OPTIONS",
+  [`${SESSION}${POLLING}&sid=x`]: "GET, POST, OPTIONS",
+  "/socket.io/": "GET, HEAD, OPTIONS",
+  [`/socket.io/${POLLING}&sid=x`]: "GET, POST, OPTIONS",
+  "/nowhere": undefined,
+  "/docs/nothing": undefined,
+  "/socket.io/nothing.js": undefined,
+  "/ws/session/a/admin/": undefined,
+  [`/ws/session/a/admin/${POLLING}`]: undefined,
+  "/ws/session/a.b/student/": undefined,
+  "/sessions/a.b": undefined,
+  "/sessions/a.b/events": undefined,
+  [`/sessions/${"a".repeat(200)}`]: undefined,
+  [`/ws/session/${"a".repeat(200)}/student/`]: undefined,
+  "/%zz": undefined,
+  "/sessions/%ff/events": undefined,
+  "/ws/session/%zz/student/": undefined,
 };
+/** Of which the last are nowhere: Node.js knows one of them, and some versions of it another. */
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"];
+const NOBODYS = ["PROPFIND", "QUERY", "BREW"];
+const PAGE = "https://school.example";
+/** Nothing in it is looked at before its method is. */
+const BODY = ["Content-Type: no/such;thing=", "Content-Length: 2"];
 
-void t.test("each URL says by which methods it is asked for", async (t) => {
-  const { url } = await startInProcess(t, { PUBLISH_KEYS: "a-key-of-a-service" });
+void t.test("each URL says by which methods it is asked for, to a page as well", async (t) => {
+  const { url } = await startInProcess(t, { ALLOWED_ORIGINS: PAGE });
+  const ask = async (method: string, path: string) => {
+    const body = /^(GET|HEAD|OPTIONS)$/.test(method) ? [] : BODY;
+    const client = await RawBytes.open(url);
+    const headers = [`Origin: ${PAGE}`, "Connection: close", ...body];
+    client.send(requestHead(method, path, headers), ...(body.length > 0 ? ["{}"] : []));
+    await client.ended();
+    const [head = "", text = ""] = client.received.split("\r\n\r\n");
+    const header = (name: string) => new RegExp(`^${name}: (.*)\r?$`, "im").exec(head)?.[1];
+    return { status: Number(head.slice(9, 12)), header, text };
+  };
   for (const [path, allow] of Object.entries(ALLOWED)) {
-    const ask = (method: string) => fetch(`${url}${path}`, { method });
-    const told = await ask("OPTIONS");
-    t.strictSame([told.status, told.headers.get("allow")], [204, allow], path);
-    for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
-      if (allow.includes(method)) continue;
-      const answer = await ask(method);
-      t.strictSame([answer.status, answer.headers.get("allow")], [405, allow], `${method} ${path}`);
-      t.match(answer.headers.get("content-type"), /^application\/problem\+json/);
-      t.match(await answer.json(), { code: "method_not_allowed", detail: method });
+    for (const method of [...METHODS, ...NOBODYS]) {
+      const { status, header, text } = await ask(method, path);
+      const what = `${method} ${path.slice(0, 60)}: ${String(status)}`;
+      const wanted = statusOf(method, allow);
+      if (wanted !== undefined) t.equal(status, wanted, what);
+      else t.notOk([404, 405, 501].includes(status), what);
+      t.equal(header("allow"), [204, 405].includes(status) ? allow : undefined, `${what}: Allow`);
+      if (status < 400) continue;
+      t.equal(header("cache-control"), "no-store", what);
+      // Who polls where there is no connection is told so in Engine.IO's words.
+      const isProblem = wanted !== undefined || !path.includes("sid=");
+      t.equal(header("content-type")?.startsWith("application/problem+json"), isProblem, what);
+      if (isProblem && method !== "HEAD")
+        t.match(JSON.parse(text), { status, code: /^\w+$/ }, what);
+      // What Node.js does not know it does not read.
+      const page = HTTP_METHODS.includes(method) ? PAGE : undefined;
+      t.equal(header("access-control-allow-origin"), page, `${what}: a page may read it`);
     }
-    t.equal((await ask("HEAD")).status, (await ask("GET")).status, "HEAD is as GET");
+    if (allow?.includes("HEAD") !== true) continue;
+    const [head, get] = await Promise.all([ask("HEAD", path), ask("GET", path)]);
+    t.equal(head.status, get.status, `HEAD is as GET: ${path}`);
   }
   const off = await startInProcess(t, { DEMO: "off" });
   const found = ["/", "/app.js", "/sample-capture.svg", "/socket.io/socket.io.js", "/favicon.ico"];
   const answers = found.map(async (path) => (await fetch(`${off.url}${path}`)).status);
   t.strictSame(await Promise.all(answers), [404, 404, 404, 200, 200], "no page where DEMO is off");
-  const there = await fetch(`${url}${SESSION}`, { method: "OPTIONS" });
-  t.equal(there.headers.get("allow"), "GET, HEAD, POST, OPTIONS");
-  for (const [method, status] of [
-    ["OPTIONS", 404],
-    ["DELETE", 404],
-    ["PROPFIND", 501],
-  ] as const) {
-    t.equal((await fetch(`${url}/nowhere`, { method })).status, status, method);
-  }
-  for (const path of ["/ws/session/a/admin", "/ws/session/a.b/student", "/sessions/a.b/events"]) {
-    t.equal((await fetch(`${url}${path}`, { method: "OPTIONS" })).status, 404, path);
-  }
   const asterisk = await RawBytes.open(url);
   t.teardown(() => asterisk.socket.destroy());
   asterisk.send(requestHead("OPTIONS", "*", []));
   t.match(await asterisk.until("\r\n\r\n"), /^HTTP\/1.1 204 .*allow: GET, HEAD, POST, OPTIONS/s);
   asterisk.send(requestHead("GET", "/healthz", []));
   await asterisk.until('"status":"ok"');
-  const page = { origin: "https://school.example", "access-control-request-method": "POST" };
+  const misused = await RawBytes.open(url);
+  misused.send(requestHead("GET", "/healthz", [`Origin: ${PAGE}`, "Expect: a miracle"]));
+  await misused.ended();
+  t.match(misused.received, /^HTTP\/1.1 417 /);
+  t.match(misused.received, new RegExp(`^access-control-allow-origin: ${PAGE}\r$`, "im"));
+  const page = { origin: PAGE, "access-control-request-method": "POST" };
   const preflight = await fetch(`${url}/sessions/a/events`, { method: "OPTIONS", headers: page });
-  t.equal(preflight.headers.get("access-control-allow-origin"), "*", "a page may ask as before");
+  t.equal(preflight.headers.get("access-control-allow-origin"), PAGE, "a page may ask as before");
+  t.match(preflight.headers.get("access-control-allow-methods"), "POST");
 });
+
+/** Of whatever cannot be foreseen by the methods alone: `undefined`. */
+function statusOf(method: string, allow: string | undefined): number | undefined {
+  const isKnown = method === "QUERY" ? HTTP_METHODS.includes(method) : METHODS.includes(method);
+  if (!isKnown) return 501;
+  if (allow === undefined) return 404;
+  if (method === "OPTIONS") return 204;
+  return allow.split(", ").includes(method) ? undefined : 405;
+}
 
 void t.test("no refusal is without a word", async (t) => {
   const { url } = await startInProcess(t);

@@ -101,7 +101,7 @@ void t.test("HEAD is answered with the headers, and other methods are told which
       headers: { accept: "text/event-stream" },
     });
     t.equal(answer.status, 405, method);
-    t.equal(answer.headers.get("allow"), "GET, HEAD");
+    t.equal(answer.headers.get("allow"), "GET, HEAD, OPTIONS");
     t.match(await answer.json(), { code: "method_not_allowed" });
   }
 });

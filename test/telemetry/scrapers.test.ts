@@ -92,3 +92,24 @@ void t.test("who asks for a WebSocket is told that there are none", async (t) =>
   await once(socket, "end");
   t.match(text, /^HTTP\/1.1 404 .*"code":"not_found"/s);
 });
+
+void t.test("another method than those of a scraper, and another path, are told so", async (t) => {
+  const { server } = await start(t);
+  const metrics = metricsUrl(server);
+  const allow = "GET, HEAD, OPTIONS";
+  for (const [method, url, status] of [
+    ["HEAD", metrics, 200],
+    ["OPTIONS", metrics, 204],
+    ["POST", metrics, 405],
+    ["PROPFIND", metrics, 405],
+    ["GET", `${metrics}/x`, 404],
+    ["OPTIONS", `${metrics}/x`, 404],
+    ["POST", `${metrics}/x`, 404],
+  ] as const) {
+    const answer = await fetch(url, { method });
+    t.equal(answer.status, status, `${method} ${url}`);
+    const told = status === 204 || status === 405 ? allow : null;
+    t.equal(answer.headers.get("allow"), told, `${method} ${url}`);
+    if (status >= 400) t.match(await answer.json(), { status, code: /^\w+$/ });
+  }
+});

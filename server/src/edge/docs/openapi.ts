@@ -63,7 +63,8 @@ export function openApi(routes: readonly DocumentedRoute[], server: Server): obj
       description:
         "Publishing to sessions, reading what was told, and hearing it as an event stream. What is told, and how it is heard by WebSocket and Socket.IO, is in the AsyncAPI document at /docs/asyncapi.json. Every error is `application/problem+json` with a `code`: each answer below names those that it may have, and /docs/openapi.json has all of them, as `x-problems`.",
     },
-    servers: [{ url: "/" }],
+    // From where the document is: behind a proxy there may be a path in front of all of them.
+    servers: [{ url: ".." }],
     tags: TAGS.map((name) => ({ name })),
     paths,
     components: {

@@ -12,7 +12,11 @@ const HOME = new URL("../../../", import.meta.url);
 const PAGES = fileURLToPath(new URL("docs", HOME));
 /** No other file of these folders is served. */
 const OUR_FILES: ReadonlySet<string> = new Set(["docs.css", "http.js", "events.js"]);
-const SWAGGER_FILES: ReadonlySet<string> = new Set(["swagger-ui-bundle.js", "swagger-ui.css"]);
+const SWAGGER_FILES = ["swagger-ui-bundle.js", "swagger-ui.css"];
+/** All that is below `/docs`, as the route is written. */
+const NAMES = ["openapi.json", "asyncapi.json", "events", ...OUR_FILES, ...SWAGGER_FILES]
+  .map((name) => name.replace(".", "\\."))
+  .join("|");
 
 /** Scripts and styles are files of this server, and nothing is loaded from elsewhere. */
 const POLICY = [
@@ -53,10 +57,15 @@ export function serveDocuments(http: Http, access: Omit<Server, "version">): voi
     return join(dirname(resolve("@fastify/swagger-ui/package.json")), "static");
   });
 
-  http.get("/docs", HIDDEN, (_request, reply) => withPolicy(reply).sendFile("http.html", PAGES));
+  http.get("/docs", HIDDEN, (request, reply) => {
+    if (isBelow(request)) return reply.redirect("../docs");
+    return withPolicy(reply).sendFile("http.html", PAGES);
+  });
   // One route for all: each costs a replica some of its start.
-  http.get<{ Params: { name: string } }>("/docs/:name", HIDDEN, ({ params, host }, reply) => {
-    const { name } = params;
+  http.get<{ Params: { name: string } }>(`/docs/:name(^${NAMES}$)`, HIDDEN, (request, reply) => {
+    const { host } = request;
+    const { name } = request.params;
+    if (isBelow(request)) return reply.redirect(`../${name}`);
     if (name === "openapi.json") return asJson(reply).send(overHttp());
     if (name === "asyncapi.json") {
       return asJson(reply).send(
@@ -65,10 +74,16 @@ export function serveDocuments(http: Http, access: Omit<Server, "version">): voi
     }
     if (name === "events") return withPolicy(reply).sendFile("events.html", PAGES);
     if (OUR_FILES.has(name)) return reply.sendFile(name, PAGES);
-    if (SWAGGER_FILES.has(name)) return reply.sendFile(name, swagger());
-    reply.callNotFound();
-    return reply;
+    return reply.sendFile(name, swagger());
   });
+}
+
+/**
+ * Whether a path ends with a slash. What a page names by where it is itself, and so behind any path of a proxy, it would
+ * look for one step too deep.
+ */
+function isBelow({ url }: { readonly url: string }): boolean {
+  return /^[^?]*\/(\?|$)/.test(url);
 }
 
 function documentedBy({ url, method, config, schema }: RouteOptions): DocumentedRoute | undefined {

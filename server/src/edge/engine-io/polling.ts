@@ -1,9 +1,11 @@
 import type { EventEmitter } from "node:events";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { DEFAULT_PATH, parseAddress, type Identity } from "../../classroom/address.js";
 import { findFullRoom, type Doorkeeper } from "../gate/doorkeeper.js";
 import { goingAway } from "../http/closing.js";
 import type { Http } from "../http/fastify.js";
+import { notDone } from "../http/routes/methods.js";
 import { REVISION, unsupportedRevision } from "./engine-problem.js";
 import { rawSocket, type EngineConnectionSeam } from "./connection.js";
 import { prepareQuery } from "../request-query.js";
@@ -65,17 +67,17 @@ export function pollingRoutes(
       [DEFAULT_PATH, NO_OPERATION],
     ] as const;
     for (const [url, operation] of routes) {
-      const options = { config: { operation } };
+      const options = {
+        config: { operation, allow: allowHere },
+        onRequest: (request: FastifyRequest, _reply: FastifyReply, done: Done) => {
+          done(whyNotBy(request));
+        },
+      };
       scope.all(url, options, (request, reply) => {
-        const address = parseAddress(request.url);
-        if (!address) throw new HttpProblem(404, "not_found", NOTHING_HERE);
-        const { EIO, j, sid, transport } = prepareQuery(request.raw);
-        // Where there is nothing but Socket.IO, who says how it wants to speak is told what it left out.
-        const isAtDefault = address.kind === "default" && transport !== undefined;
-        if (EIO === undefined && !isAtDefault) {
-          if (!/^(GET|HEAD)$/.test(request.method)) throw notHere(request.method);
+        const { EIO, j, sid } = prepareQuery(request.raw);
+        if (!isOfEngineIo(request.raw)) {
           if (!wantsEventStream(request.raw)) throw upgradeRequired();
-          if (address.kind === "default") throw new HttpProblem(404, "not_found", NOTHING_HERE);
+          if (parseAddress(request.url)?.kind === "default") throw nothingHere();
           stream(request, reply);
           return;
         }
@@ -123,7 +125,29 @@ function upgradeRequired(): HttpProblem {
   });
 }
 
-function notHere(method: string): HttpProblem {
-  const detail = `nothing is done here by ${method}: to publish, POST to /sessions/<session_id>/events`;
-  return new HttpProblem(405, "method_not_allowed", detail, { headers: { allow: "GET, HEAD" } });
+type Done = (error?: Error) => void;
+
+/** Whether a request is one of long polling: at Socket.IO's own path also where it leaves out its revision, which it is told. */
+function isOfEngineIo(request: IncomingMessage): boolean {
+  const { EIO, transport } = prepareQuery(request);
+  if (EIO !== undefined) return true;
+  return transport !== undefined && parseAddress(request.url ?? "")?.kind === "default";
+}
+
+function allowHere(request: IncomingMessage): string {
+  return isOfEngineIo(request) ? "GET, POST, OPTIONS" : "GET, HEAD, OPTIONS";
+}
+
+/** Why nothing is there, or nothing is done by this method. Who begins a connection in a wrong way is told so by Engine.IO. */
+function whyNotBy(request: FastifyRequest): HttpProblem | undefined {
+  if (!parseAddress(request.url)) return nothingHere();
+  const { raw, method } = request;
+  const isBeginning = isOfEngineIo(raw) && prepareQuery(raw)["sid"] === undefined;
+  const allow = allowHere(raw);
+  if (isBeginning || allow.split(", ").includes(method)) return undefined;
+  return notDone(request, allow);
+}
+
+function nothingHere(): HttpProblem {
+  return new HttpProblem(404, "not_found", NOTHING_HERE);
 }

@@ -54,6 +54,23 @@ export function checkPublishingPage(rules: readonly string[] | undefined): Origi
   };
 }
 
+/** The headers by which the page that a request comes from may read its answer. */
+export type PageHeaders = (request: IncomingMessage) => Readonly<Record<string, string>>;
+
+/** For what is answered before anything else has been decided; elsewhere `@fastify/cors` says the same. */
+export function pageHeaders(rules: readonly string[] | undefined): PageHeaders {
+  if (!rules) return () => ({ "access-control-allow-origin": "*" });
+  const isAllowed = matchOrigins(rules);
+  return ({ headers: { origin } }) => ({
+    vary: "Origin",
+    ...(origin !== undefined &&
+      isAllowed(origin) && {
+        "access-control-allow-origin": origin,
+        "access-control-allow-credentials": "true",
+      }),
+  });
+}
+
 /** What a page is told that may not do what it asks for. */
 export function originNotAllowed(): HttpProblem {
   return new HttpProblem(

@@ -1,6 +1,12 @@
 import cors, { type FastifyCorsOptions } from "@fastify/cors";
 import helmet from "@fastify/helmet";
-import { fastify, type FastifyBaseLogger, type FastifyError, type FastifyInstance } from "fastify";
+import {
+  fastify,
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyRequest,
+} from "fastify";
 import type { IncomingMessage } from "node:http";
 import { forEngineIo } from "../engine-io/engine-problem.js";
 import { dropper, guard, listenOn } from "../guard.js";
@@ -8,7 +14,13 @@ import type { Logger } from "../../telemetry/log.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
 import type { Doorkeeper } from "../gate/doorkeeper.js";
-import { checkOrigin, matchOrigins, originNotAllowed, type OriginCheck } from "../gate/origins.js";
+import {
+  checkOrigin,
+  matchOrigins,
+  originNotAllowed,
+  pageHeaders,
+  type OriginCheck,
+} from "../gate/origins.js";
 import type { Pace } from "../intake/pace.js";
 import { HttpProblem, nothingThere } from "./problems.js";
 import { answerOptions, hasDocs, notImplemented } from "./routes/methods.js";
@@ -30,14 +42,18 @@ export interface HttpOptions {
   readonly isDraining: () => boolean;
 }
 
+/** A whole request but for its body is no longer: Node.js's default. */
+const MAX_HEADER_BYTES = 16_384;
+
 /** The HTTP server, with errors as problems, security headers and CORS. */
 export function createHttp(log: Logger, options: HttpOptions) {
   const { allowedOrigins, limits, refusals, doorkeeper, refusing } = options;
   const drop = dropper(log);
   const sendProblem = problemSender(options);
+  const forPages = pageHeaders(allowedOrigins);
   const http = fastify({
     serverFactory: (listener) => {
-      const server = createLimitedServer(limits, { ...options, drop }, listener);
+      const server = createLimitedServer(limits, { ...options, forPages, drop }, listener);
       doorkeeper.watch(server, drop);
       listenOn(server, drop);
       return server;
@@ -55,16 +71,16 @@ export function createHttp(log: Logger, options: HttpOptions) {
     // What is under way while the server closes is finished, and what comes is refused: by hooks (`closing.ts`).
     forceCloseConnections: false,
     return503OnClosing: false,
-    routerOptions: { ignoreTrailingSlash: true },
-    // A URL that cannot be decoded.
-    frameworkErrors: (_error, request, reply) => {
-      sendProblem.call(http, nothingThere(hasDocs(http)), request, reply);
-    },
+    // What is too long for the name of anything is told so by the route that it is asked of.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_HEADER_BYTES },
   });
+  const notFound = (request: FastifyRequest) => {
+    const isKnown = http.supportedMethods.includes(request.method);
+    return isKnown ? nothingThere(hasDocs(http)) : notImplemented(request);
+  };
   http.setErrorHandler(sendProblem);
   http.setNotFoundHandler((request) => {
-    const isKnown = http.supportedMethods.includes(request.method);
-    throw isKnown ? nothingThere(hasDocs(http)) : notImplemented(request);
+    throw notFound(request);
   });
   // Where nothing is done with a body, none is read: not what somebody sends to a path that there is not, either.
   http.removeAllContentTypeParsers();
@@ -77,7 +93,7 @@ export function createHttp(log: Logger, options: HttpOptions) {
     done();
   });
   refuseOrigins(http, checkOrigin(allowedOrigins));
-  answerOptions(http);
+  answerOptions(http, forPages);
   void http.register(cors, corsOptions(allowedOrigins));
   void http.register(helmet, {
     contentSecurityPolicy: {
@@ -94,6 +110,13 @@ export function createHttp(log: Logger, options: HttpOptions) {
     // Pages of other origins may load the stock client from here.
     crossOriginResourcePolicy: { policy: "cross-origin" },
     strictTransportSecurity: false,
+  });
+  // Behind what these say, and before a body is looked at.
+  http.after(() => {
+    http.addHook("onRequest", (request, _reply, done) => {
+      if (request.is404) done(notFound(request));
+      else done();
+    });
   });
   return http;
 }

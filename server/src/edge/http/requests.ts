@@ -76,6 +76,22 @@ export function inOriginForm(target: string): string {
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
 
+/**
+ * A target that can be decoded. What cannot (`/%zz`) is the name of nothing, as any other that has a per cent sign in it, and
+ * is answered in the same way, by whatever looks for it.
+ */
+export function decodable(target: string): string {
+  const end = target.search(/[?#]/);
+  const path = end < 0 ? target : target.slice(0, end);
+  if (!path.includes("%")) return target;
+  try {
+    decodeURI(path);
+    return target;
+  } catch {
+    return path.replaceAll("%", "%25") + target.slice(path.length);
+  }
+}
+
 /** Whether a client asks for an event stream. Only by name: whoever takes anything would wait for the end of it. */
 export function wantsEventStream({ headers: { accept } }: IncomingMessage): boolean {
   return accept !== undefined && EVENT_STREAM.test(accept);

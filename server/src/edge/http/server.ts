@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { urlDetail } from "../../classroom/whom.js";
 import type { ClientAddresses } from "../gate/client-addresses.js";
+import type { PageHeaders } from "../gate/origins.js";
 import { guard, type Drop } from "../guard.js";
 import type { Refusals } from "../../telemetry/refusals.js";
 import { FirstRequests } from "../intake/first-requests.js";
@@ -13,8 +14,10 @@ import { Conversation, conversationOn } from "./conversation.js";
 import { endUnread, lastAnswer, refuse as answerAndEnd } from "./last-words.js";
 import { HttpProblem } from "./problems.js";
 import { noteRefusal, protocolOf, sessionIn } from "./refused.js";
+import { notImplemented } from "./routes/methods.js";
 import {
   ClassroomRequest,
+  decodable,
   findMisuse,
   inOriginForm,
   isBehindOthers,
@@ -44,6 +47,8 @@ export interface ServerLimits {
 export interface ServerParts {
   readonly addresses: ClientAddresses;
   readonly refusals: Refusals;
+  /** The headers by which a page may read its answer. */
+  readonly forPages?: PageHeaders;
   /** Whether each answer is the last one on its connection. */
   readonly isDraining: () => boolean;
   readonly drop: Drop;
@@ -56,7 +61,7 @@ export interface ServerParts {
  */
 export function createLimitedServer(
   limits: ServerLimits,
-  { addresses, refusals, isDraining, drop }: ServerParts,
+  { addresses, refusals, forPages, isDraining, drop }: ServerParts,
   listener: RequestListener,
 ): Server {
   const { headersTimeoutMs, requestTimeoutMs } = limits;
@@ -95,7 +100,7 @@ export function createLimitedServer(
     }
     const whence = { request, address: addresses.of(request), protocol: protocolOf(request) };
     noteRefusal(refusals, problem, whence);
-    answerWith(response, problem);
+    answerWith(response, problem, forPages?.(request));
   };
   const beginSafely = guard<Parameters<typeof begin>>(drop, socketOf, begin);
   const first = new FirstRequests();
@@ -103,7 +108,7 @@ export function createLimitedServer(
     const { socket } = request;
     first.asked(socket);
     if (socket.destroyed) return;
-    request.url = inOriginForm(request.url ?? "/");
+    request.url = decodable(inOriginForm(request.url ?? "/"));
     response.home = home;
     const turn = {
       begin: () => {
@@ -112,7 +117,7 @@ export function createLimitedServer(
       refuse: () => {
         const problem = tooMany();
         refuse("too_many_messages", request, problem.message);
-        answerWith(response, problem);
+        answerWith(response, problem, forPages?.(request));
       },
     };
     if (Conversation.of(socket, conversing).add(response, turn)) return;
@@ -188,8 +193,12 @@ function tooMany(): HttpProblem {
   return new HttpProblem(429, "too_many_messages", detail, { headers: { "retry-after": "1" } });
 }
 
-function answerWith(response: Answer, { problem, headers, body, contentType }: HttpProblem): void {
-  response.writeHead(problem.status, { ...headers, "content-type": contentType });
+function answerWith(
+  response: Answer,
+  { problem, headers, body, contentType }: HttpProblem,
+  forPages: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(problem.status, { ...headers, ...forPages, "content-type": contentType });
   response.end(body);
 }
 
@@ -201,10 +210,10 @@ function answerWith(response: Answer, { problem, headers, body, contentType }: H
 export function closeOnClientError(refusals: Refusals, refusing: Pace) {
   /** Those that wait for their answer, or have had it: what else is wrong with them was theirs to see. */
   const refusedAlready = new WeakSet<Socket>();
-  return (error: NodeJS.ErrnoException, socket: Socket): void => {
+  return (error: ClientError, socket: Socket): void => {
     if (refusedAlready.has(socket)) return;
     refusedAlready.add(socket);
-    const refused = problemOf(error.code);
+    const refused = problemOf(error);
     const { code, detail: why } = refused.problem;
     const { remoteAddress: address } = socket;
     // Else the connection broke.
@@ -242,12 +251,24 @@ function isAnswering(socket: Socket): boolean {
   return others.length > 0 || oldest?.headersSent === true || oldest?.req.complete === true;
 }
 
-function problemOf(code: string | undefined): HttpProblem {
+/** As Node.js tells it: with what came last, where that could not be read. */
+interface ClientError extends NodeJS.ErrnoException {
+  readonly rawPacket?: unknown;
+}
+
+const MAX_LINE_BYTES = 2_048;
+/** A request line, whose method may be one that Node.js does not know. */
+const REQUEST_LINE = /^([!#$%&'*+.^_`|~\w-]{1,32}) \S+ HTTP\/1\.[01]\r?\n/;
+
+function problemOf({ code, rawPacket }: ClientError): HttpProblem {
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
     return new HttpProblem(408, "request_timeout", "the request took too long: send it at once");
   }
   if (code === "HPE_HEADER_OVERFLOW") {
     return new HttpProblem(431, "invalid_request", "the request's headers are too long");
   }
+  const begins = Buffer.isBuffer(rawPacket) ? rawPacket.toString("latin1", 0, MAX_LINE_BYTES) : "";
+  const method = code === "HPE_INVALID_METHOD" ? REQUEST_LINE.exec(begins)?.[1] : undefined;
+  if (method !== undefined) return notImplemented({ method });
   return new HttpProblem(400, "invalid_request", "this is not a request of HTTP/1.1");
 }

@@ -25,7 +25,9 @@ export function refuseBadHandshakes(
 function problemOf({ method, headers }: IncomingMessage, message: string): HttpProblem {
   if (method !== "GET") {
     const detail = "a WebSocket is asked for by GET";
-    return new HttpProblem(405, "method_not_allowed", detail, { headers: { allow: "GET, HEAD" } });
+    return new HttpProblem(405, "method_not_allowed", detail, {
+      headers: { allow: "GET, HEAD, OPTIONS" },
+    });
   }
   const version = headers["sec-websocket-version"];
   if (headers["sec-websocket-key"] !== undefined && !VERSIONS.includes(version ?? "")) {

@@ -6,6 +6,7 @@ import type { Registry } from "prom-client";
 
 /** Scrapers, each with a connection or two. */
 const MAX_CONNECTIONS = 16;
+const ALLOWED = "GET, HEAD, OPTIONS";
 
 /** `GET /metrics` on a port of its own, which no client needs to reach. */
 export class MetricsServer {
@@ -68,15 +69,23 @@ async function answer(
   request.resume();
   response.setHeader("cache-control", "no-store");
   const path = request.url?.split("?", 1)[0];
-  const isRead = request.method === "GET" || request.method === "HEAD";
-  if (!isRead || path !== "/metrics") {
-    response.writeHead(isRead ? 404 : 405, isRead ? {} : { allow: "GET, HEAD" }).end();
+  const { method } = request;
+  if (method === "OPTIONS" && (path === "/metrics" || path === "*")) {
+    response.writeHead(204, { allow: ALLOWED }).end();
+    return;
+  }
+  if (path !== "/metrics") {
+    response.writeHead(404).end();
+    return;
+  }
+  if (method !== "GET" && method !== "HEAD") {
+    response.writeHead(405, { allow: ALLOWED }).end();
     return;
   }
   try {
     const text = await scrape();
     response.writeHead(200, { "content-type": contentType });
-    response.end(request.method === "HEAD" ? undefined : text);
+    response.end(method === "HEAD" ? undefined : text);
   } catch {
     response.writeHead(500).end();
   }

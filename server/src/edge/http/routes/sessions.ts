@@ -52,7 +52,7 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
       "/sessions/:session_id/events",
       // Before the body is read: a stranger costs nothing.
       {
-        onRequest: [options.access.toPublish, refusePages(options.mayPublish)],
+        onRequest: [options.access.toPublish, refusePages(options.mayPublish), refuseNoSession],
         config: { operation: PUBLISH },
       },
       async (request, reply) => {
@@ -83,6 +83,16 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
 function refusePages(mayPublish: OriginCheck) {
   return ({ raw }: FastifyRequest): Promise<void> =>
     mayPublish(raw) ? Promise.resolve() : Promise.reject(originNotAllowed());
+}
+
+/** Of one that there cannot be, no body is read either. */
+function refuseNoSession(
+  request: FastifyRequest<{ Params: SessionParams }>,
+  _reply: unknown,
+  done: (error?: Error) => void,
+): void {
+  sessionIdOf(request);
+  done();
 }
 
 function readEvents(session: SessionId, request: FastifyRequest, options: SessionRoutesOptions) {
