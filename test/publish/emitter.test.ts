@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { createClient } from "redis";
 import t from "tap";
-import { connect } from "@inthon/emitter";
+import { connect, Emitter, EmitterError } from "@inthon/emitter";
 import { ROLES } from "@inthon/emitter/protocol";
 import { listenTo, testEmitterContract } from "./helpers/emitter-contract.js";
 import { failureOf, TARGETS } from "./helpers/emitter-targets.js";
@@ -214,4 +216,28 @@ void t.test("connect says what is wrong with its target", async (t) => {
   const http = await connect(`http://127.0.0.1:${port}`);
   const lost = http.emit(randomUUID(), "session_ended", {}, { timeoutMs: 300 });
   t.match(await failureOf(lost), { code: "unavailable", retryable: true });
+});
+
+void t.test("a call gives up in time although memory is collected while it waits", async (t) => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  // A Redis that hangs: nothing but the time limit ends the wait.
+  const hanging = {
+    publish: () => new Promise<never>(() => undefined),
+    close: async () => undefined,
+  };
+  const emitter = new Emitter(hanging);
+  const calls = Array.from({ length: 20 }, () =>
+    emitter.emit("lecture", "session_ended", {}, { timeoutMs: 200 }),
+  );
+  const collecting = setInterval(collect, 20);
+  t.teardown(() => {
+    clearInterval(collecting);
+  });
+  for (const result of await Promise.allSettled(calls)) {
+    t.equal(result.status, "rejected");
+    if (result.status !== "rejected") continue;
+    t.ok(result.reason instanceof EmitterError);
+    t.match(result.reason, { code: "unavailable", retryable: true });
+  }
 });

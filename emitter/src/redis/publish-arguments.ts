@@ -29,7 +29,7 @@ export interface Entry {
   readonly isNew: boolean;
 }
 
-/** Where a room's history stands, as far as this publisher knows: good for a guess, and for nothing else. */
+/** Where a room's history stood when Redis answered last: good for a guess, and for nothing else. */
 export interface Guess {
   /** Of Redis; a guess holds in no other. */
   readonly incarnation: string;
@@ -64,25 +64,15 @@ export function isUsual({ isNew, publication, json }: Entry, lightBytes: number)
   return json.length * 3 <= lightBytes || Buffer.byteLength(json) <= lightBytes;
 }
 
-/** Whether it will be another event of the history, wherever it is carried out at all. */
-export function isSureToAppend({ isNew, publication }: Entry): boolean {
-  return isNew && isMadeUp(publication.idempotencyKey) && publication.version === undefined;
-}
-
 /** Whether it is the server's own announcement of a state; these end differently, so a call has one kind. */
 export function isAnnouncement({ publication }: Entry): boolean {
   return publication.version !== undefined;
 }
 
-/**
- * A call of `publish-guessed.lua` with as many of the entries as one call takes, and the offsets that they get.
- *
- * @param answered - n of the newest place that Redis has answered
- */
+/** A call of `publish-guessed.lua` with as many of the entries as one call takes, and the offsets that they get. */
 export function guessedCall(
   entries: readonly Entry[],
   guess: Guess,
-  answered: number,
   encoder: PacketEncoder,
   clock: RedisClock,
 ): ScriptCall & { readonly offsets: readonly string[] } {
@@ -116,7 +106,6 @@ export function guessedCall(
       `${guess.epoch}-*`,
       `${keys}${offsets.at(-1) ?? ""}\n`,
       `master_replid:${guess.incarnation}`,
-      String(answered),
       ...events,
     ],
   };
@@ -171,8 +160,13 @@ export function plainCall(
 }
 
 /** The offset of the event that is published after `count` others, if the guess is right. */
-export function offsetAfter({ epoch, next }: Guess, count: number): string {
+function offsetAfter({ epoch, next }: Guess, count: number): string {
   return `${epoch}-${String(next + count)}`;
+}
+
+/** The newest offset that Redis has answered, from which the guess is made. */
+export function offsetBefore(guess: Guess): string {
+  return offsetAfter(guess, -1);
 }
 
 /** A mark for the call that ends here, where the next one must not be carried out without it; else ''. */

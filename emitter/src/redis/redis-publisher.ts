@@ -21,6 +21,8 @@ export const DEFAULT_HISTORY_LIMITS: HistoryLimits = {
 
 /** Rooms whose place in history is remembered, those used first are forgotten first; about 1 KB each. */
 const MAX_ROOMS = 10_000;
+/** Of those used first, so many are looked at for each new one. */
+const FORGET_TRIES = 2;
 /** The part of its time to live that a history may lose by renewing its expiry only now and then. */
 const RENEWAL = 1 / 100;
 
@@ -103,15 +105,20 @@ export class RedisPublisher implements Publisher {
     let writer = this.#rooms.get(room);
     if (!writer) {
       writer = new RoomWriter(this.#placeOf(room), room, this.#renewMs);
-      if (this.#rooms.size >= MAX_ROOMS) {
-        for (const oldest of this.#rooms.keys()) {
-          this.#rooms.delete(oldest);
-          break;
-        }
-      }
+      this.#forget();
       this.#rooms.set(room, writer);
     }
     return writer;
+  }
+
+  /** Makes place for another room. One that is at work is not forgotten: another writer of it would know nothing of its order. */
+  #forget(): void {
+    let tries = FORGET_TRIES;
+    for (const [room, writer] of this.#rooms) {
+      if (this.#rooms.size < MAX_ROOMS || tries-- === 0) return;
+      this.#rooms.delete(room);
+      if (writer.isBusy) this.#rooms.set(room, writer);
+    }
   }
 
   #placeOf(room: RoomName): () => RoomPlace | undefined {
@@ -131,8 +138,7 @@ export class RedisPublisher implements Publisher {
     let place = this.#places.get(redis);
     if (!place) {
       const { commands, clock, replicas } = redis;
-      const mayMove = this.#redises.verb === "SPUBLISH";
-      place = { script: this.#scripts.on(commands), clock, replicas, mayMove };
+      place = { script: this.#scripts.on(commands), clock, replicas };
       this.#places.set(redis, place);
     }
     return place;

@@ -1,19 +1,13 @@
 import { EmitterError } from "../errors.js";
-import {
-  parseOffset,
-  formatOffset,
-  type Offset,
-  type Position,
-  type RoomName,
-} from "../protocol/index.js";
+import { parseOffset, type Offset, type RoomName } from "../protocol/index.js";
 import { PacketEncoder } from "./packet-encoder.js";
 import {
   guessedCall,
   guessedKeysOf,
   isAnnouncement,
-  isSureToAppend,
   isUsual,
   keysOf,
+  offsetBefore,
   plainCall,
   type Entry,
   type Guess,
@@ -25,21 +19,23 @@ import { toEmitterError, UndoneError } from "./redis-errors.js";
 import type { Replicas } from "./replicas.js";
 import { UndoneCalls, type UndoneCall } from "./undone-calls.js";
 
+/** Of one room, while a call hangs whose callers have long given up: a client that was given may have no limit of time. */
+const MAX_WAITING_EVENTS = 100_000;
+
 /** Where the events of a room are written. */
 export interface RoomPlace {
   readonly script: PublishScript;
   readonly clock: RedisClock;
   readonly replicas: Replicas | undefined;
-  /**
-   * Whether it may refuse one call and carry out the next one, because it is on its way to another master in between. Then
-   * only a guess may follow others before they are answered: it is right for its own number alone.
-   */
-  readonly mayMove: boolean;
 }
 
 /**
- * Writes the events of one room, in their order: those of one turn of the event loop in one call of a script, or a few.
+ * Writes the events of one room, in their order: all that have come since the last call of a script, in one call.
  * What Redis answers is the truth; what the writer remembers is a guess that spares Redis work where it is right.
+ *
+ * Invariant: one call is under way at a time, and behind it only what goes on with an array that it began, which is refused
+ * without it. Redis may refuse any call and carry out the next one: its slot moves, its scripts are flushed and somebody else
+ * brings them, a replica comes back, a client that was given connects again, or is a pool of connections.
  */
 export class RoomWriter {
   readonly #find: () => RoomPlace | undefined;
@@ -57,17 +53,11 @@ export class RoomWriter {
   #knownEpoch = "";
   /** When Redis has to be told again how long to keep the room's keys. */
   #renewAt = 0;
-  /** Events sent so far. */
-  #sent = 0;
-  /** The newest place that Redis has answered, where nothing has failed since. */
-  #answered: Position | undefined;
   /** The mark of the last call, where the next one goes on with an array that it began. */
   #mark = "";
   #callsUnderWay = 0;
-  /** Those of them that may append less than they were sent with. */
-  #unsureCalls = 0;
   readonly #undone = new UndoneCalls();
-  /** Why something has failed that is to be repeated, where others were under way: what came behind it is to be repeated as well. */
+  /** Why something has failed that its caller repeats: what comes behind it is to be repeated as well, until that is known to all. */
   #failure: EmitterError | undefined;
   #order = 0;
   /** Whether something is to be sent when the calls under way have ended. */
@@ -87,36 +77,50 @@ export class RoomWriter {
 
   /** @returns whether it is the first one since the last flush */
   add(entry: Entry): boolean {
+    if (this.#pending.length >= MAX_WAITING_EVENTS) {
+      entry.answer.fail(new EmitterError("unavailable", "too many events wait for this room"));
+      return false;
+    }
     return this.#pending.push(entry) === 1;
   }
 
-  /** Sends all that was added, in its order. */
+  /** Whether it has something that is not answered. */
+  get isBusy(): boolean {
+    return this.#callsUnderWay > 0 || this.#pending.length > 0 || !this.#undone.isEmpty;
+  }
+
+  /** Sends all that was added, in its order, as soon as it may. */
   flush(): void {
-    const place = this.#find();
-    // What is to be done again must not be overtaken: it is sent when it is known to be all. Nor may what was sent to another
-    // place, where it may be refused as well.
-    const isUncertain = this.#failure !== undefined || !this.#undone.isEmpty;
-    if (this.#callsUnderWay > 0 && (isUncertain || place !== this.#place)) {
+    if (this.#callsUnderWay > 0) {
       this.#isHeld = true;
       return;
     }
-    if (this.#isPaused) return;
+    if (this.#isPaused || this.#failure) return;
     this.#isHeld = false;
+    const place = this.#find();
     // Another Redis would find it wrong.
     if (place !== this.#place) this.#guess = undefined;
     this.#place = place;
-    const undone = this.#undone.take();
-    const entries = this.#pending;
+    const call = { entries: this.#pending, goesOnWith: "", mark: "" };
     this.#pending = [];
-    for (const call of undone) this.#sendAll(place, call);
-    this.#sendAll(place, { entries, goesOnWith: "", mark: "" });
+    if (this.#undone.isEmpty) {
+      this.#sendAll(place, call);
+    } else {
+      this.#keep(call);
+      for (const undone of this.#undone.take()) this.#sendAll(place, undone);
+    }
+    if (this.#failure && this.#callsUnderWay === 0) this.#failRest(this.#failure);
+  }
+
+  #keep(call: Omit<UndoneCall, "order">): void {
+    this.#undone.keep({ ...call, order: this.#order++ });
   }
 
   #sendAll(place: RoomPlace | undefined, call: Omit<UndoneCall, "order">): void {
     const { entries: all, goesOnWith, mark } = call;
     if (all.length === 0) return;
-    if (!this.#undone.isEmpty) {
-      this.#undone.keep({ ...call, order: this.#order++ });
+    if (this.#callsUnderWay > 0 && goesOnWith === "") {
+      this.#keep(call);
       return;
     }
     this.#mark = goesOnWith;
@@ -129,11 +133,11 @@ export class RoomWriter {
     let entries = all;
     try {
       while (entries.length > 0) {
-        const guess = mayGuess ? this.#usableGuess() : undefined;
-        if (!guess && place.mayMove && this.#callsUnderWay > 0) {
-          this.#undone.keep({ entries, goesOnWith: this.#mark, mark, order: this.#order++ });
+        if (this.#callsUnderWay > 0 && this.#mark === "") {
+          this.#keep({ entries, goesOnWith: "", mark });
           return;
         }
+        const guess = mayGuess ? this.#usableGuess() : undefined;
         entries = entries.slice(
           guess ? this.#sendGuessed(place, entries, guess) : this.#send(place, entries),
         );
@@ -154,13 +158,11 @@ export class RoomWriter {
   #sendGuessed(place: RoomPlace, entries: readonly Entry[], guess: Guess): number {
     const { script, clock, replicas } = place;
     const encoder = (this.#packets ??= new PacketEncoder(this.#room, false));
-    const call = guessedCall(entries, guess, this.#answered?.n ?? 0, encoder, clock);
+    const call = guessedCall(entries, guess, encoder, clock);
     const keys = (this.#guessedKeys ??= guessedKeysOf(this.#room));
     const options = { keys, arguments: call.arguments };
     const taken = this.#take(entries, call);
     const { incarnation } = guess;
-    const sentBefore = this.#sent;
-    guess.next += call.count;
     this.#await(taken, script.runGuessed(options), (reply) => {
       if (reply === 0) {
         this.#undo(taken, undefined);
@@ -171,8 +173,8 @@ export class RoomWriter {
         this.#fail(taken.entries, notOurs());
         return;
       }
-      if (reply !== 1) this.#learn(incarnation, offsets.at(-1), this.#sent - sentBefore);
-      else this.#answered = parseOffset(offsets.at(-1));
+      if (reply === 1) guess.next += call.count;
+      else this.#learn(incarnation, offsets.at(-1));
       for (const [i, { answer, index, role }] of taken.entries.entries()) {
         answer.succeed(index, role, offsets[i] as Offset, false, incarnation, replicas);
       }
@@ -194,25 +196,14 @@ export class RoomWriter {
       clock,
       this.#mark,
       this.#knownEpoch,
-      this.#answered ? formatOffset(this.#answered) : "",
+      this.#guess ? offsetBefore(this.#guess) : "",
     );
     const options = { keys: keysOf(this.#room), arguments: call.arguments };
     const taken = this.#take(entries, call);
-    const sentBefore = this.#sent;
     const sentAt = performance.now();
-    // What may have been published before, or is no news, may append nothing: then nobody can guess what comes behind it.
-    const isSure = taken.entries.every(isSureToAppend);
-    if (!isSure) {
-      this.#unsureCalls++;
-      this.#guess = undefined;
-    }
-    if (this.#guess) this.#guess.next += call.count;
     // An announcement alone keeps a room for a moment only.
     if (!announces) this.#renewAt = Date.now() + this.#renewMs;
-    const running = script.run(options).finally(() => {
-      if (!isSure) this.#unsureCalls--;
-    });
-    this.#await(taken, running, (reply) => {
+    this.#await(taken, script.run(options), (reply) => {
       if (!Array.isArray(reply) || reply.length !== 4 + 2 * call.count) {
         this.#fail(taken.entries, notOurs());
         return;
@@ -226,7 +217,7 @@ export class RoomWriter {
         this.#fail(taken.entries, notOurs());
         return;
       }
-      this.#learn(incarnation, newest, this.#sent - sentBefore);
+      this.#learn(incarnation, newest);
       for (const [i, { answer, index, role }] of taken.entries.entries()) {
         const offset = String(answers[2 * i]) as Offset;
         const isDuplicate = Number(answers[2 * i + 1]) === 1;
@@ -237,7 +228,6 @@ export class RoomWriter {
   }
 
   #take(all: readonly Entry[], { count, mark }: ScriptCall): UndoneCall {
-    this.#sent += count;
     const goesOnWith = this.#mark;
     this.#mark = mark;
     return { entries: all.slice(0, count), order: this.#order++, goesOnWith, mark };
@@ -283,38 +273,43 @@ export class RoomWriter {
     }
   }
 
-  /** What has not been done yet fails with what was before it: its callers repeat it in its place. */
+  /**
+   * What has not been done yet fails with what was before it: its callers repeat it in its place. So does what they publish
+   * until each of them has been told, which takes the rest of this turn.
+   */
   #failRest(reason: EmitterError): void {
-    this.#failure = undefined;
+    this.#failure = reason;
     this.#isHeld = false;
+    this.#failWaiting(reason);
+    setImmediate(() => {
+      this.#failWaiting(reason);
+      this.#failure = undefined;
+    });
+  }
+
+  #failWaiting(reason: EmitterError): void {
     for (const { entries } of this.#undone.take()) this.#fail(entries, reason);
     const pending = this.#pending;
     this.#pending = [];
     this.#fail(pending, reason);
   }
 
-  /** @param sentSince - events that were sent after those that came to `newest` */
-  #learn(incarnation: string, newest: unknown, sentSince: number): void {
+  #learn(incarnation: string, newest: unknown): void {
     const position = parseOffset(newest);
     if (!position) return;
     this.#knownEpoch = String(position.epoch);
-    this.#answered = position;
-    if (this.#unsureCalls > 0) return;
-    const next = position.n + 1 + sentSince;
-    this.#guess = { incarnation, epoch: this.#knownEpoch, next };
+    this.#guess = { incarnation, epoch: this.#knownEpoch, next: position.n + 1 };
   }
 
   #undo(call: UndoneCall, cause: unknown): void {
     this.#guess = undefined;
-    this.#answered = undefined;
     this.#undone.add(call, cause);
   }
 
   #fail(entries: readonly Entry[], error: unknown): void {
     this.#guess = undefined;
-    this.#answered = undefined;
     const reason = toEmitterError(error);
-    if (reason.retryable && this.#callsUnderWay > 0) this.#failure = reason;
+    if (reason.retryable) this.#failure ??= reason;
     for (const { answer } of entries) answer.fail(reason);
   }
 }

@@ -56,13 +56,13 @@ export class UndoneCalls {
     return undefined;
   }
 
-  /** Leaves none. Calls that go on with each other become one. */
+  /** Leaves none. Calls become one, but where one goes on with another that has been done. */
   take(): readonly UndoneCall[] {
     const all: UndoneCall[] = [];
     // They may have been refused in another order than they were sent in.
     for (const call of this.#calls.sort((one, other) => one.order - other.order)) {
       const before = all.at(-1);
-      if (before && before.mark !== "" && before.mark === call.goesOnWith) {
+      if (before?.mark === call.goesOnWith) {
         const entries = [...before.entries, ...call.entries];
         all[all.length - 1] = { ...before, entries, mark: call.mark };
       } else {

@@ -6,10 +6,8 @@
 -- others have published meanwhile the guess is wrong, and each packet gets its offset here. Where anything else is not as
 -- the publisher thinks, nothing is changed, and it sends the same events to `publish.lua`.
 --
--- Where no made-up key came to the history behind the place in front of the guess, the call is not late (see `late.lua`).
--- Else its keys are looked for among those that came since the place that the publisher has been answered last. Where the
--- guess is further ahead of that place than the newest made-up key, a call in front of this one was not carried out, and
--- must not be overtaken.
+-- The place in front of the guess is the one that the publisher has been answered last. Where no made-up key came to the
+-- history behind it, the call is not late (see `late.lua`). Else its keys are looked for among those that came since.
 --
 -- A guess holds in one incarnation of Redis, so that is asked for each time. That Redis knows this script says nothing: a
 -- primary that was demoted, set back to what another one has, and promoted again still knows it.
@@ -26,7 +24,6 @@
 -- ARGV[3]  '<guessed epoch>-*'
 -- ARGV[4]  line for the log, with the guessed offset of the last event
 -- ARGV[5]  'master_replid:<incarnation of Redis that the guess is for>'
--- ARGV[6]  n of the place that the publisher had been answered last
 -- then for each event
 --          Socket.IO packet, with the guessed offset as a fixstr of MessagePack
 --          event, as JSON
@@ -36,7 +33,7 @@
 -- Locals: Lua looks up a global by its name each time.
 local call, ARGV, KEYS = redis.call, ARGV, KEYS
 local history, auto, events = KEYS[1], ARGV[3], #ARGV
-local FIRST_EVENT = 7
+local FIRST_EVENT = 6
 local channel = string.sub(history, 10, -2)
 local may = redis.acl_check_cmd
 if not (may(PUBLISH, channel, '') and may('APPEND', KEYS[2], '') and may('GETRANGE', KEYS[2], '0', '0')) then
@@ -51,13 +48,9 @@ if kindOfLog ~= 'string' and kindOfLog ~= 'none' then
   return 0
 end
 
-local keyed, guessedPlace = newestKeyedPlace(KEYS[2], KEYS[3]), numberOf(ARGV[1])
-if keyed >= guessedPlace
-  and mayBeLate(KEYS[2], KEYS[3], ARGV[4], tonumber(ARGV[6])) then
-  return 0
-end
--- It counts on others that were under way in front of it, all of them under made-up keys: one was refused.
-if keyed < guessedPlace - 1 and tonumber(ARGV[6]) < guessedPlace - 1 then
+local guessedPlace = numberOf(ARGV[1])
+if newestKeyedPlace(KEYS[2], KEYS[3]) >= guessedPlace
+  and mayBeLate(KEYS[2], KEYS[3], ARGV[4], guessedPlace - 1) then
   return 0
 end
 
