@@ -109,7 +109,7 @@ export class RoomWriter {
       this.#keep(call);
       for (const undone of this.#undone.take()) this.#sendAll(place, undone);
     }
-    if (this.#failure && this.#callsUnderWay === 0) this.#failRest(this.#failure);
+    this.#failRestIfAny();
   }
 
   #keep(call: Omit<UndoneCall, "order">): void {
@@ -250,11 +250,8 @@ export class RoomWriter {
   }
 
   #onCallEnd(): void {
-    if (--this.#callsUnderWay > 0) return;
-    if (this.#failure) {
-      this.#failRest(this.#failure);
-      return;
-    }
+    this.#callsUnderWay--;
+    if (this.#callsUnderWay > 0 || this.#failRestIfAny()) return;
     if (this.#undone.isEmpty) {
       if (this.#isHeld) this.flush();
       return;
@@ -271,6 +268,13 @@ export class RoomWriter {
     } else {
       this.flush();
     }
+  }
+
+  /** @returns whether something has failed, and all that was under way has ended */
+  #failRestIfAny(): boolean {
+    if (!this.#failure || this.#callsUnderWay > 0) return false;
+    this.#failRest(this.#failure);
+    return true;
   }
 
   /**
