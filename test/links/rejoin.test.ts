@@ -73,6 +73,41 @@ void t.test(
   },
 );
 
+void t.test(
+  "what is published while Redis refuses a room's subscription is told when it takes it, without anything that follows",
+  async (t) => {
+    const redis = await startRedis();
+    t.teardown(() => redis.stop());
+    const proxy = await startTcpProxy(redis.port);
+    t.teardown(() => proxy.stop());
+    const lines: string[] = [];
+    const server = await startServer({
+      env: { REDIS_URL: proxy.url },
+      onLine: (line) => lines.push(line),
+    });
+    t.teardown(() => server.stop());
+    await eventually(async () => (await fetch(`${server.url}/readyz`)).ok);
+    const [emitter, admin] = await Promise.all([connect(redis.url), adminOf(t, redis)]);
+    t.teardown(() => emitter.close());
+    const student = studentOf(server.url, "lecture");
+    t.teardown(() => {
+      student.socket.terminate();
+    });
+    await student.connected;
+
+    await admin.sendCommand(["ACL", "SETUSER", "default", "-subscribe"]);
+    proxy.cut();
+    await eventually(() => Promise.resolve(lines.some((line) => line.includes("Redis is back"))));
+    // By then it has read what there was.
+    await delay(500);
+    await emitter.emit("lecture", "important", { note: "between", capture_url: null });
+    await admin.sendCommand(["ACL", "SETUSER", "default", "+subscribe"]);
+
+    await eventually(() => Promise.resolve(student.notes.length > 0));
+    t.same(student.notes, ["between"]);
+  },
+);
+
 interface Student {
   readonly session: string;
   readonly socket: WebSocket;

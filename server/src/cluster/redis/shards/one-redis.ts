@@ -64,8 +64,10 @@ export class OneRedis implements Shards {
     this.unsubscribe(channel);
   }
 
-  isHeard(): boolean {
-    return this.#links.subscriber.isUp;
+  isHeard(channel: string): boolean {
+    const { subscriber, channels } = this.#links;
+    // Redis may have refused this one, for a while, on a connection that works.
+    return subscriber.isUp && channels.isSubscribed(channel);
   }
 
   onHearingChange(listener: HearingListener): void {
