@@ -31,7 +31,12 @@ class MadeUp {
       connections: [],
       replicas: [],
       clients: [this.student],
-      deployment: { primary: { database: this.database }, lostAt: NEVER, evictedAt: NEVER },
+      deployment: {
+        databaseOf: () => this.database,
+        lostAt: NEVER,
+        wholeLostAt: NEVER,
+        evictedAt: NEVER,
+      },
       ...change,
     });
   }
@@ -356,6 +361,7 @@ void t.test("whatever is left behind is found", (t) => {
           {
             isHeld: true,
             channels: new Set(["socket.io#/#session_a_student#"]),
+            shardChannels: new Set<string>(),
             process: { name: "r" },
           },
         ],

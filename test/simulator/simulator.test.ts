@@ -9,8 +9,8 @@ import { runPlan } from "./search/run-plan.js";
 import { storyOf } from "./search/story.js";
 
 const SEARCH_MS = 12_000;
-/** With all kinds of faults among them. */
-const TRACED_SEEDS = [129, 264, 290] as const;
+/** With Sentinels, alone, and a cluster; most kinds of faults are among them. */
+const TRACED_SEEDS = [148, 237, 245] as const;
 
 /** In a process of its own: nothing that this one has done before can matter. */
 async function traceElsewhere(seed: number): Promise<string> {

@@ -26,6 +26,7 @@ export class PublisherActor {
   readonly #world: World;
   readonly #url: string;
   readonly #historyLimit: number;
+  readonly #waitReplicas: number;
   readonly #onSettled: (emission: Emission) => void;
   #process: SimulatedProcess | undefined;
   #emitter: Emitter | undefined;
@@ -36,13 +37,18 @@ export class PublisherActor {
   constructor(
     world: World,
     name: string,
-    { url, historyLimit }: { url: string; historyLimit: number },
+    {
+      url,
+      historyLimit,
+      waitReplicas,
+    }: { url: string; historyLimit: number; waitReplicas: number },
     onSettled: (emission: Emission) => void,
   ) {
     this.#world = world;
     this.name = name;
     this.#url = url;
     this.#historyLimit = historyLimit;
+    this.#waitReplicas = waitReplicas;
     this.#onSettled = onSettled;
   }
 
@@ -110,7 +116,8 @@ export class PublisherActor {
 
   #connect(process: SimulatedProcess): void {
     const historyLimit = this.#historyLimit;
-    connect(this.#url, { connectTimeoutMs: 20_000, historyLimit }).then(
+    const waitReplicas = this.#waitReplicas;
+    connect(this.#url, { connectTimeoutMs: 20_000, historyLimit, waitReplicas }).then(
       (emitter) => {
         this.#emitter = emitter;
         this.#world.tell(process.name, "is connected");

@@ -9,14 +9,14 @@ import type { World } from "../world/world.js";
 import { PublishedEvents } from "./published.js";
 
 type Client = Pick<ClientActor, "name" | "options" | "stay" | "isConnected" | "leaveForGood">;
-type Redis = Pick<RedisDeployment, "lostAt" | "evictedAt"> & {
-  readonly primary: Pick<RedisServer, "database">;
-};
+type Redis = Pick<RedisDeployment, "lostAt" | "wholeLostAt" | "evictedAt" | "databaseOf">;
 
 /** Who is judged, as far as judges look at them. */
 export interface Cast {
   readonly connections: Iterable<
-    Pick<Connection, "isHeld" | "channels"> & { readonly process: { readonly name: string } }
+    Pick<Connection, "isHeld" | "channels" | "shardChannels"> & {
+      readonly process: { readonly name: string };
+    }
   >;
   readonly deployment: Redis;
   readonly replicas: readonly {
@@ -45,10 +45,13 @@ export class Judges implements RedisObserver, ClientObserver {
   readonly #world: World;
   readonly #emissions: Emission[] = [];
   readonly #probes = new Set<Emission>();
+  readonly #waitsForReplicas: boolean;
   #cast: Cast | undefined;
 
-  constructor(world: World) {
+  /** @param waitsForReplicas - whether what is resolved outlives whoever takes over */
+  constructor(world: World, waitsForReplicas = false) {
     this.#world = world;
+    this.#waitsForReplicas = waitsForReplicas;
     this.published = new PublishedEvents(world);
   }
 
@@ -109,7 +112,7 @@ export class Judges implements RedisObserver, ClientObserver {
     const { deployment } = this.#everybody;
     const n = offset.split("-")[1] ?? "";
     const of = this.published.of(room).filter((one) => one.offset.endsWith(`-${n}`));
-    const stream = deployment.primary.database.get(historyKey(room as RoomName), "stream")?.stream;
+    const stream = streamOf(deployment, room)?.stream;
     const isInHistory = stream?.entries.some(({ seq }) => String(seq) === n) === true;
     return deployment.evictedAt > -Infinity && !isInHistory && of.some(isIt);
   }
@@ -119,7 +122,7 @@ export class Judges implements RedisObserver, ClientObserver {
     const { deployment } = this.#everybody;
     const isCalm = this.#world.now - deployment.lostAt > LOSS_KNOWN_MS;
     const { room } = client.stay;
-    const stream = deployment.primary.database.get(historyKey(room as RoomName), "stream")?.stream;
+    const stream = streamOf(deployment, room)?.stream;
     const isInHistory = stream?.entries.some((entry) => idText(entry) === asked.offset) === true;
     if (from === asked.offset) {
       if (!asked.isHonest && !this.published.find(room, from) && !from.endsWith("-0"))
@@ -165,7 +168,7 @@ export class Judges implements RedisObserver, ClientObserver {
       yield { rule: "progress", what: `${name} is not connected` };
       return;
     }
-    const stream = deployment.primary.database.get(historyKey(stay.room as RoomName), "stream");
+    const stream = streamOf(deployment, stay.room);
     const newest = stream?.stream.entries.at(-1);
     if (newest && !stay.hasHad(idText(newest))) {
       const place = stay.position ?? "?";
@@ -186,13 +189,14 @@ export class Judges implements RedisObserver, ClientObserver {
     yield { rule: "presence is true", what: `${name} believes that a teacher is ${belief}` };
   }
 
-  *#lacking({ primary, lostAt }: Redis): Iterable<Wrong> {
+  *#lacking(deployment: Redis): Iterable<Wrong> {
     for (const emission of this.#emissions) {
       if (emission.outcome !== "resolved") continue;
       for (const [role, offset] of Object.entries(emission.offsets)) {
         const room = `session_${emission.session}_${role}`;
-        const stream = primary.database.get(historyKey(room as RoomName), "stream")?.stream;
+        const stream = streamOf(deployment, room)?.stream;
         // What was published by a Redis that has lost something since may be lost.
+        const lostAt = this.#waitsForReplicas ? deployment.wholeLostAt : deployment.lostAt;
         if ((this.published.find(room, offset)?.at ?? 0) <= lostAt) continue;
         const [oldest] = stream?.entries ?? [];
         const n = Number(offset.split("-")[1]);
@@ -226,12 +230,12 @@ export class Judges implements RedisObserver, ClientObserver {
     }
     for (const session of new Set(clients.map(({ options }) => options.session))) {
       const key = teachersKey(session as SessionId);
-      const teachers = deployment.primary.database.get(key, "set")?.members ?? [];
+      const teachers = deployment.databaseOf(key).get(key, "set")?.members ?? [];
       for (const teacher of teachers) left.push(`${teacher} teaches ${session}`);
     }
     for (const connection of connections) {
       if (!connection.isHeld) continue;
-      for (const channel of connection.channels) {
+      for (const channel of [...connection.channels, ...connection.shardChannels]) {
         if (channel.includes("session_"))
           left.push(`${connection.process.name} listens to ${channel}`);
       }
@@ -246,4 +250,9 @@ export class Judges implements RedisObserver, ClientObserver {
   #violate(rule: string, what: string): void {
     this.#world.violate(rule, what);
   }
+}
+
+function streamOf(deployment: Redis, room: string) {
+  const key = historyKey(room as RoomName);
+  return deployment.databaseOf(key).get(key, "stream");
 }

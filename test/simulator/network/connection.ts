@@ -1,5 +1,5 @@
-import { CommandReader, encode, ErrorReply } from "../redis/replies.js";
-import type { RedisServer, Subscriber } from "../redis/redis-server.js";
+import { CommandReader, encode, ErrorReply, Later } from "../redis/replies.js";
+import type { Listening, Subscriber } from "../redis/redis-server.js";
 import type { ProcessInTurn } from "../world/whose-turn.js";
 import type { World } from "../world/world.js";
 import type { Moments } from "./moments.js";
@@ -12,13 +12,19 @@ const REFUSAL = new ErrorReply("NOPERM this user has no permissions to run it ju
 /** A connection of a process to a Redis: two pipes, and what Redis knows of it. */
 export class Connection implements Subscriber {
   readonly process: ProcessInTurn;
-  readonly redis: RedisServer;
+  readonly redis: Listening;
   readonly channels = new Set<string>();
+  readonly shardChannels = new Set<string>();
+  isAsking = false;
   readonly toRedis: Pipe;
   readonly toProcess: Pipe;
   readonly #reader = new CommandReader();
   #isOver = false;
   #waiting = "";
+  /** Whether Redis has it wait for an answer. */
+  #isBlocked = false;
+  #left: (readonly string[])[] = [];
+  readonly #world: World;
   readonly #socket: SimulatedSocket;
   readonly #moments: Moments<Connection>;
   readonly #onOver: () => void;
@@ -29,11 +35,12 @@ export class Connection implements Subscriber {
     world: World,
     pace: Pace,
     process: ProcessInTurn,
-    redis: RedisServer,
+    redis: Listening,
     socket: SimulatedSocket,
     moments: Moments<Connection>,
     onOver: () => void,
   ) {
+    this.#world = world;
     this.process = process;
     this.redis = redis;
     this.#socket = socket;
@@ -105,7 +112,7 @@ export class Connection implements Subscriber {
   goOn(): void {
     const bytes = this.#waiting;
     this.#waiting = "";
-    if (bytes !== "") this.#serve(bytes);
+    this.#serve(bytes);
   }
 
   #serve(bytes: string): void {
@@ -114,13 +121,26 @@ export class Connection implements Subscriber {
       this.#waiting += bytes;
       return;
     }
-    for (const words of this.#reader.read(bytes)) {
+    this.#left.push(...this.#reader.read(bytes));
+    while (this.#left.length > 0 && !this.#isBlocked) {
+      const words = this.#left.shift() ?? [];
       const verdict = this.#moments.pass(this, words, false);
       if (verdict === "lose" || this.#isEnded()) return;
       const reply = verdict === "refuse" ? REFUSAL : this.redis.execute(words, this);
-      if (reply !== undefined) this.push(encode(reply));
+      if (reply instanceof Later) this.#block(reply);
+      else if (reply !== undefined) this.push(encode(reply));
       if (this.#moments.pass(this, words, true) === "lose" || this.#isEnded()) return;
     }
+  }
+
+  #block({ ms, reply }: Later): void {
+    this.#isBlocked = true;
+    this.#world.after(ms, () => {
+      this.#isBlocked = false;
+      if (this.#isOver) return;
+      this.push(encode(reply()));
+      this.#serve("");
+    });
   }
 
   /** Asked again and again: what waits at a moment may end it. */

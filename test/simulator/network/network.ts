@@ -1,5 +1,5 @@
 import { createRequire, syncBuiltinESMExports } from "node:module";
-import type { RedisServer } from "../redis/redis-server.js";
+import type { Listening } from "../redis/redis-server.js";
 import { currentProcess } from "../world/globals.js";
 import type { ProcessInTurn } from "../world/whose-turn.js";
 import type { World } from "../world/world.js";
@@ -10,7 +10,7 @@ import { SimulatedSocket } from "./socket.js";
 
 /** An address at which a Redis may listen. */
 interface Place {
-  redis: RedisServer | undefined;
+  redis: Listening | undefined;
   /** Whether nothing comes back: neither a connection nor a refusal. */
   isSilent: boolean;
 }
@@ -50,7 +50,7 @@ export class Network {
     return socket;
   }
 
-  #open(process: ProcessInTurn, redis: RedisServer, socket: SimulatedSocket): void {
+  #open(process: ProcessInTurn, redis: Listening, socket: SimulatedSocket): void {
     const connection = new Connection(
       this.#world,
       this.pace,

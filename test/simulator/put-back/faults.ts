@@ -137,6 +137,36 @@ export const MENDED_FAULTS: readonly MendedFault[] = [
     ],
   },
   {
+    name: "earlier epochs forgotten with their key",
+    edits: [
+      {
+        file: "emitter/src/redis/lua/standing.lua",
+        from: "  for _ = 1, MAX_ENDS do\n    -- No number",
+        to: "  for _ = 1, 0 do\n    -- No number",
+      },
+    ],
+  },
+  {
+    name: "a room counts as heard whose channel was refused",
+    edits: [
+      {
+        file: "server/src/cluster/redis/shards/one-redis.ts",
+        from: "    return subscriber.isUp && channels.isSubscribed(channel);",
+        to: "    return subscriber.isUp && channel !== '' && channels !== undefined;",
+      },
+    ],
+  },
+  {
+    name: "slots that moved leave rooms as they were",
+    edits: [
+      {
+        file: "server/src/cluster/redis/cluster/sharded-channels.ts",
+        from: "    this.#tell(false, interrupted);\n  }\n\n  /** Told by links of what",
+        to: "  }\n\n  /** Told by links of what",
+      },
+    ],
+  },
+  {
     name: "a member is told live events before what it missed",
     edits: [
       {

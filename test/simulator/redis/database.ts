@@ -77,6 +77,19 @@ export class Database {
     return this.find(key) !== undefined && this.#entries.delete(key);
   }
 
+  /** Takes a key with its expiry to another one. */
+  give(key: string, to: Database): void {
+    const entry = this.find(key) && this.#entries.get(key);
+    if (!entry) return;
+    const { value, expiresAt } = entry;
+    this.#entries.delete(key);
+    const leftMs = expiresAt === undefined ? undefined : expiresAt - this.#now();
+    to.#entries.set(key, {
+      value,
+      expiresAt: leftMs === undefined ? undefined : to.#now() + leftMs,
+    });
+  }
+
   rename(key: string, to: string): boolean {
     const entry = this.find(key) && this.#entries.get(key);
     if (!entry) return false;

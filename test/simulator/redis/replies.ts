@@ -11,6 +11,17 @@ export class Status {
   }
 }
 
+/** What is answered after a while: until then the connection waits. */
+export class Later {
+  readonly ms: number;
+  readonly reply: () => Reply;
+
+  constructor(ms: number, reply: () => Reply) {
+    this.ms = ms;
+    this.reply = reply;
+  }
+}
+
 /** `-ERR ...`. */
 export class ErrorReply {
   readonly message: string;

@@ -2,7 +2,8 @@ import type { Replica } from "../actors/replica.js";
 import type { PublisherActor } from "../actors/publisher.js";
 import type { Network } from "../network/network.js";
 import type { Connection } from "../network/connection.js";
-import { PORT, type RedisDeployment } from "../redis/deployment.js";
+import { ClusterDeployment } from "../redis/cluster/cluster-deployment.js";
+import type { RedisDeployment } from "../redis/deployment.js";
 import type { World } from "../world/world.js";
 import type { Verdict } from "../network/moments.js";
 import type { Consequence, Fault, Trap } from "./fault.js";
@@ -51,19 +52,19 @@ export function cause(fault: Fault, victims: Victims): void {
       replicas[fault.replica]?.process?.stepClock(fault.ms);
       return;
     case "step Redis's clock":
-      deployment.primary.clockAheadMs += fault.ms;
+      deployment.shard(fault.shard).primary.clockAheadMs += fault.ms;
       return;
     case "drift":
       replicas[fault.replica]?.process?.drift(fault.rate);
       return;
     case "restart Redis":
-      deployment.restart(fault.lostMs, fault.downMs, fault.loadingMs);
+      deployment.shard(fault.shard).restart(fault.lostMs, fault.downMs, fault.loadingMs);
       return;
     case "fail over":
-      deployment.failOver(fault.lostMs, fault.splitMs, fault.isOldGone);
+      deployment.shard(fault.shard).failOver(fault.lostMs, fault.splitMs, fault.isOldGone);
       return;
     case "freeze Redis": {
-      const { primary } = deployment;
+      const { primary } = deployment.shard(fault.shard);
       primary.isFrozen = true;
       world.after(fault.ms, () => {
         primary.isFrozen = false;
@@ -74,10 +75,13 @@ export function cause(fault: Fault, victims: Victims): void {
       return;
     }
     case "evict":
-      world.tell("redis", `evicts ${deployment.evict(fault.count, fault.of).join(", ")}`);
+      world.tell(
+        "redis",
+        `evicts ${deployment.evict(fault.shard, fault.count, fault.of).join(", ")}`,
+      );
       return;
     case "fill Redis": {
-      const { primary } = deployment;
+      const { primary } = deployment.shard(fault.shard);
       primary.isFull = true;
       world.after(fault.ms, () => {
         primary.isFull = false;
@@ -85,7 +89,7 @@ export function cause(fault: Fault, victims: Victims): void {
       return;
     }
     case "deny": {
-      const { denied } = deployment.primary;
+      const { denied } = deployment.shard(fault.shard).primary;
       denied.add(fault.command);
       world.after(fault.ms, () => {
         denied.delete(fault.command);
@@ -93,7 +97,7 @@ export function cause(fault: Fault, victims: Victims): void {
       return;
     }
     case "flush scripts":
-      deployment.primary.forgetScripts();
+      deployment.shard(fault.shard).primary.forgetScripts();
       return;
     case "cut":
       linkOf(network, fault.link)?.cut(fault.part, fault.isTold);
@@ -118,7 +122,7 @@ export function cause(fault: Fault, victims: Victims): void {
       });
       return;
     case "silence": {
-      const place = network.place(PORT);
+      const place = network.place(deployment.shard(fault.shard).primary.port);
       place.isSilent = true;
       world.after(fault.ms, () => {
         place.isSilent = false;
@@ -134,6 +138,10 @@ export function cause(fault: Fault, victims: Victims): void {
       });
       return;
     }
+    case "move slots":
+      if (!(deployment instanceof ClusterDeployment)) return;
+      deployment.moveSlots(fault.shard, fault.to, fault.pauseMs, fault.isRemoved);
+      return;
     case "trap":
       setTrap(fault, victims);
   }

@@ -6,6 +6,7 @@ type FaultKind = Fault["kind"];
 export interface Scope {
   readonly replicas: number;
   readonly publishers: number;
+  readonly isCluster: boolean;
 }
 
 /** The longest that anything is so, in milliseconds: after the faults all of it is over. */
@@ -14,6 +15,9 @@ const MAX_MS = 30_000;
 function briefly(random: Random, usualMs: number): number {
   return Math.min(MAX_MS, random.longTailed(usualMs));
 }
+
+/** Of a cluster: which one that is depends on how many there are. */
+const shardOf = (random: Random) => random.below(12);
 
 const backAfterMs = (random: Random) => briefly(random, random.of([50, 500]));
 
@@ -51,6 +55,7 @@ const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>>
   }),
   "step Redis's clock": (random) => ({
     kind: "step Redis's clock",
+    shard: shardOf(random),
     ms: random.of([-60_000, -3_000, -50, 3_000]),
   }),
   drift: (random, { replicas }) => ({
@@ -60,32 +65,41 @@ const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>>
   }),
   "restart Redis": (random) => ({
     kind: "restart Redis",
+    shard: shardOf(random),
     lostMs: random.of([0, 500, 1_000, 4_000, Infinity]),
     downMs: random.of([5, 300, 3_000, 12_000]),
     loadingMs: random.of([0, 0, 500]),
   }),
   "fail over": (random) => ({
     kind: "fail over",
+    shard: shardOf(random),
     lostMs: random.of([0, 0, 500, 3_000]),
     splitMs: random.of([0, 1_000, 3_000]),
     isOldGone: random.chance(0.4),
   }),
   "freeze Redis": (random) => ({
     kind: "freeze Redis",
+    shard: shardOf(random),
     ms: random.of([300, 2_000, 7_000, 14_000]) * random.between(0.5, 1.5),
   }),
   evict: (random) => ({
     kind: "evict",
+    shard: shardOf(random),
     count: 1 + random.below(4),
     of: random.chance(0.5) ? "" : random.of(EVICTED),
   }),
-  "fill Redis": (random) => ({ kind: "fill Redis", ms: briefly(random, 1_500) }),
+  "fill Redis": (random) => ({
+    kind: "fill Redis",
+    shard: shardOf(random),
+    ms: briefly(random, 1_500),
+  }),
   deny: (random) => ({
     kind: "deny",
+    shard: shardOf(random),
     command: random.of(DENIED),
     ms: briefly(random, 1_000),
   }),
-  "flush scripts": () => ({ kind: "flush scripts" }),
+  "flush scripts": (random) => ({ kind: "flush scripts", shard: shardOf(random) }),
   cut: (random) => ({
     kind: "cut",
     link: random.below(100),
@@ -103,7 +117,18 @@ const DRAW: Readonly<Record<FaultKind, (random: Random, scope: Scope) => Fault>>
     usualMs: random.of([5, 50, 300]),
     ms: briefly(random, random.of([1_500, 6_000])),
   }),
-  silence: (random) => ({ kind: "silence", ms: briefly(random, 2_000) }),
+  silence: (random) => ({
+    kind: "silence",
+    shard: shardOf(random),
+    ms: briefly(random, 2_000),
+  }),
+  "move slots": (random) => ({
+    kind: "move slots",
+    shard: shardOf(random),
+    to: random.chance(0.3) ? "new" : shardOf(random),
+    pauseMs: random.of([0.5, 10, 200]),
+    isRemoved: random.chance(0.3),
+  }),
   swallow: (random) => ({
     kind: "swallow",
     link: random.below(100),
@@ -210,8 +235,10 @@ const KINDS = Object.keys(DRAW) as readonly FaultKind[];
  */
 export function faultsOf(random: Random, scope: Scope, when: () => number): readonly Timed[] {
   const share = random.of([0, 0.05, 0.1, 0.2]);
-  let kinds = KINDS.filter((kind) => random.chance(kind === "trap" ? 0.5 : share));
-  if (share > 0 && kinds.length === 0) kinds.push(random.of(KINDS));
+  let kinds = KINDS.filter((kind) => random.chance(chanceOf(kind, share, scope)));
+  if (share > 0 && kinds.length === 0) {
+    kinds.push(random.of(KINDS.filter((kind) => chanceOf(kind, share, scope) > 0)));
+  }
   if (share === 0 && random.chance(0.4)) kinds = ["swallow"];
   // Of what was lost without a trace, and then forgotten, nobody can know.
   if (kinds.includes("swallow")) kinds = kinds.filter((kind) => !FORGETTING.has(kind));
@@ -221,12 +248,32 @@ export function faultsOf(random: Random, scope: Scope, when: () => number): read
   });
 }
 
+function chanceOf(kind: FaultKind, share: number, { isCluster }: Scope): number {
+  if (kind === "trap") return 0.5;
+  if (kind === "move slots") return isCluster ? 2 * share : 0;
+  return share;
+}
+
+/** Slots that move while much else happens, and masters that come and go. */
+export function reshards(random: Random, scope: Scope, when: () => number): readonly Timed[] {
+  const moves = Array.from({ length: 1 + random.below(4) }, () => ({
+    at: when(),
+    fault: DRAW["move slots"](random, scope),
+  }));
+  const kind = random.of(["fail over", "cut", "trap", "hang", "restart Redis"] as const);
+  const others = Array.from({ length: random.below(3) }, () => ({
+    at: when(),
+    fault: DRAW[kind](random, scope),
+  }));
+  return [...moves, ...others];
+}
+
 /** Keys that Redis evicts again and again, of one kind. */
 export function evictions(random: Random, when: () => number): readonly Timed[] {
   const of = random.of(EVICTED);
   return Array.from({ length: 2 + random.below(8) }, () => ({
     at: when(),
-    fault: { kind: "evict", count: 1 + random.below(2), of },
+    fault: { kind: "evict", shard: shardOf(random), count: 1 + random.below(2), of },
   }));
 }
 

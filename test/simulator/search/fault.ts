@@ -8,10 +8,12 @@ export type Fault =
   | { readonly kind: "kill publisher"; readonly publisher: number; readonly backAfterMs: number }
   | { readonly kind: "freeze publisher"; readonly publisher: number; readonly ms: number }
   | { readonly kind: "step clock"; readonly replica: number; readonly ms: number }
-  | { readonly kind: "step Redis's clock"; readonly ms: number }
+  | { readonly kind: "step Redis's clock"; readonly shard: number; readonly ms: number }
   | { readonly kind: "drift"; readonly replica: number; readonly rate: number }
   | {
       readonly kind: "restart Redis";
+      /** Of a cluster, whichever has this number; the same below. */
+      readonly shard: number;
       /** How old what it remembers is; infinite for nothing at all. */
       readonly lostMs: number;
       readonly downMs: number;
@@ -19,17 +21,28 @@ export type Fault =
     }
   | {
       readonly kind: "fail over";
+      readonly shard: number;
       readonly lostMs: number;
       /** How long the old primary does not know it. */
       readonly splitMs: number;
       readonly isOldGone: boolean;
     }
-  | { readonly kind: "freeze Redis"; readonly ms: number }
+  | { readonly kind: "freeze Redis"; readonly shard: number; readonly ms: number }
   /** Keys at random, or those whose names begin so. */
-  | { readonly kind: "evict"; readonly count: number; readonly of: string }
-  | { readonly kind: "fill Redis"; readonly ms: number }
-  | { readonly kind: "deny"; readonly command: string; readonly ms: number }
-  | { readonly kind: "flush scripts" }
+  | {
+      readonly kind: "evict";
+      readonly shard: number;
+      readonly count: number;
+      readonly of: string;
+    }
+  | { readonly kind: "fill Redis"; readonly shard: number; readonly ms: number }
+  | {
+      readonly kind: "deny";
+      readonly shard: number;
+      readonly command: string;
+      readonly ms: number;
+    }
+  | { readonly kind: "flush scripts"; readonly shard: number }
   | { readonly kind: "cut"; readonly link: number; readonly part: number; readonly isTold: boolean }
   | {
       readonly kind: "hang";
@@ -38,7 +51,15 @@ export type Fault =
       readonly ms: number;
     }
   | { readonly kind: "slow"; readonly usualMs: number; readonly ms: number }
-  | { readonly kind: "silence"; readonly ms: number }
+  | { readonly kind: "silence"; readonly shard: number; readonly ms: number }
+  | {
+      /** Slots that are in use go from one master to another, or to a new one; the first may be taken out then. */
+      readonly kind: "move slots";
+      readonly shard: number;
+      readonly to: number | "new";
+      readonly pauseMs: number;
+      readonly isRemoved: boolean;
+    }
   | {
       /** Messages are lost on the way to somebody, as between a primary and the replica of it that he listens to. */
       readonly kind: "swallow";
@@ -74,6 +95,8 @@ export function durationOf(fault: Fault | Consequence): number {
   if (fault.kind === "trap") return fault.ms + durationOf(fault.then);
   if (fault.kind === "restart Redis") return fault.downMs + fault.loadingMs;
   if (fault.kind === "fail over") return fault.splitMs;
+  // What is left by then goes at once.
+  if (fault.kind === "move slots") return 20 * fault.pauseMs;
   if ("backAfterMs" in fault) return fault.backAfterMs;
   return "ms" in fault && !fault.kind.startsWith("step") ? fault.ms : 0;
 }

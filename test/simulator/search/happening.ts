@@ -35,9 +35,19 @@ export type Happening = { readonly at: number } & (
   | ({ readonly kind: "fault" } & { readonly fault: Fault })
 );
 
+/** What Redis is. */
+export type RedisPlan = {
+  /** How long a replica takes to acknowledge, where publishers wait for one. */
+  readonly replicaLagMs: number | undefined;
+} & (
+  | { readonly kind: "single" | "sentinel" }
+  | { readonly kind: "cluster"; readonly masters: number; readonly needsAll: boolean }
+);
+
 /** All that is decided before a world begins. */
 export interface Plan {
   readonly seed: number;
+  readonly redis: RedisPlan;
   readonly settings: Settings;
   readonly replicas: number;
   readonly publishers: number;

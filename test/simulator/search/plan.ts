@@ -5,21 +5,41 @@ import {
   evictions,
   faultsOf,
   lateReadings,
+  reshards,
   type Scope,
   type Timed,
 } from "./draw-faults.js";
-import type { Happening, Plan } from "./happening.js";
+import type { Happening, Plan, RedisPlan } from "./happening.js";
 
 const SESSIONS = ["a", "b"] as const;
 const NAMES = ["question_intent", "question_capture", "new_question"] as const;
 
-/** What Redis is. */
-export type Setting = "single";
+/** What Redis is, in a word. */
+export type Setting = RedisPlan["kind"];
+
+const SETTINGS: readonly Setting[] = ["single", "sentinel", "cluster"];
 
 /** @throws where there is no such */
 export function settingOf(text: string): Setting {
-  if (text === "single") return text;
-  throw new Error(`there is no Redis that is called ${text}`);
+  const setting = SETTINGS.find((one) => one === text);
+  if (!setting) throw new Error(`there is no Redis that is called ${text}: ${SETTINGS.join(", ")}`);
+  return setting;
+}
+
+function redisOf(random: Random, given: Setting | undefined): RedisPlan {
+  const drawn = random.of([
+    "single",
+    "single",
+    "single",
+    "sentinel",
+    "cluster",
+    "cluster",
+  ] as const);
+  const kind = given ?? drawn;
+  const replicaLagMs = random.chance(0.2) ? random.of([1, 30]) : undefined;
+  const [masters, needsAll] = [2 + random.below(2), random.chance(0.5)];
+  if (kind !== "cluster") return { kind, replicaLagMs };
+  return { kind, replicaLagMs, masters, needsAll };
 }
 
 /** What most of a world is about. */
@@ -74,10 +94,11 @@ function temperOf(random: Random): Temper {
 }
 
 /** What a seed decides. */
-export function planOf(seed: number, _redis?: Setting): Plan {
+export function planOf(seed: number, setting?: Setting): Plan {
   const random = new Random(seed);
   const temper = temperOf(random);
   const { theme } = temper;
+  const redis = redisOf(random, setting);
   const replicas = 1 + random.below(3);
   const publishers = 1 + random.below(2);
   const teachers = random.of([0.2, 0.4, 0.7]);
@@ -91,14 +112,17 @@ export function planOf(seed: number, _redis?: Setting): Plan {
   const happenings = [
     ...lives(random, clients, temper),
     ...emissions(random, publishers, temper),
-    ...troubles(random, { replicas, publishers }, temper).map(({ at, fault }): Happening => ({
-      at,
-      kind: "fault",
-      fault,
-    })),
+    ...troubles(random, { replicas, publishers, isCluster: redis.kind === "cluster" }, temper).map(
+      ({ at, fault }): Happening => ({
+        at,
+        kind: "fault",
+        fault,
+      }),
+    ),
   ];
   return {
     seed,
+    redis,
     settings: {
       HISTORY_LIMIT: HISTORY_LIMITS[theme] ?? random.of(["1000", "1000", "20", "3"]),
       TEACHER_OFFLINE_GRACE_MS: random.of(["0", "0", "1500"]),
@@ -121,7 +145,9 @@ function troubles(random: Random, scope: Scope, { theme, when }: Temper): readon
   switch (theme) {
     case "anything":
     case "catching up":
-      return faultsOf(random, scope, when);
+      return scope.isCluster && random.chance(0.4)
+        ? reshards(random, scope, when)
+        : faultsOf(random, scope, when);
     case "pages":
       return lateReadings(random, when);
     case "revolving door":

@@ -3,7 +3,9 @@ import { PublisherActor, type Emission } from "../actors/publisher.js";
 import { Replica } from "../actors/replica.js";
 import { Judges } from "../judges/judges.js";
 import { Network } from "../network/network.js";
-import { RedisDeployment, PORT } from "../redis/deployment.js";
+import { ClusterDeployment } from "../redis/cluster/cluster-deployment.js";
+import { RedisDeployment, type DeploymentParts } from "../redis/deployment.js";
+import { SentinelDeployment } from "../redis/sentinel.js";
 import { LuaScripts } from "../redis/lua.js";
 import { currentProcess, leave } from "../world/globals.js";
 import { World, type Violation } from "../world/world.js";
@@ -11,7 +13,6 @@ import { cause } from "./cause.js";
 import type { Fault } from "./fault.js";
 import { calmAt, type Happening, type Plan } from "./happening.js";
 
-const URL = `redis://192.0.2.1:${String(PORT)}`;
 /** After the last fault, everything is right within this time: a lease, its sweep, and a connection that hangs. */
 const PROGRESS_MS = 45_000;
 /** When the events are sent that must arrive. */
@@ -70,9 +71,23 @@ interface Stage {
 
 function set(world: World, plan: Plan, scripts: LuaScripts): Stage {
   const network = new Network(world);
-  const judges = new Judges(world);
-  const deployment = new RedisDeployment(world, network, scripts, judges);
-  const settings = { ...plan.settings, REDIS_URL: URL };
+  const { replicaLagMs } = plan.redis;
+  const waitReplicas = replicaLagMs === undefined ? 0 : 1;
+  const judges = new Judges(world, waitReplicas > 0);
+  const deployment = deploymentOf(plan, {
+    world,
+    network,
+    scripts,
+    observer: judges,
+    replicaLagMs,
+  });
+  deployment.begin();
+  const { url } = deployment;
+  const settings = {
+    ...plan.settings,
+    REDIS_URL: url,
+    REDIS_WAIT_REPLICAS: String(waitReplicas),
+  };
   const replicas = Array.from(
     { length: plan.replicas },
     (_, i) => new Replica(world, `replica-${String(i + 1)}`, settings),
@@ -83,7 +98,11 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage {
       new PublisherActor(
         world,
         `publisher-${String(i + 1)}`,
-        { url: URL, historyLimit: Number(plan.settings["HISTORY_LIMIT"] ?? 1_000) },
+        {
+          url,
+          historyLimit: Number(plan.settings["HISTORY_LIMIT"] ?? 1_000),
+          waitReplicas,
+        },
         (emission) => {
           judges.onSettled(emission);
         },
@@ -159,6 +178,7 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage {
   }
   // Whatever had ended for good is there again.
   world.at(calmAt(plan), () => {
+    deployment.repair();
     for (const replica of replicas) if (!replica.isServing) replica.start();
     for (const publisher of publishers) publisher.start();
   });
@@ -184,6 +204,17 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage {
       for (const publisher of publishers) publisher.kill();
     },
   };
+}
+
+function deploymentOf({ redis }: Plan, parts: DeploymentParts): RedisDeployment {
+  switch (redis.kind) {
+    case "single":
+      return new RedisDeployment(parts);
+    case "sentinel":
+      return new SentinelDeployment(parts);
+    case "cluster":
+      return new ClusterDeployment(parts, redis.masters, redis.needsAll);
+  }
 }
 
 async function play(world: World, plan: Plan, { judges, probe, end }: Stage): Promise<void> {

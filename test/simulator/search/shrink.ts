@@ -30,7 +30,7 @@ export async function shrink(
   for (const kind of ["fault", "emit", "all"] as const) {
     for (let part = 2; part <= 64; part *= 2) {
       for (let i = 0; i < part; i++) {
-        const chosen = best.happenings.filter((one) => isOf(one, kind));
+        const chosen = best.happenings.filter((one, at) => isOf(one, kind) && !isNeeded(best, at));
         const from = Math.floor((chosen.length * i) / part);
         const gone = new Set(chosen.slice(from, Math.floor((chosen.length * (i + 1)) / part)));
         if (gone.size === 0) continue;
@@ -47,6 +47,15 @@ export async function shrink(
   while (best.replicas > 1 && (await take({ ...best, replicas: best.replicas - 1 })));
   while (best.publishers > 1 && (await take({ ...best, publishers: best.publishers - 1 })));
   return best;
+}
+
+/** Whether it is what everybody does in the end: else it is no wonder that somebody is not there. */
+function isNeeded({ happenings }: Plan, at: number): boolean {
+  const one = happenings[at];
+  if (one?.kind !== "join" && one?.kind !== "read on") return false;
+  return !happenings
+    .slice(at + 1)
+    .some((later) => later.kind === one.kind && later.client === one.client);
 }
 
 function isOf(happening: Happening, kind: "fault" | "emit" | "all"): boolean {

@@ -13,7 +13,7 @@ export function storyOf(plan: Plan, { violations, trace }: Outcome): string {
     `Seed ${String(plan.seed)} breaks a promise: ${first?.rule ?? "none"}`,
     `  ${first?.what ?? ""}`,
     "",
-    `${String(plan.replicas)} replicas, ${String(plan.publishers)} publishers, ${JSON.stringify(plan.settings)}`,
+    `${String(plan.replicas)} replicas, ${String(plan.publishers)} publishers, ${JSON.stringify(plan.settings)}, Redis: ${JSON.stringify(plan.redis)}`,
     ...plan.clients.map(
       ({ role, session, protocol }, i) =>
         `${role}-${String(i + 1)}: in session ${session}, by ${protocol}`,
