@@ -10,8 +10,6 @@ const LARGE = 60_000;
 /** In all more than the kernel keeps for a connection, and much more than the server does by default. */
 const BURSTS = 20;
 const BURST = 16;
-/** As a plain client is told that it reads too slowly. */
-const TRY_AGAIN_LATER = 1013;
 
 async function start(t: Test, env: Readonly<Record<string, string>> = {}) {
   // Who is asked for a sign of life, and does not read the question, would be gone for that.
@@ -109,29 +107,4 @@ void t.test("a Socket.IO client that reads late gets everything, in order", asyn
   await slow.told.next((name) => name === "question_like_update");
   t.strictSame(slow.notes(), [...expected, "hard_alert", "question_like_update"]);
   t.equal(slow.socket.readyState, WebSocket.OPEN);
-});
-
-void t.test("a plain client that leaves too much unread is told to come again", async (t) => {
-  const { server, url, emitter, session, others } = await start(t, { HISTORY_LIMIT: "50" });
-  const slow = await slowReader(t, `${url}/ws/session/${session}/student/`);
-  const told = { isCut: false };
-  const cut = server
-    .waitForLine((line) => line.includes('"slow_reader"') || undefined)
-    .then(() => {
-      told.isCut = true;
-    });
-  let bursts = 0;
-  while (!told.isCut && bursts < BURSTS) {
-    await publishBurst(emitter, session, bursts++);
-    const count = bursts * BURST;
-    await Promise.all(others.map(({ inbox }) => inbox.until(({ length }) => length > count)));
-  }
-  await cut;
-  slow.socket.resume();
-  t.equal(await slow.closed.next(), TRY_AGAIN_LATER);
-  const heard = slow.notes();
-  const expected = numbers(bursts);
-  t.ok(heard.length < expected.length, "not everything was kept for it");
-  t.strictSame(heard, expected.slice(0, heard.length), "what it got has no hole");
-  await haveEverything(t, others, expected);
 });

@@ -194,15 +194,6 @@ void t.test("polling that posts and never polls is cut", async (t) => {
   t.match(await cut, { ...SLOW, protocol: "polling" });
 });
 
-void t.test("polling that is told much and never polls is cut", async (t) => {
-  const world = await start(t);
-  const polling = await poller(t, world);
-  const cut = world.cut();
-  await publishMuch(world);
-  t.match(await cut, { ...SLOW, protocol: "polling" });
-  t.equal(await polling.post('42["ping"]'), 400, "and unknown after that");
-});
-
 void t.test("a client that polls again and leaves the last answer unread is cut", async (t) => {
   // More than the kernel takes, so that a part of an answer stays behind.
   const world = await start(t, { MAX_UNREAD_BYTES: String(8 * 1024 * 1024) });

@@ -47,25 +47,6 @@ function notesOf({ events }: EventStream): readonly string[] {
   return events.items.flatMap((event) => noteOf(event) ?? []);
 }
 
-void t.test("who loses its replica by kill -9 gets what it missed from another one", async (t) => {
-  const { cluster, open, say } = await start(t);
-  const first = await open(0);
-  await first.events.next();
-  for (const note of ["a", "b", "c"]) await say(note);
-  await first.events.next(isNote("c"));
-  cluster.replica(0).kill("SIGKILL");
-  await first.ended;
-  for (const note of ["d", "e"]) await say(note);
-  const second = await open(1, first.lastEventId);
-  await second.events.next(isNote("e"));
-  await say("f");
-  await second.events.next(isNote("f"));
-  t.strictSame(notesOf(second), ["d", "e", "f"]);
-  const [connected] = second.events.items;
-  t.equal(connected?.event, "connected", "this comes first");
-  t.equal(connected?.id, first.lastEventId, "with the place where it goes on");
-});
-
 void t.test(
   "the header is newer than the URL, which says the same where there is none",
   async (t) => {
