@@ -5,6 +5,7 @@ import { runJitter } from "./away/jitter.js";
 import { runRolling } from "./away/rolling.js";
 import { runBoot } from "./boot.js";
 import { runFailover } from "./failover/main.js";
+import { runLecture } from "../page/lecture/main.js";
 import { runHostile } from "./hostile/main.js";
 import { runHungLinks } from "./hung-links.js";
 import { runMasters } from "./masters.js";
@@ -25,6 +26,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   hostile: runHostile,
   "hung-links": runHungLinks,
   jitter: runJitter,
+  lecture: runLecture,
   masters: runMasters,
   rollback: runRollback,
   rolling: runRolling,
