@@ -14,6 +14,8 @@ import {
   reads,
   screenOf,
 } from "./helpers/demo-page.js";
+import { startFirefox } from "./lecture/firefox.js";
+import { playLecture } from "./lecture/play.js";
 
 const roles: readonly Role[] = ["teacher", "student"];
 
@@ -62,7 +64,7 @@ t.test("a lecture over two replicas, as its teacher and a student have it", asyn
   }
 
   await student.press("I wonder too");
-  await reads(teacher.questions, "1 wonder too");
+  await reads(teacher.questions, "1 also wondering");
   await teacher.press("Mark as answered");
   await teacher.page.getByText("Answered (1)").click();
   await reads(teacher.page.getByTestId("answered").locator("li"), /기울기/u);
@@ -139,18 +141,18 @@ t.test("a reload and a late comer see the lecture, and a question is liked once"
     capture_url: null,
   });
   await early.press("I wonder too");
-  await reads(teacher.questions, "1 wonder too");
+  await reads(teacher.questions, "1 also wondering");
   await teacher.publish("important");
   await teacher.publish("feedback", { feedback_type: "OK" });
   await reads(teacher.page.getByTestId("share"), "0 % find it hard");
   await reads(early.moments, "In the exam");
 
   const late = await desk.open(session, "student");
-  await reads(late.questions, /Why so\?.*1 wonder too/su);
+  await reads(late.questions, /Why so\?.*1 also wondering/su);
   await late.press("I wonder too");
   for (const screen of [teacher, early]) await screen.page.reload();
   for (const screen of [teacher, early, late]) {
-    await reads(screen.questions, /Why so\?.*2 wonder too/su);
+    await reads(screen.questions, /Why so\?.*2 also wondering/su);
     await reads(screen.moments, "In the exam");
     t.equal(await screen.moments.count(), 1);
   }
@@ -158,7 +160,7 @@ t.test("a reload and a late comer see the lecture, and a question is liked once"
   const liked = early.questions.getByRole("button", { name: "You wonder too", pressed: true });
   await liked.click();
   await late.page.reload();
-  await reads(late.questions, /2 wonder too/);
+  await reads(late.questions, /2 also wondering/);
   t.same(desk.problems, []);
 });
 
@@ -296,6 +298,21 @@ t.test("a replica that a page kills costs it nothing, in every protocol", async 
     counts.some((count) => count.includes(": 3 missed")),
     counts.join(", "),
   );
+});
+
+t.test("in Firefox a lecture is the same, cut and killed in between", async (t) => {
+  const firefox = await startFirefox({ language: "ko", scheme: "light" });
+  t.teardown(async () => firefox.stop());
+  const told: string[] = [];
+  await playLecture({
+    browser: firefox,
+    reader: { language: "ko", scheme: "light" },
+    cluster,
+    restarts,
+    keepsPictures: false,
+    print: (line) => told.push(line),
+  });
+  t.equal(told.length, 6, told.join("\n"));
 });
 
 t.test("a crowd of fifty comes, votes, and goes", async (t) => {

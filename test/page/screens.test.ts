@@ -36,8 +36,10 @@ t.test("a server with publish keys is given one, which the tab keeps", async (t)
   const student = await desk.open(session, "student");
   await student.page.getByText("What was before you came is not shown").waitFor();
   const key = student.page.getByLabel("This server asks for a publish key");
+  await student.page.setViewportSize(sizes.narrow.viewport);
   await student.page.locator('[data-vote="OK"]').click();
   await key.fill("let-me-in-let-me-in");
+  await isSound(t, student.page, "student-key-narrow");
   await key.press("Enter");
   await reads(student.page.getByTestId("voted"), "You said OK");
   await student.page.reload();
@@ -96,6 +98,131 @@ t.test("the first page leads to both screens, and speaks the reader's language",
   t.same(desk.problems, []);
 });
 
+t.test("a whole lecture by keyboard alone: nobody loses the focus", async (t) => {
+  const session = randomUUID();
+  const desk = openDesk(t, { reducedMotion: "reduce" });
+  const enter = async (role: Role) => {
+    const page = await desk.blank();
+    await page.goto(`/?session=${session}`);
+    const keys = keysOf(t, page);
+    await keys.act(`.choice.${role}`);
+    await isConnected(screenOf(page));
+    return { ...keys, ...screenOf(page) };
+  };
+  const teacher = await enter("teacher");
+  const student = await enter("student");
+
+  await student.act('[data-vote="HARD"]');
+  await reads(student.page.getByTestId("voted"), "You said hard");
+  for (const question of ["Why so?", "And then?"]) {
+    await student.act(".ask button.wide");
+    await student.type(question);
+    await student.act('[data-testid="ask"] button[type="submit"]');
+    await reads(teacher.questions, question);
+    await student.isThere("after a question");
+  }
+  // The one below rises above the other, under the finger.
+  await student.act('[data-testid="questions"] li:last-child button');
+  await reads(student.questions.first(), "1 also wondering");
+  await student.isThere("after a like");
+
+  await teacher.act('[data-testid="questions"] li button');
+  await reads(teacher.page.locator(".questions-card"), "Answered (1)");
+  await teacher.isThere("after an answer");
+  await teacher.act(".below summary");
+  await teacher.act('[data-testid="answered"] li button');
+  await teacher.page.getByTestId("answered").locator("li").waitFor({ state: "detached" });
+  await teacher.isThere("after a question was opened again");
+
+  await teacher.reach("#note");
+  await teacher.type("Mind this");
+  await teacher.page.keyboard.press("Enter");
+  await teacher.isThere("on undo");
+  await teacher.page.keyboard.press("Enter");
+  await teacher.isThere("after undo");
+  await teacher.page.keyboard.press("Enter");
+  await teacher.act('[data-testid="pending"] button:last-child');
+  await reads(student.moments, "Mind this");
+  await teacher.isThere("after a mark");
+
+  await teacher.act('[aria-controls="drawer"]');
+  for (let vote = 2; vote <= 5; vote++) {
+    await teacher.act('[data-testid="publisher"] button');
+    await teacher
+      .frame("feedback")
+      .nth(vote - 1)
+      .waitFor();
+  }
+  await teacher.act('[data-testid="offer"] button.hard');
+  await reads(student.moments, "Many found this hard");
+  await teacher.isThere("after the alert");
+  await teacher.act("#threshold", "ArrowDown");
+  t.equal(await teacher.page.locator("#threshold").inputValue(), "50");
+
+  await student.act('[aria-controls="drawer"]');
+  await student.act("#protocol", "ArrowDown");
+  await isConnected(student);
+  await student.isThere("with another protocol");
+  await student.act(".drawer-bar .row button:nth-child(2)");
+  await reads(student.state, "Line lost");
+  await student.isThere("while the line is cut");
+  await reads(student.page.getByTestId("return"), /0 lost$/);
+  await student.act(".frames-scroll", "End");
+
+  await teacher.act(".actions button.danger");
+  await teacher.isThere("in the dialog");
+  await teacher.page.keyboard.press("Escape");
+  await teacher.isThere("after Escape");
+  await teacher.page.keyboard.press("Enter");
+  await teacher.act("dialog button.danger");
+  for (const screen of [teacher, student]) {
+    await screen.page.getByTestId("over").waitFor();
+    await screen.isThere("at the end");
+  }
+  await student.act(".here button");
+  await isConnected(student);
+  await student.isThere("connected again");
+  await student.reach(".notice a");
+  t.same(
+    desk.problems.filter((each) => !each.includes("transport=polling")),
+    [],
+  );
+});
+
+/** As many elements as one passes at most on the way through a page. */
+const MOST_TABS = 80;
+
+/** A page that has a keyboard, and nothing else. */
+function keysOf(test: Test, page: Page) {
+  const isOn = async (selector: string) =>
+    page.evaluate<boolean>(`document.activeElement.matches(${JSON.stringify(selector)})`);
+  const reach = async (selector: string) => {
+    for (let tab = 0; tab < MOST_TABS; tab++) {
+      if (await isOn(selector)) return;
+      await page.keyboard.press("Tab");
+    }
+    throw new Error(`no Tab leads to ${selector}`);
+  };
+  return {
+    reach,
+    type: async (text: string) => page.keyboard.type(text),
+    async act(selector: string, key = "Enter") {
+      await page.locator(selector).first().waitFor();
+      await reach(selector);
+      await page.keyboard.press(key);
+    },
+    /** The focus is on something that is seen. */
+    async isThere(when: string) {
+      await page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))");
+      const where = await page.evaluate<string>(
+        `document.activeElement !== document.body && document.activeElement.checkVisibility()
+          ? "" : "lost: " + document.activeElement.outerHTML.slice(0, 200)`,
+      );
+      test.equal(where.slice(0, 120), "", `${when}: ${page.url().slice(-8)}`);
+    },
+  };
+}
+
 const sizes = {
   laptop: { locale: "en-US", colorScheme: "light" },
   phone: {
@@ -140,11 +267,34 @@ t.test("every state is without faults for axe, and fits, whatever is written", a
       if (role === "student") await page.locator(".ask .wide").click();
       else await page.locator("button.quiet.danger").click();
       await isSound(t, page, `${role}-asks-${size}`);
+      if (role === "teacher") {
+        await page.keyboard.press("Escape");
+        await page.locator("#note").fill(hostile.slice(0, 500));
+        await page.locator("#note").press("Enter");
+        await isSound(t, page, `teacher-marks-${size}`);
+        await page.locator('[data-testid="pending"] button').first().click();
+        await isSound(t, page, `teacher-toast-${size}`);
+      } else {
+        await page.locator("#ask").fill(hostile);
+        await page.locator(".drawer-bar .row button").nth(1).click();
+        await isSound(t, page, `student-cut-${size}`);
+        await page.getByTestId("return").filter({ hasText: /0/ }).waitFor();
+        await isSound(t, page, `student-back-${size}`);
+      }
       await page.context().close();
     }
     t.same(shown.problems, []);
   }
+  const narrow = openDesk(t, sizes.narrow);
+  const [teacher, student] = [
+    await narrow.open(session, "teacher"),
+    await narrow.open(session, "student"),
+  ];
   await first.publish("session_ended");
+  for (const [name, { page }] of Object.entries({ teacher, student })) {
+    await page.getByTestId("over").waitFor();
+    await isSound(t, page, `${name}-over-narrow`);
+  }
   await first.page.getByTestId("over").waitFor();
   await isSound(t, first.page, "teacher-over");
 });

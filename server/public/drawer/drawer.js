@@ -1,7 +1,7 @@
 // Under the hood: which protocol and replica, every frame, a line that can be cut, a crowd, and any event to publish.
 
 import { PROTOCOLS } from "../line/connection.js";
-import { h, say } from "../screens/dom.js";
+import { allow, h, onAllowed, say } from "../screens/dom.js";
 import { t } from "../words/words.js";
 import { createCrowd } from "./crowd.js";
 import { createFrames } from "./frames.js";
@@ -47,13 +47,13 @@ export function createDrawer({ session, role, story, choose, lose }) {
   const offset = fact("offset", "offset");
   const trip = fact("roundTrip", "round-trip");
   const ping = h("button", { type: "button", class: "quiet" }, t("ping"));
-  ping.addEventListener("click", async () => {
+  onAllowed(ping, async () => {
     say(trip.value, "…");
     const ms = await connection.ping().catch(() => undefined);
     say(trip.value, ms === undefined ? t("noAnswer") : t("milliseconds", { count: ms.toFixed(1) }));
   });
   const cut = h("button", { type: "button", class: "quiet" }, t("cut"));
-  cut.addEventListener("click", () => {
+  onAllowed(cut, () => {
     back.cut();
     lose(CUT_MS);
   });
@@ -95,13 +95,13 @@ export function createDrawer({ session, role, story, choose, lose }) {
     protocol: () => picker.value,
     joined(next) {
       connection = next;
-      ping.disabled = !connection.ping;
+      allow(ping, connection.ping !== undefined);
       say(trip.value, "–");
     },
     onState(state) {
       const isConnected = state.phase === "connected";
       say(replica.value, isConnected ? (state.replica ?? t("replicaUnknown")) : "–");
-      cut.disabled = !isConnected;
+      allow(cut, isConnected);
       kill?.onState(state);
       back.onState(state);
     },

@@ -1,15 +1,19 @@
 // "Kill my replica": there with `npm run cluster` alone, which starts it again.
 
 import { hasDoor, killReplica } from "../line/cluster-door.js";
-import { h } from "../screens/dom.js";
+import { allow, h, onAllowed } from "../screens/dom.js";
 import { t } from "../words/words.js";
 
 /** @param back - tells what becomes of the line. @returns `undefined` where there is no door */
 export function createKill({ back }) {
   if (!hasDoor) return undefined;
-  const button = h("button", { type: "button", class: "quiet danger", disabled: true }, t("kill"));
+  const button = h(
+    "button",
+    { type: "button", class: "quiet danger", "aria-disabled": "true" },
+    t("kill"),
+  );
   let replica;
-  button.addEventListener("click", async () => {
+  onAllowed(button, async () => {
     const killed = replica;
     back.killing();
     const refusal = await killReplica(killed);
@@ -20,7 +24,7 @@ export function createKill({ back }) {
     button,
     onState(state) {
       replica = state.phase === "connected" ? state.replica : undefined;
-      button.disabled = replica === undefined;
+      allow(button, replica !== undefined);
     },
   };
 }

@@ -27,12 +27,38 @@ export function say(node, text) {
 }
 
 /**
+ * Makes a change that may take away what has the focus, and gives it to another element then: a keyboard is left nowhere by
+ * nothing that happens on a page.
+ *
+ * @param next - finds that element, after the change
+ */
+export function keepingFocus(change, next) {
+  const before = document.activeElement;
+  change();
+  if (before === document.body || before?.checkVisibility()) return;
+  next()?.focus({ preventScroll: true });
+}
+
+/** Whether a button may be used: one that has the focus keeps it meanwhile, as it would not if it were `disabled`. */
+export function allow(button, isAllowed) {
+  button.setAttribute("aria-disabled", String(!isAllowed));
+}
+
+/** Calls `act` at each click, while the button may be used. */
+export function onAllowed(button, act) {
+  button.addEventListener("click", () => {
+    if (button.getAttribute("aria-disabled") !== "true") return act();
+  });
+}
+
+/**
  * Keeps a list's elements in step with its items: who is reading, or has the focus in one, keeps it.
  *
  * @param make - makes an item's element; `update(element, item)` is called for each then, and at each change
  */
 export function keyed(list, { items, keyOf, make, update }) {
   const before = new Map([...list.children].map((node) => [node.dataset.key, node]));
+  const focused = list.contains(document.activeElement) ? document.activeElement : undefined;
   let at = list.firstElementChild;
   for (const item of items) {
     const key = String(keyOf(item));
@@ -44,6 +70,9 @@ export function keyed(list, { items, keyOf, make, update }) {
     else list.insertBefore(node, at);
   }
   for (const node of before.values()) node.remove();
+  // What is moved loses the focus.
+  if (focused?.isConnected && focused !== document.activeElement)
+    focused.focus({ preventScroll: true });
 }
 
 /** Calls `draw` once before the next picture, however often it is asked for; hidden pages draw twice a second. */

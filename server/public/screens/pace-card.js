@@ -2,7 +2,7 @@
 
 import { BAR_MS, BARS, barsUntil, isTooHard, RECENT_MS, sum } from "../lecture/pace.js";
 import { t } from "../words/words.js";
-import { h, say, svg } from "./dom.js";
+import { h, keepingFocus, say, svg } from "./dom.js";
 import { card } from "./parts.js";
 
 const WIDTH = 600;
@@ -51,7 +51,10 @@ export function createPaceCard({ alert }) {
   );
   const dismiss = () => {
     quietUntilMs = Date.now() + RECENT_MS;
-    offer.hidden = true;
+    keepingFocus(
+      () => (offer.hidden = true),
+      () => select,
+    );
   };
   later.addEventListener("click", dismiss);
   send.addEventListener("click", async () => {

@@ -2,7 +2,7 @@
 
 import { LIMITS } from "../lecture/lecture.js";
 import { t, timeOfDay } from "../words/words.js";
-import { h, keyed, say } from "./dom.js";
+import { h, keepingFocus, keyed, say } from "./dom.js";
 import { card, showPicture } from "./parts.js";
 
 /**
@@ -50,6 +50,21 @@ export function createQuestions({ isDone, act, label }) {
     button.setAttribute("aria-pressed", String(pressed));
   };
 
+  /** In which question the focus is: `{ list, at, id }`. */
+  const placeOfFocus = () => {
+    const node = document.activeElement?.closest(".question");
+    const list = node?.parentElement;
+    if (list !== open && list !== done) return undefined;
+    return { list, at: [...list.children].indexOf(node), id: node.dataset.question };
+  };
+  /** The button of the question that is now where that one was; of the last one, of itself in its new place. */
+  const neighbourOf = ({ list, at, id }) => {
+    const node =
+      list.children[Math.min(at, list.children.length - 1)] ??
+      open.querySelector(`[data-question="${id}"]`);
+    return node?.querySelector("button") ?? summary;
+  };
+
   return {
     root,
     /** @param note - what stands beside the title */
@@ -60,10 +75,16 @@ export function createQuestions({ isDone, act, label }) {
       const [isOpen, isClosed] = [[], []];
       for (const question of ranked) (isDone(question.id) ? isClosed : isOpen).push(question);
       const shared = { keyOf: ({ id }) => id, make, update };
-      keyed(open, { items: isOpen, ...shared });
-      keyed(done, { items: isClosed, ...shared });
-      none.hidden = questions.length > 0;
-      below.hidden = isClosed.length === 0;
+      const had = placeOfFocus();
+      keepingFocus(
+        () => {
+          keyed(open, { items: isOpen, ...shared });
+          keyed(done, { items: isClosed, ...shared });
+          none.hidden = questions.length > 0;
+          below.hidden = isClosed.length === 0;
+        },
+        () => had && neighbourOf(had),
+      );
       say(summary, t("showAnswered", { count: isClosed.length }));
       const count = isOpen.length > 0 ? t("questionsOpen", { count: isOpen.length }) : "";
       say(aside, [count, note].filter(Boolean).join(" · "));

@@ -7,7 +7,7 @@ import { randomId } from "../line/ids.js";
 import { publish } from "../line/publish.js";
 import { t } from "../words/words.js";
 import { createAnnouncer } from "./announcer.js";
-import { drawsSoon, h, say } from "./dom.js";
+import { drawsSoon, h, keepingFocus, say } from "./dom.js";
 import { languageSwitch } from "./home.js";
 import { createKeyForm } from "./key-form.js";
 import { createStudent } from "./student.js";
@@ -39,6 +39,14 @@ export function openScreen({ session, role }) {
 
   const root = document.body;
   root.dataset.role = role;
+  const main = h(
+    "main",
+    { id: "lecture", tabindex: "-1" },
+    over,
+    noHistory,
+    keyForm.root,
+    h("div", { class: "columns" }, ...screen.content),
+  );
   root.append(
     h("a", { class: "skip", href: "#lecture" }, t("skip")),
     h(
@@ -53,14 +61,7 @@ export function openScreen({ session, role }) {
       h("div", { class: "here" }, screen.badge, line, again),
       h("div", { class: "actions" }, languageSwitch(), drawer.toggle, ...screen.actions),
     ),
-    h(
-      "main",
-      { id: "lecture", tabindex: "-1" },
-      over,
-      noHistory,
-      keyForm.root,
-      h("div", { class: "columns" }, ...screen.content),
-    ),
+    main,
     drawer.root,
     announcer.root,
   );
@@ -92,7 +93,10 @@ export function openScreen({ session, role }) {
         ? (reasonWords(state.reason, role) ?? "disconnected")
         : state.phase;
     say(line, words === state.phase ? t(words) : words);
-    again.hidden = state.phase !== "disconnected";
+    keepingFocus(
+      () => (again.hidden = state.phase !== "disconnected"),
+      () => main,
+    );
     drawer.onState(state);
     if (state.phase !== "connected") return;
     // Whoever was given what it missed has the lecture already.
@@ -111,9 +115,14 @@ export function openScreen({ session, role }) {
 
   function draw() {
     const { lecture } = story;
-    over.hidden = !lecture.isOver;
-    noHistory.hidden = story.knowsHistory;
-    screen.draw(lecture, Date.now());
+    keepingFocus(
+      () => {
+        over.hidden = !lecture.isOver;
+        noHistory.hidden = story.knowsHistory;
+        screen.draw(lecture, Date.now());
+      },
+      () => main,
+    );
   }
 
   /** Only what failed before is the same event again: two taps on "OK" are two votes. */

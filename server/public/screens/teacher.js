@@ -81,7 +81,7 @@ export function createTeacher({ session, send, toast, story, redraw }) {
       moments.draw(lecture);
       const asking = countAsking(lecture, nowMs);
       questions.draw(lecture, asking > 0 ? t("asking", { count: asking }) : "");
-      end.button.hidden = lecture.isOver;
+      for (const each of [end.button, mark.root, slide.root]) each.hidden = lecture.isOver;
     },
   };
 }

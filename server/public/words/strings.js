@@ -77,7 +77,7 @@ export const STRINGS = {
     answered: "Answered",
     markAnswered: "Mark as answered",
     markOpen: "Open again",
-    likes: "{count} wonder too",
+    likes: "{count} also wondering",
     like: "I wonder too",
     liked: "You wonder too",
     showAnswered: "Answered ({count})",

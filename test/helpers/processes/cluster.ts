@@ -1,4 +1,4 @@
-import { ClusterDoor, type DoorOptions } from "./cluster-door.js";
+import { ClusterDoor, type DoorOptions } from "../cluster-door.js";
 import { type LoadBalancer, startLoadBalancer } from "./load-balancer.js";
 import { type RedisOptions, type RedisServer, startRedis } from "./redis-server.js";
 import { type ServerOptions, type ServerProcess, startServer } from "./server-process.js";

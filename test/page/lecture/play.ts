@@ -73,13 +73,11 @@ export async function playLecture(stage: Stage): Promise<void> {
     }
     return window;
   };
-  const publish = async (notes: readonly string[]) => {
+  const publish = async (events: readonly object[]) => {
     const response = await fetch(`${cluster.url}/sessions/${session}/events`, {
       method: "POST",
       headers: { "content-type": "application/json", "idempotency-key": randomUUID() },
-      body: JSON.stringify(
-        notes.map((note) => ({ event: "important", note, capture_url: "/sample-capture.svg" })),
-      ),
+      body: JSON.stringify(events),
     });
     if (response.status !== 202) throw new Error(`published: ${String(response.status)}`);
   };
@@ -99,12 +97,8 @@ export async function playLecture(stage: Stage): Promise<void> {
   await keep(stage, { teacher, student: first }, "1-begun");
 
   for (const [at, student] of students.entries()) {
-    for (const type of at === 0 ? ["OK", "HARD"] : ["HARD", "HARD"]) {
-      await student.click(`[data-vote="${type}"]`);
-      await says(student, '[data-testid="voted"]', /\d/);
-      // A finger that trembles votes once; so the next one is later.
-      await student.evaluate("new Promise((resolve) => setTimeout(resolve, 1_600))");
-    }
+    await student.click(`[data-vote="${at === 0 ? "OK" : "HARD"}"]`);
+    await says(student, '[data-testid="voted"]', /\d/);
     await student.click(".ask button.wide");
     await says(student, ".about .capture, .about");
     await fill(student, "#ask", QUESTIONS[language][at] ?? "");
@@ -112,6 +106,8 @@ export async function playLecture(stage: Stage): Promise<void> {
     await student.click('[data-testid="ask"] button[type=submit]');
     await says(teacher, '[data-testid="questions"] li', regexOf(QUESTIONS[language][at] ?? ""));
   }
+  // The rest of the class.
+  await publish(Array.from({ length: 3 }, () => ({ event: "feedback", feedback_type: "HARD" })));
   await first.click('[data-testid="questions"] li:last-child button');
   await second.click('[data-testid="questions"] li:last-child button');
   await says(teacher, ".likes", /1/);
@@ -137,7 +133,9 @@ export async function playLecture(stage: Stage): Promise<void> {
       const restarted = what === "killed" ? once(stage.restarts, replica) : undefined;
       await student.click(`.drawer-bar .row button:nth-child(${String(button)})`);
       await says(student, '[data-testid="state"]', /끊겨|lost/);
-      await publish(Array.from({ length: MISSED }, (_, n) => `${what} ${String(n + 1)}`));
+      const notes = Array.from({ length: MISSED }, (_, n) => `${what} ${String(n + 1)}`);
+      const capture_url = "/sample-capture.svg";
+      await publish(notes.map((note) => ({ event: "important", note, capture_url })));
       if (at === 0) await keep(stage, { student }, `5-${what}`);
       const line = await says(student, '[data-testid="return"]', RETURNED[language]);
       print(`  ${protocol.padEnd(11)} ${what.padEnd(6)} ${line}`);

@@ -41,11 +41,7 @@ const PATIENCE_MS = 20_000;
 const PAUSE_MS = 50;
 
 /** Waits until an element says what it should, and resolves with all that it says. */
-export async function says(
-  window: BrowserWindow,
-  selector: string,
-  what: RegExp = /./,
-): Promise<string> {
+export async function says(window: BrowserWindow, selector: string, what = /./): Promise<string> {
   const expression = `[...document.querySelectorAll(${JSON.stringify(selector)})]
     .filter((node) => node.checkVisibility()).map((node) => node.textContent)`;
   const deadline = Date.now() + PATIENCE_MS;
@@ -74,7 +70,7 @@ export const placeOf = (selector: string): string => `(() => {
   const node = [...document.querySelectorAll(${JSON.stringify(selector)})]
     .find((each) => each.checkVisibility());
   if (!node) throw new Error(${JSON.stringify(`there is no ${selector}`)});
-  if (node.disabled) throw new Error(${JSON.stringify(`${selector} is disabled`)});
+  if (node.matches(":disabled, [aria-disabled=true]")) throw new Error(${JSON.stringify(`${selector} is disabled`)});
   node.scrollIntoView({ block: "center", behavior: "instant" });
   const { left, top, width, height } = node.getBoundingClientRect();
   return { x: Math.round(left + width / 2), y: Math.round(top + height / 2) };

@@ -2,7 +2,7 @@ import { randomBytes, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ServerProcess } from "./server-process.js";
+import type { ServerProcess } from "./processes/server-process.js";
 
 const RESTART_AFTER_MS = 5_000;
 const TOKEN_BYTES = 24;
