@@ -30,6 +30,8 @@ export interface Beliefs {
 interface Suspicion {
   readonly dueTurn: number;
   readonly abandoned: ReadonlySet<string>;
+  /** What Redis says that students were told, where they believe something else. */
+  readonly announced: number | undefined;
 }
 
 /**
@@ -121,32 +123,42 @@ export class PresenceUpkeep {
 
   /** @param isSettled - whether every node has had the time to claim what it holds */
   #judge(view: PresenceView, isSettled: boolean): void {
-    const { sessionId, abandoned, announced } = view;
-    const belief = this.#beliefs.of(sessionId);
+    const { sessionId, abandoned } = view;
     const isWrong = this.#isWrong(view);
-    const isSaidToKnow = announced !== undefined && isOnline(announced) !== belief;
-    if (isWrong && isSettled && !isSaidToKnow) {
+    const misbelieved = this.#misbelieved(view);
+    if (isWrong && isSettled && misbelieved === undefined) {
       this.#correct(view);
-    } else if (isWrong || abandoned.length > 0) {
+    } else if (isWrong || abandoned.length > 0 || misbelieved !== undefined) {
       if (this.#suspicions.has(sessionId)) return;
       const members = new Set(abandoned.map(nameOf));
       const dueTurn = this.#turn + SECOND_LOOK_TURNS;
-      this.#suspicions.set(sessionId, { dueTurn, abandoned: members });
-    } else if (belief !== undefined && isSaidToKnow) {
-      // Else the next change would be taken for what has been told already.
-      this.#inBackground(this.#store.forgetAnnounced(sessionId));
+      this.#suspicions.set(sessionId, { dueTurn, abandoned: members, announced: misbelieved });
     }
   }
 
   #judgeAgain(view: PresenceView): void {
-    const before = this.#suspicions.get(view.sessionId)?.abandoned;
-    this.#suspicions.delete(view.sessionId);
-    const left = view.abandoned.filter((teacher) => before?.has(nameOf(teacher)));
+    const { sessionId } = view;
+    const before = this.#suspicions.get(sessionId);
+    this.#suspicions.delete(sessionId);
+    const left = view.abandoned.filter((teacher) => before?.abandoned.has(nameOf(teacher)));
     for (const teacher of left) {
       this.#log.warn({ session: teacher.sessionId }, "a teacher of no node: taking it out");
       this.#presence.abandon(teacher);
     }
+    const misbelieved = this.#misbelieved(view);
     if (this.#isWrong(view)) this.#correct(view);
+    // Else the next change would be taken for what has been told already. Not at the first look: what is announced while
+    // that is under way is heard before the answer comes, which is older, and its version must not be forgotten.
+    else if (misbelieved !== undefined && misbelieved === before?.announced)
+      this.#inBackground(this.#store.forgetAnnounced(sessionId));
+  }
+
+  /** @returns the version that students are said to have been told, where they believe something else */
+  #misbelieved({ sessionId, announced }: PresenceView): number | undefined {
+    const belief = this.#beliefs.of(sessionId);
+    const isOther =
+      announced !== undefined && belief !== undefined && isOnline(announced) !== belief;
+    return isOther ? announced : undefined;
   }
 
   /** Whether students believe what is not so. */
