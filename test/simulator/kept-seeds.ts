@@ -3,5 +3,8 @@
  * form, what they show is looked for again, and another seed is kept: by a fault of `put-back/faults.ts`.
  */
 export const KEPT_SEEDS: readonly (readonly [seed: number, what: string])[] = [
-  [43, "a repetition was answered with a place that never was, as the epochs had been evicted twice"],
+  [
+    43,
+    "a repetition was answered with a place that never was, as the epochs had been evicted twice",
+  ],
 ];

@@ -1,17 +1,17 @@
 /** What a connection is used for just now. */
 export type Moment =
-  "SUBSCRIBE" | "UNSUBSCRIBE" | "publish or read" | "presence" | "renewal" | "proof" | "other";
+  "SUBSCRIBE" | "UNSUBSCRIBE" | "publish" | "read" | "presence" | "renewal" | "proof" | "other";
 
 /** Of scripts, by the beginning of their first key. */
 const BY_KEY: readonly (readonly [begin: string, moment: Moment])[] = [
-  ["history:", "publish or read"],
+  ["history:", "publish"],
   ["session:", "presence"],
   ["inthon:nodes", "renewal"],
   ["inthon:proof", "proof"],
 ];
 
 function momentOf(words: readonly string[]): Moment {
-  const [name = "", first = "", , key = ""] = words;
+  const [name = "", first = "", , key = "", second = ""] = words;
   switch (name.toUpperCase()) {
     case "SUBSCRIBE":
     case "SSUBSCRIBE":
@@ -21,6 +21,8 @@ function momentOf(words: readonly string[]): Moment {
       return first.includes("session_") ? "UNSUBSCRIBE" : "other";
     case "EVAL":
     case "EVALSHA":
+      // What reads a history asks for its epochs first.
+      if (second.startsWith("inthon:epochs:")) return "read";
       return BY_KEY.find(([begin]) => key.startsWith(begin))?.[1] ?? "other";
     default:
       return "other";
@@ -42,7 +44,7 @@ export interface Snare<C> {
 /** Looks at what connections `C` send to any Redis, for those who wait for it. */
 export class Moments<C> {
   readonly #snares = new Set<Snare<C>>();
-  readonly #watchers: { readonly on: Moment; readonly run: () => void }[] = [];
+  #watchers: { readonly on: Moment; readonly run: () => void }[] = [];
 
   /** @returns what takes it away again */
   set(snare: Snare<C>): () => void {
@@ -60,8 +62,11 @@ export class Moments<C> {
   pass(connection: C, words: readonly string[], isAfter: boolean): Verdict {
     if (this.#snares.size === 0 && this.#watchers.length === 0) return "serve";
     const moment = momentOf(words);
-    const watching = isAfter ? -1 : this.#watchers.findIndex(({ on }) => on === moment);
-    if (watching >= 0) this.#watchers.splice(watching, 1)[0]?.run();
+    if (!isAfter && this.#watchers.some(({ on }) => on === moment)) {
+      const told = this.#watchers.filter(({ on }) => on === moment);
+      this.#watchers = this.#watchers.filter(({ on }) => on !== moment);
+      for (const { run } of told) run();
+    }
     for (const snare of this.#snares) {
       if (snare.on !== moment || snare.isAfter !== isAfter || snare.skip-- > 0) continue;
       this.#snares.delete(snare);

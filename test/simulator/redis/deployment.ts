@@ -76,12 +76,16 @@ export class RedisDeployment implements ShardObserver {
     return redis;
   }
 
+  successorOf(_old: RedisServer): RedisServer | undefined {
+    return this.make();
+  }
+
   onLoss(isWhole: boolean): void {
     this.lostAt = this.parts.world.now;
     if (isWhole) this.wholeLostAt = this.lostAt;
   }
 
-  onPromote(_old: RedisServer, _successor: RedisServer, _splitMs: number): void {
+  onPromote(_old: RedisServer, _successor: RedisServer, _splitMs: number, _isOldGone: boolean) {
     // It is behind the same address.
   }
 

@@ -16,10 +16,12 @@ interface Snapshot {
 export interface ShardObserver {
   /** A server for it. */
   make(): RedisServer;
+  /** The replica that takes over; `undefined` where there is none. */
+  successorOf(old: RedisServer): RedisServer | undefined;
   /** Something of what it had is gone; not where replicas had acknowledged it, `isWhole` says otherwise. */
   onLoss(isWhole: boolean): void;
-  /** A replica takes over; the old one may not know it for a while. */
-  onPromote(old: RedisServer, successor: RedisServer, splitMs: number): void;
+  /** A replica takes over; the old one may not know it for a while, and may be gone then. */
+  onPromote(old: RedisServer, successor: RedisServer, splitMs: number, isOldGone: boolean): void;
   /** It is away for so long. */
   onAway(redis: RedisServer, downMs: number): void;
 }
@@ -73,7 +75,8 @@ export class Shard {
     if (this.#network.place(old.port).redis !== old) return;
     const database = this.#databaseOf(lostMs, this.#acknowledged);
     const isGainLost = this.#gainedAt > this.#world.now - Math.max(lostMs, splitMs) - SNAPSHOT_MS;
-    const successor = this.#observer.make();
+    const successor = this.#observer.successorOf(old);
+    if (!successor) return;
     successor.clockAheadMs = old.clockAheadMs + this.#world.random.between(-200, 200);
     successor.beginAnew(database);
     successor.forgetScripts();
@@ -91,7 +94,7 @@ export class Shard {
         ? undefined
         : { at: this.#world.now, database: successor.database.copy() };
     this.#network.place(successor.port).redis = successor;
-    this.#observer.onPromote(old, successor, splitMs);
+    this.#observer.onPromote(old, successor, splitMs, isOldGone);
     this.#world.after(splitMs, () => {
       if (splitMs > 0) this.#observer.onLoss(false);
       if (!isOldGone) {

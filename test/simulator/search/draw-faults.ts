@@ -204,8 +204,9 @@ function trap(random: Random, scope: Scope): Trap {
       "SUBSCRIBE",
       "UNSUBSCRIBE",
       "UNSUBSCRIBE",
-      "publish or read",
-      "publish or read",
+      "publish",
+      "publish",
+      "read",
       "presence",
       "renewal",
       "proof",
@@ -277,6 +278,29 @@ export function evictions(random: Random, when: () => number): readonly Timed[] 
   }));
 }
 
+/** Commands that are denied for a while, and connections that are made anew meanwhile. */
+export function refusals(random: Random, when: () => number): readonly Timed[] {
+  return Array.from({ length: 1 + random.below(3) }, (): Timed[] => {
+    const at = when();
+    const command = random.of(["SUBSCRIBE", "SUBSCRIBE", "SSUBSCRIBE", "EVALSHA", "INFO"]);
+    const ms = random.between(300, 2_500);
+    const denied = Array.from({ length: 3 }, (_, shard) => ({
+      at,
+      fault: { kind: "deny" as const, shard, command, ms },
+    }));
+    const cuts = Array.from({ length: 1 + random.below(6) }, () => ({
+      at: at + random.fraction() * ms,
+      fault: {
+        kind: "cut" as const,
+        link: random.below(100),
+        part: random.fraction(),
+        isTold: true,
+      },
+    }));
+    return [...denied, ...cuts];
+  }).flat();
+}
+
 /** What goes wrong where a room is let go. */
 export function brokenFarewells(random: Random, when: () => number): readonly Timed[] {
   return Array.from({ length: 2 + random.below(4) }, () => {
@@ -291,14 +315,19 @@ export function brokenFarewells(random: Random, when: () => number): readonly Ti
   });
 }
 
-/** Readings whose answers are late: what they read changes meanwhile. */
-export function lateReadings(random: Random, when: () => number): readonly Timed[] {
-  return Array.from({ length: 8 }, () => {
+/** Readings whose answers are late: what they read changes meanwhile. And replicas that know nothing of before. */
+export function lateReadings(random: Random, scope: Scope, when: () => number): readonly Timed[] {
+  const late = Array.from({ length: 10 }, () => {
     const then = { kind: "hang it" as const, ms: random.between(20, 600) };
-    const on = "publish or read" as const;
     const skip = random.below(2);
-    return { at: when(), fault: { kind: "trap", on, skip, isAfter: true, ms: 500, then } };
+    const fault = { kind: "trap", on: "read", skip, isAfter: true, ms: 3_000, then } as const;
+    return { at: when(), fault };
   });
+  const killed = Array.from({ length: random.below(3) }, () => ({
+    at: when(),
+    fault: DRAW["kill replica"](random, scope),
+  }));
+  return [...late, ...killed];
 }
 
 export interface Timed {

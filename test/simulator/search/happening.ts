@@ -16,6 +16,8 @@ export type Happening = { readonly at: number } & (
       /** As long as an event may be, or nearly. */
       readonly isLong: boolean;
       readonly timeoutMs: number;
+      /** It waits for somebody to come to this moment. */
+      readonly on: Moment | undefined;
     }
   | {
       readonly kind: "join" | "leave" | "stop reading" | "read on" | "end at once";
@@ -49,6 +51,8 @@ export interface Plan {
   readonly seed: number;
   readonly redis: RedisPlan;
   readonly settings: Settings;
+  /** How many events publishers keep of each history: it may be less than replicas know of. */
+  readonly publishersKeep: number;
   readonly replicas: number;
   readonly publishers: number;
   readonly clients: readonly ClientOptions[];

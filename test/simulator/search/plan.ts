@@ -5,6 +5,7 @@ import {
   evictions,
   faultsOf,
   lateReadings,
+  refusals,
   reshards,
   type Scope,
   type Timed,
@@ -53,10 +54,13 @@ type Theme =
   /** Redis evicts keys of one kind, and what was published comes again. */
   | "eviction"
   /** Much is published while those come back who have missed much. */
-  | "catching up";
+  | "catching up"
+  /** Redis refuses what connections need that have just been made anew. */
+  | "refused";
 
 const THEMES: readonly Theme[] = [
   ...new Array<Theme>(13).fill("anything"),
+  "pages",
   "pages",
   "revolving door",
   "revolving door",
@@ -64,6 +68,7 @@ const THEMES: readonly Theme[] = [
   "eviction",
   "catching up",
   "catching up",
+  "refused",
 ];
 
 /** What makes a world unlike others: it is drawn once for all that happens in it. */
@@ -99,7 +104,7 @@ export function planOf(seed: number, setting?: Setting): Plan {
   const temper = temperOf(random);
   const { theme } = temper;
   const redis = redisOf(random, setting);
-  const replicas = 1 + random.below(3);
+  const replicas = theme === "pages" ? 2 + random.below(2) : 1 + random.below(3);
   const publishers = 1 + random.below(2);
   const teachers = random.of([0.2, 0.4, 0.7]);
   const clients = Array.from({ length: 1 + random.below(4) }, (): ClientOptions => ({
@@ -120,11 +125,13 @@ export function planOf(seed: number, setting?: Setting): Plan {
       }),
     ),
   ];
+  const [kept, known] = historyLimits(random, theme);
   return {
     seed,
     redis,
+    publishersKeep: kept,
     settings: {
-      HISTORY_LIMIT: HISTORY_LIMITS[theme] ?? random.of(["1000", "1000", "20", "3"]),
+      HISTORY_LIMIT: String(known),
       TEACHER_OFFLINE_GRACE_MS: random.of(["0", "0", "1500"]),
     },
     replicas,
@@ -136,10 +143,12 @@ export function planOf(seed: number, setting?: Setting): Plan {
   };
 }
 
-const HISTORY_LIMITS: Readonly<Partial<Record<Theme, string>>> = {
-  pages: "40",
-  "catching up": "1000",
-};
+/** How many events of a history publishers keep, and replicas. */
+function historyLimits(random: Random, theme: Theme): readonly [kept: number, known: number] {
+  if (theme === "catching up") return [1_000, 1_000];
+  const kept = theme === "pages" ? 40 : random.of([1_000, 1_000, 20, 3]);
+  return [kept, random.chance(theme === "pages" ? 0.7 : 0.1) ? 1_000 : kept];
+}
 
 function troubles(random: Random, scope: Scope, { theme, when }: Temper): readonly Timed[] {
   switch (theme) {
@@ -149,7 +158,9 @@ function troubles(random: Random, scope: Scope, { theme, when }: Temper): readon
         ? reshards(random, scope, when)
         : faultsOf(random, scope, when);
     case "pages":
-      return lateReadings(random, when);
+      return lateReadings(random, scope, when);
+    case "refused":
+      return refusals(random, when);
     case "revolving door":
       return brokenFarewells(random, when);
     case "eviction":
@@ -203,7 +214,8 @@ const AT_THE_DOOR: readonly Deed[] = [
 function lives(random: Random, clients: readonly unknown[], temper: Temper): Happening[] {
   const { theme, until, when } = temper;
   const isAtTheDoor = theme === "revolving door";
-  const deeds = isAtTheDoor ? AT_THE_DOOR : DEEDS.filter(() => random.chance(0.4));
+  const some = DEEDS.filter(() => random.chance(0.4));
+  const deeds = isAtTheDoor ? AT_THE_DOOR : theme === "pages" ? DEEDS.slice(0, 1) : some;
   const rate = isAtTheDoor ? 4 : random.of([2, 7, 14]);
   return clients.flatMap((_, client) => {
     const happenings: Happening[] = [{ at: random.between(0, until / 2), kind: "join", client }];
@@ -225,11 +237,12 @@ function awayMs(random: Random): number {
 function together(random: Random, theme: Theme): number {
   switch (theme) {
     case "pages":
-      return 10 + random.below(20);
+      return 15 + random.below(20);
     case "catching up":
       return random.below(40);
     case "anything":
     case "eviction":
+    case "refused":
     case "revolving door":
       return random.chance(0.3) ? random.below(4) : 0;
   }
@@ -255,6 +268,8 @@ function emissions(
       id: i + 1,
       isLong,
       timeoutMs: random.of([500, 5_000, 15_000]),
+      // What is published between two pages of a reading.
+      on: isLong && random.chance(0.6) ? ("read" as const) : undefined,
     };
     const at = when();
     happenings.push({ ...emit, at });

@@ -100,7 +100,7 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage {
         `publisher-${String(i + 1)}`,
         {
           url,
-          historyLimit: Number(plan.settings["HISTORY_LIMIT"] ?? 1_000),
+          historyLimit: plan.publishersKeep,
           waitReplicas,
         },
         (emission) => {
@@ -137,7 +137,11 @@ function set(world: World, plan: Plan, scripts: LuaScripts): Stage {
       return;
     }
     if (happening.kind === "emit") {
-      emit(happening.publisher, emission(happening), happening.timeoutMs);
+      const now = () => {
+        emit(happening.publisher, emission(happening), happening.timeoutMs);
+      };
+      if (happening.on === undefined) now();
+      else network.moments.await(happening.on, now);
       return;
     }
     const client = clients[happening.client];

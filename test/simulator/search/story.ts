@@ -39,7 +39,7 @@ function told(happening: Happening, plan: Plan): string {
   }
   if (happening.kind === "emit") {
     const { publisher, id, name, session, key, timeoutMs } = happening;
-    const how = `within ${String(timeoutMs)} ms${key === undefined ? "" : `, under ${key}`}`;
+    const how = `within ${String(timeoutMs)} ms${key === undefined ? "" : `, under ${key}`}${happening.on === undefined ? "" : `, at the next ${happening.on}`}`;
     return `publisher-${String(publisher + 1)} emits ${String(id)} (${name}) to ${session}, ${how}`;
   }
   const { kind, client } = happening;

@@ -45,6 +45,9 @@ export class ClusterDeployment extends RedisDeployment {
       const [from, to] = [i, i + 1].map((at) => Math.floor((at * SLOTS) / this.#count));
       this.#truth.epochs.set(number, i + 1);
       this.#truth.owners.fill(number, from, to);
+      const standby = this.#standBy(primary);
+      this.#truth.epochs.set(standby, i + 1);
+      this.#truth.primaries.set(standby, number);
     }
     for (const member of this.#members) member.knowledge = new Knowledge(this.#truth);
   }
@@ -78,13 +81,33 @@ export class ClusterDeployment extends RedisDeployment {
     return database;
   }
 
-  override onPromote(old: RedisServer, successor: RedisServer, splitMs: number): void {
+  override successorOf(old: RedisServer): RedisServer | undefined {
+    const { number } = this.memberAt(old);
+    return this.#followersOf(number).find(
+      ({ server }) => server.isReplica && this.isReachable(server),
+    )?.server;
+  }
+
+  override onPromote(
+    old: RedisServer,
+    successor: RedisServer,
+    splitMs: number,
+    isOldGone: boolean,
+  ): void {
+    if (isOldGone) {
+      // Its operator puts another one in its place.
+      this.parts.world.after(splitMs + 1_000, () => {
+        if (this.memberAt(successor).knowledge.epochs.has(this.memberAt(successor).number))
+          this.#announceStandby(successor);
+      });
+    }
     const [before, after] = [this.memberAt(old), this.memberAt(successor)];
     this.tell(
       after,
       (knowledge) => {
         knowledge.epochs.set(after.number, this.#truth.epoch);
         knowledge.primaries.set(before.number, after.number);
+        knowledge.primaries.delete(after.number);
         const { owners } = knowledge;
         for (let slot = 0; slot < SLOTS; slot++) {
           if (owners[slot] === before.number) owners[slot] = after.number;
@@ -159,7 +182,29 @@ export class ClusterDeployment extends RedisDeployment {
     const shard = this.addShard();
     const { number } = this.memberAt(shard.primary);
     this.tell(undefined, ({ epochs }) => epochs.set(number, 0));
+    this.#announceStandby(shard.primary);
     return shard;
+  }
+
+  /** A replica of it that is there. @returns its number */
+  #standBy(primary: RedisServer): number {
+    const standby = this.make();
+    standby.follow(primary);
+    this.parts.network.place(standby.port).redis = standby;
+    return this.memberAt(standby).number;
+  }
+
+  #announceStandby(primary: RedisServer): void {
+    const { number } = this.memberAt(primary);
+    const standby = this.#standBy(primary);
+    this.tell(undefined, ({ epochs, primaries }) => {
+      epochs.set(standby, 0);
+      primaries.set(standby, number);
+    });
+  }
+
+  #followersOf(number: number): readonly Member[] {
+    return this.#members.filter((one) => this.#truth.primaries.get(one.number) === number);
   }
 
   /** A master whose slots in use have gone: the others go at once, and it is taken out. */
@@ -168,16 +213,23 @@ export class ClusterDeployment extends RedisDeployment {
     if (this.shards.length < 2 || shard.primary.database.keys.length > 0) return;
     const slots = [...this.#truth.owners.keys()].filter((slot) => this.ownerOf(slot) === gone);
     this.take(slots, heir);
+    // Both are told, one after the other.
+    this.#hearAll(gone);
     this.parts.world.after(1_000, () => {
       // It may have got some again meanwhile.
       if (this.#truth.owners.includes(gone.number)) return;
       this.shards.splice(this.shards.indexOf(shard), 1);
+      const all = [gone, ...this.#followersOf(gone.number)];
       this.tell(undefined, ({ epochs, primaries }) => {
-        epochs.delete(gone.number);
-        primaries.delete(gone.number);
+        for (const { number } of all) {
+          epochs.delete(number);
+          primaries.delete(number);
+        }
       });
-      this.parts.network.place(shard.primary.port).redis = undefined;
-      shard.endConnections(shard.primary);
+      for (const { server } of all) {
+        this.parts.network.place(server.port).redis = undefined;
+        shard.endConnections(server);
+      }
     });
   }
 
@@ -189,7 +241,7 @@ export class ClusterDeployment extends RedisDeployment {
     news(this.#truth);
     if (from) {
       // What was said before it is older than what it says itself.
-      for (const one of this.#unheard.get(from)?.splice(0) ?? []) from.learn(one);
+      this.#hearAll(from);
       from.learn(news);
     }
     for (const member of this.#members) {
@@ -209,6 +261,10 @@ export class ClusterDeployment extends RedisDeployment {
       };
       world.after(waitMs + world.random.longTailed(GOSSIP_MS), hear);
     }
+  }
+
+  #hearAll(member: Member): void {
+    for (const one of this.#unheard.get(member)?.splice(0) ?? []) member.learn(one);
   }
 
   #bump(from: Member | undefined, isElected: boolean): void {
