@@ -164,6 +164,11 @@ export const MENDED_FAULTS: readonly MendedFault[] = [
         from: "    this.#tell(false, interrupted);\n  }\n\n  /** Told by links of what",
         to: "  }\n\n  /** Told by links of what",
       },
+      {
+        file: "server/src/cluster/redis/cluster/sharded-channels.ts",
+        from: "    this.#tell(true, heard);\n",
+        to: "",
+      },
     ],
   },
   {
