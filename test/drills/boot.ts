@@ -7,8 +7,8 @@ import { readSizes } from "./readers/options.js";
 const STOCK = fileURLToPath(new URL("../bench/servers/stock-server.mjs", import.meta.url));
 
 /**
- * `npm run drill -- boot --times 10`: how long a replica takes until it listens, ours and the stock server in turn, and
- * how much of a processor; of each the median.
+ * `npm run drill -- boot --times 10`: how long a replica takes until it listens, ours with the documents at `/docs` and
+ * without, and the stock server in turn, and how much of a processor; of each the median.
  *
  * @returns whether all started
  */
@@ -18,11 +18,12 @@ export async function runBoot(
 ): Promise<boolean> {
   const { times } = readSizes(args, { times: 10 });
   const redis = await startRedis();
-  const found = { ours: [] as Boot[], stock: [] as Boot[] };
+  const found = { ours: [] as Boot[], "ours, DOCS=off": [] as Boot[], stock: [] as Boot[] };
   try {
     for (let i = 0; i < times; i++) {
-      found.ours.push(await boot(redis.url));
-      found.stock.push(await boot(redis.url, STOCK));
+      found.ours.push(await boot({ REDIS_URL: redis.url, DOCS: "on" }));
+      found["ours, DOCS=off"].push(await boot({ REDIS_URL: redis.url, DOCS: "off" }));
+      found.stock.push(await boot({ REDIS_URL: redis.url }, STOCK));
     }
   } finally {
     await redis.stop();
@@ -30,7 +31,7 @@ export async function runBoot(
   for (const [name, boots] of Object.entries(found)) {
     const wallMs = median(boots.map((one) => one.wallMs));
     const cpuMs = median(boots.map((one) => one.cpuMs));
-    print(`${name.padEnd(6)} listens after ${String(wallMs)} ms, ${String(cpuMs)} ms of CPU`);
+    print(`${name.padEnd(14)} listens after ${String(wallMs)} ms, ${String(cpuMs)} ms of CPU`);
   }
   return true;
 }
@@ -40,10 +41,10 @@ interface Boot {
   readonly cpuMs: number;
 }
 
-async function boot(redisUrl: string, main?: string): Promise<Boot> {
+async function boot(env: Readonly<Record<string, string>>, main?: string): Promise<Boot> {
   const startedAt = performance.now();
   const server = await startServer({
-    env: { REDIS_URL: redisUrl },
+    env,
     ...(main !== undefined && { main }),
   });
   const wallMs = performance.now() - startedAt;

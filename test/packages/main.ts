@@ -1,5 +1,5 @@
 /**
- * `npm run test:packages`: packs the emitter, installs it in twelve empty projects, compiles what has to be compiled, publishes to
+ * `npm run test:packages`: packs the emitter, installs it in empty projects, compiles what has to be compiled, publishes to
  * a real Redis from each, and prints a table. It downloads what the projects install. `-- --only jest` plays those whose line
  * has the word.
  */
@@ -12,7 +12,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { createClient } from "redis";
 import { historyKey, parseSessionId, roomName } from "@inthon/emitter/protocol";
-import { startRedis } from "../helpers/processes/redis-server.js";
+import { Ends } from "../helpers/topologies/ends.js";
+import { startTopology } from "../helpers/topologies/topologies.js";
 import { installNode } from "../helpers/tools/nodes.js";
 import { PROJECTS, type Project } from "./projects.js";
 
@@ -25,6 +26,9 @@ interface World {
   readonly dir: string;
   readonly tarball: string;
   readonly target: string;
+  /** Of its Sentinels: `host:port`, with commas, and the name that they have for it. */
+  readonly sentinels: string;
+  readonly sentinelName: string;
   published(session: string): Promise<number>;
 }
 
@@ -61,7 +65,10 @@ async function play(project: Project, number: number, world: World): Promise<Row
     }
     for (const program of project.programs) {
       const session = randomUUID();
-      const its = { ...env, TARGET: world.target, SESSION: session };
+      const its = {
+        ...{ ...env, SESSION: session, TARGET: world.target },
+        ...{ SENTINELS: world.sentinels, SENTINEL_NAME: world.sentinelName },
+      };
       await run(node, [...program], { ...options, env: its });
       const count = await world.published(session);
       if (count !== 1) throw new Error(`${program.join(" ")} published ${String(count)} events`);
@@ -82,8 +89,12 @@ async function main(): Promise<void> {
     `${name} node ${node}`.toLowerCase().includes(only),
   );
   const dir = await mkdtemp(join(tmpdir(), "inthon-packages-"));
-  const redis = await startRedis();
-  const client = createClient({ url: redis.url });
+  const ends = new Ends();
+  const redis = await startTopology(ends, "sentinel");
+  const [, sentinels = "", sentinelName = ""] =
+    /^redis\+sentinel:\/\/(.*)\/(.*)$/.exec(redis.url) ?? [];
+  const target = `redis://127.0.0.1:${String(redis.parts()[0]?.port)}`;
+  const client = createClient({ url: target });
   await client.connect();
   try {
     await run("npm", ["pack", "--ignore-scripts", "--pack-destination", dir], { cwd: EMITTER });
@@ -94,12 +105,13 @@ async function main(): Promise<void> {
     };
     const line = (...cells: readonly string[]) => {
       const [first = "", ...rest] = cells;
-      process.stdout.write(`${[first.padEnd(28), ...rest.map((it) => it.padEnd(9))].join("  ")}\n`);
+      process.stdout.write(`${[first.padEnd(30), ...rest.map((it) => it.padEnd(9))].join("  ")}\n`);
     };
     line("project", "Node.js", "installs", "compiles", "publishes");
+    const world = { dir, tarball, target, sentinels, sentinelName, published };
     let failed = 0;
     for (const [number, project] of wanted.entries()) {
-      const row = await play(project, number, { dir, tarball, target: redis.url, published });
+      const row = await play(project, number, world);
       const { installs, compiles, publishes } = row.steps;
       line(project.name, row.version, installs, compiles, publishes);
       if (row.trouble === undefined) continue;
@@ -110,7 +122,7 @@ async function main(): Promise<void> {
     if (failed > 0 || wanted.length === 0) process.exitCode = 1;
   } finally {
     client.destroy();
-    await redis.stop();
+    await ends.end();
     await rm(dir, { recursive: true, force: true });
   }
 }

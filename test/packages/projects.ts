@@ -80,7 +80,29 @@ const WEBPACK = `module.exports = {
   output: { filename: "bundle.cjs" },
 };`;
 
-/** The twelve. */
+/** The oldest ioredis that is taken: a client of one Redis, one of Sentinels, and one of a cluster, which gives the URL instead. */
+const WITH_CLIENT = (client: string) => `import { Redis } from "ioredis";
+${IMPORT}const client = ${client};
+const emitter = await connect(client);
+const { offsets } = await emitter.emit(process.env.SESSION, "important", { note: "hello", capture_url: null });
+await emitter.close();
+await client.quit();
+`;
+const SENTINELS = `new Redis({
+  name: process.env.SENTINEL_NAME,
+  sentinels: process.env.SENTINELS.split(",").map((one) => {
+    const { hostname: host, port } = new URL("redis://" + one);
+    return { host, port: Number(port) };
+  }),
+})`;
+const CLUSTER = `import { Cluster } from "ioredis";
+${IMPORT}const cluster = new Cluster([process.env.TARGET], { lazyConnect: true });
+const refused = await connect(cluster).catch((error) => error);
+if (!(refused instanceof EmitterError) || refused.code !== "invalid_option") throw refused;
+cluster.disconnect();
+${PUBLISH}`;
+
+/** All of them. */
 export const PROJECTS: readonly Project[] = [
   node("20.19.0"),
   node("22"),
@@ -121,5 +143,16 @@ export const PROJECTS: readonly Project[] = [
     packages: ["vitest"],
     files: { "publish.test.mjs": TEST(`import { expect, test } from "vitest";\n${IMPORT}`) },
     programs: [["node_modules/vitest/vitest.mjs", "run"]],
+  },
+  {
+    name: "ioredis 5, also by Sentinels",
+    node: "20.19.0",
+    packages: ["ioredis@5"],
+    files: {
+      "redis.mjs": WITH_CLIENT("new Redis(process.env.TARGET)"),
+      "sentinels.mjs": WITH_CLIENT(SENTINELS),
+      "cluster.mjs": CLUSTER,
+    },
+    programs: [["redis.mjs"], ["sentinels.mjs"], ["cluster.mjs"]],
   },
 ];
