@@ -4,6 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { on, once } from "node:events";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import process from "node:process";
 import { fileURLToPath, URL } from "node:url";
 import { WebSocket } from "ws";
@@ -47,13 +48,17 @@ async function rehearse() {
   optimizeSooner();
   const bundle = loadBundle();
   if (bundle === undefined) throw new Error("the bundle is older than what is in it");
+  const metricsPort = await freePort();
+  process.env["METRICS_PORT"] = String(metricsPort);
   const url = await bundle.exports.serve();
   const place = `${url.replace(/^http/, "ws")}/ws/session/rehearsal/student/`;
   for (let i = 0; i < CLIENTS; i++) {
     await come(place, undefined, () => publish(url));
     await come(place + OF_ENGINE_IO, CONNECT, () => publish(url));
   }
+  await ask(`http://127.0.0.1:${metricsPort}/metrics`);
   // Once more, to a Redis that is not there: the code that goes to it.
+  delete process.env["METRICS_PORT"];
   process.env["REDIS_URL"] = "redis://127.0.0.1:1";
   await bundle.exports.serve();
   // Never half of it: somebody may start meanwhile.
@@ -78,10 +83,25 @@ async function come(place, firstFrame, onConnected) {
 }
 
 async function publish(url) {
-  const answer = await fetch(`${url}/sessions/rehearsal/events`, {
+  await ask(`${url}/sessions/rehearsal/events`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ event: "important", note: "rehearsal", capture_url: null }),
   });
-  if (!answer.ok) throw new Error(`publishing was answered ${answer.status}`);
+}
+
+async function ask(url, options) {
+  const answer = await fetch(url, options);
+  if (!answer.ok) throw new Error(`${url} was answered ${answer.status}`);
+  await answer.arrayBuffer();
+}
+
+/** One that nobody listens on now: the server does not say which one it took for its metrics. */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
 }

@@ -6,10 +6,11 @@ import { setFlagsFromString } from "node:v8";
  * parentheses, as V8 compiles beside it.
  */
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  // Node.js 20: bytes of bytecode that a function may run before V8 asks whether to optimize it, by default 67,584. For
-  // each of 1,500 clients 186 µs instead of 231 (413, not 398). With 15,000 no client is cheaper, and the first 500 cost
-  // 835 together, not 621.
-  11: ["--interrupt-budget=30000"],
+  // Node.js 20: bytes of bytecode that a function may run before V8 asks whether to optimize it, by default 67,584; and
+  // how much of others may be optimized within it, by default 920: with less, V8 compiles half as long beside the main
+  // thread. 287 µs (601) for each of 500 clients, 199 (416) of 1,250, 134 (203) of 5,000; with 30,000 and 920 353 (656),
+  // 226 (515), 143 (261). With 15,000 the first 500 cost 639 together. Fan-out costs the same with either.
+  11: ["--interrupt-budget=20000", "--max-inlined-bytecode-size-cumulative=100"],
   // Node.js 22: calls until TurboFan takes a function, by default 3,000. 245 µs instead of 279 (429, not 371); for each
   // of 2,000 clients 150 instead of 182 (265, not 259).
   12: ["--invocation-count-for-turbofan=1000"],
