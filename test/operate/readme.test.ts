@@ -23,6 +23,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 // Inside the repository, so that the snippets find the packages that a reader has installed.
 const scratch = join(root, "test/output/readme");
 const KEY = "a-key-of-your-service";
+const MAX_PICTURE_BYTES = 150 * 1024;
 
 /** Every block that the README and what it leads to have, by how it begins. A new one fails the test until it is run here. */
 const BLOCKS = {
@@ -80,7 +81,7 @@ function shape(answer: object): unknown {
 /** As GitHub makes them of headings. */
 function anchorOf(heading: string): string {
   const title = heading.replace(/^#+ /, "").toLowerCase();
-  return title.replaceAll(/[^\w\- ]/g, "").replaceAll(" ", "-");
+  return title.replaceAll(/[^\p{L}\p{N}_\- ]/gu, "").replaceAll(" ", "-");
 }
 
 /** What Ctrl-C in a terminal does: it reaches npm and everything that npm has started. */
@@ -117,6 +118,23 @@ void t.test("the README", async (t) => {
       }
     }
     t.ok(seen.size > 5, "documents of the operator's, the clients' and the emitter's");
+  });
+
+  await t.test("has a Korean sibling with the same snippets, names and links", async (t) => {
+    const [english = "", korean = ""] = await Promise.all(
+      ["README.md", "README.ko.md"].map(async (name) => readFile(join(root, name), "utf8")),
+    );
+    t.strictSame(blocksOf(korean), blocksOf(english));
+    const namesOf = (text: string) =>
+      [...text.matchAll(/^\| (?:`([^`]+)`|(\d{3}) )/gm)].map(([, name, status]) => name ?? status);
+    t.ok(namesOf(english).length > 30, "events, claims, codes and statuses");
+    t.strictSame(namesOf(korean), namesOf(english));
+    const linksOf = (text: string) =>
+      new Set([...text.matchAll(/\]\(([^)\s#][^)\s]*)\)/g)].map(([, link = ""]) => link));
+    const missing = [...linksOf(english)].filter((link) => !linksOf(korean).has(link));
+    t.strictSame(missing, ["README.ko.md"]);
+    const picture = await readFile(join(root, "test/page/classroom.png"));
+    t.ok(picture.length < MAX_PICTURE_BYTES, "the screenshot is quickly there");
   });
 
   await t.test(

@@ -38,7 +38,7 @@ export function verdictOf(result: RowResult): "met" | "missed" | "faulty" | "not
 }
 
 /** What was lost, doubled, out of order, or else went wrong; empty if nothing did. */
-export function faultsOf({ faults }: RowResult): readonly string[] {
+export function faultsOf({ faults }: Pick<RowResult, "faults">): readonly string[] {
   const counted = (["lost", "duplicated", "reordered"] as const).flatMap((kind) =>
     faults[kind] > 0 ? [`${faults[kind]} deliveries ${kind}`] : [],
   );

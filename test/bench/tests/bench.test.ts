@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import t from "tap";
 import { calmest, findDisturbance } from "../machine/disturbance.js";
 import { Lab } from "../lab.js";
@@ -7,6 +8,7 @@ import { OptionError, parseOptions } from "../options.js";
 import { parseCoreList } from "../machine/pinning.js";
 import type { Environment } from "../report/environment.js";
 import { formatJson } from "../report/json.js";
+import { redraw } from "../report/redraw.js";
 import { formatSvg } from "../report/svg.js";
 import { formatTable } from "../report/table.js";
 import { isGood, judge, type RowResult } from "../measure/results.js";
@@ -195,23 +197,35 @@ void t.test("the JSON has every value of every round", (t) => {
   t.end();
 });
 
-void t.test("the SVG brings its own background, and a bar for each measured row", (t) => {
+void t.test("the SVG has bars on one scale: ours, and what it is compared with", (t) => {
   const svg = formatSvg(RESULTS, ENVIRONMENT);
-  const bars = [...svg.matchAll(/<rect x="370" .*?width="([\d.]+)".*?fill="(#\w+)"/g)];
+  const bars = [...svg.matchAll(/<rect x="340" .*?width="([\d.]+)".*?fill="(#\w+)"/g)];
   t.same(
-    bars.map(([, width, fill]) => [Number(width), fill]),
+    bars.slice(0, 4).map(([, width, fill]) => [Number(width), fill]),
     [
-      // Of the 200 up to the limit: 0.55 of 0.60; then one that is cut; then one that lost something.
-      [183.3, "#1a7f37"],
-      [300, "#cf222e"],
-      [183.3, "#cf222e"],
+      // 0.55 of what it is compared with; then 1.2 of it.
+      [140, "#9aa4b2"],
+      [77, "#3d43b0"],
+      [140, "#9aa4b2"],
+      [168, "#3d43b0"],
     ],
   );
+  t.ok(
+    bars.slice(4).every(([, , fill]) => fill === "#cf222e"),
+    "a row that lost something says so",
+  );
+  t.match(svg, "stock: 10.0 µs");
+  t.match(svg, "ours: 5.50 µs");
   t.match(svg, /<rect x="0.5" y="0.5" [^>]*fill="#ffffff"/);
-  t.match(svg, "not measured (at most 0.8)");
+  t.match(svg, "not measured");
   t.match(svg, "a machine &lt;of&gt; sorts");
   t.notMatch(svg, /NaN|undefined/);
   t.end();
+});
+
+void t.test("the picture that README shows is that of the results beside it", async (t) => {
+  const read = (name: string) => readFile(new URL(`../${name}`, import.meta.url), "utf8");
+  t.equal(redraw(await read("bench.json")), await read("bench.svg"));
 });
 
 void t.test("the limit of open files, and the kernel's lists of cores", (t) => {

@@ -5,6 +5,7 @@ import { startCluster } from "../../helpers/processes/cluster.js";
 import type { ServerProcess } from "../../helpers/processes/server-process.js";
 import { startChromium } from "./chromium.js";
 import { startFirefox } from "./firefox.js";
+import { PICTURE, takePicture } from "./picture.js";
 import { playLecture } from "./play.js";
 import type { Reader } from "./window.js";
 
@@ -16,7 +17,8 @@ const READERS: readonly Reader[] = [
 
 /**
  * `npm run drill -- lecture`: a lecture on screens in Chromium and Firefox, through the load balancer, in both languages; lines
- * cut and replicas killed. Screenshots of each state are in `test/output/screenshots/lecture`. `--browsers firefox` for one.
+ * cut and replicas killed. Screenshots of each state are in `test/output/screenshots/lecture`. `--browsers firefox` for one;
+ * `--picture` makes README's picture anew instead.
  *
  * @returns whether nobody missed anything
  */
@@ -24,7 +26,12 @@ export async function runLecture(
   args: readonly string[],
   print: (line: string) => void,
 ): Promise<boolean> {
-  const names = readBrowsers(args);
+  const { names, isPicture } = readOptions(args);
+  if (isPicture) {
+    await takePicture();
+    print(PICTURE);
+    return true;
+  }
   const restarts = new EventEmitter();
   const onRestart = (replica: ServerProcess, error?: Error): void => {
     restarts.emit(error ? "error" : replica.nodeId, error);
@@ -57,19 +64,24 @@ export async function runLecture(
 
 type BrowserName = keyof typeof BROWSERS;
 
-function readBrowsers(args: readonly string[]): readonly BrowserName[] {
+function readOptions(args: readonly string[]): {
+  readonly names: readonly BrowserName[];
+  readonly isPicture: boolean;
+} {
   const all = Object.keys(BROWSERS) as BrowserName[];
-  let wanted: string | undefined;
+  const options = { browsers: { type: "string" }, picture: { type: "boolean" } } as const;
   try {
-    wanted = parseArgs({ args: [...args], options: { browsers: { type: "string" } } }).values
-      .browsers;
+    const { browsers = all.join(","), picture = false } = parseArgs({
+      args: [...args],
+      options,
+    }).values;
+    const names = browsers.split(",").map((name) => {
+      const known = all.find((one) => one === name);
+      if (!known) throw new Error(`--browsers must be some of ${all.join(", ")}`);
+      return known;
+    });
+    return { names, isPicture: picture };
   } catch (error) {
     throw new OptionError(error instanceof Error ? error.message : String(error));
   }
-  if (wanted === undefined) return all;
-  return wanted.split(",").map((name) => {
-    const known = all.find((one) => one === name);
-    if (!known) throw new OptionError(`--browsers must be some of ${all.join(", ")}`);
-    return known;
-  });
 }
