@@ -282,13 +282,13 @@ export function evictions(random: Random, when: () => number): readonly Timed[] 
 export function refusals(random: Random, when: () => number): readonly Timed[] {
   return Array.from({ length: 1 + random.below(3) }, (): Timed[] => {
     const at = when();
-    const command = random.of(["SUBSCRIBE", "SUBSCRIBE", "SSUBSCRIBE", "EVALSHA", "INFO"]);
+    const command = random.of(["SUBSCRIBE", "SUBSCRIBE", "SUBSCRIBE", "SSUBSCRIBE", "EVALSHA"]);
     const ms = random.between(300, 2_500);
     const denied = Array.from({ length: 3 }, (_, shard) => ({
       at,
       fault: { kind: "deny" as const, shard, command, ms },
     }));
-    const cuts = Array.from({ length: 1 + random.below(6) }, () => ({
+    const cuts = Array.from({ length: 2 + random.below(6) }, () => ({
       at: at + random.fraction() * ms,
       fault: {
         kind: "cut" as const,

@@ -59,7 +59,8 @@ type Theme =
   | "refused";
 
 const THEMES: readonly Theme[] = [
-  ...new Array<Theme>(13).fill("anything"),
+  ...new Array<Theme>(12).fill("anything"),
+  "refused",
   "pages",
   "pages",
   "revolving door",
@@ -84,8 +85,9 @@ function temperOf(random: Random): Temper {
   const theme = random.of(THEMES);
   const until = theme === "revolving door" ? 20_000 : random.of([3_000, 8_000, 8_000, 20_000]);
   const hot = Array.from({ length: 1 + random.below(3) }, () => random.between(1_000, until));
-  const heat = theme === "pages" ? 0.9 : random.of([0, 0.5, 0.9]);
-  const nearMs = theme === "pages" ? 50 : random.of([2, 50, 500]);
+  const isHot = theme === "pages" || theme === "refused";
+  const heat = isHot ? 0.9 : random.of([0, 0.5, 0.9]);
+  const nearMs = isHot ? (theme === "pages" ? 50 : 500) : random.of([2, 50, 500]);
   const isNarrow = theme !== "anything" || random.chance(0.6);
   return {
     theme,
@@ -112,7 +114,7 @@ export function planOf(seed: number, setting?: Setting): Plan {
     role: random.chance(teachers) ? "teacher" : "student",
     protocol: random.chance(0.4) ? "plain" : "socket.io",
     isLoyal: random.chance(theme === "revolving door" ? 0.8 : 0.3),
-    maxUnread: random.of([1, 2, 8]),
+    maxUnread: random.of(theme === "catching up" ? [1, 1, 2] : [1, 2, 8]),
   }));
   const happenings = [
     ...lives(random, clients, temper),
@@ -170,9 +172,13 @@ function troubles(random: Random, scope: Scope, { theme, when }: Temper): readon
 
 type Deed = (at: number, client: number, random: Random) => Happening[];
 
+const dropped: Deed = (at, client, random) => [
+  { at, kind: "drop", client, isTold: random.chance(0.7) },
+];
+
 /** What clients do, each in worlds of its own. */
 const DEEDS: readonly Deed[] = [
-  (at, client, random) => [{ at, kind: "drop", client, isTold: random.chance(0.7) }],
+  dropped,
   (at, client, random) => [
     { at, kind: "leave", client },
     { at: at + awayMs(random), kind: "join", client },
@@ -211,12 +217,26 @@ const AT_THE_DOOR: readonly Deed[] = [
   ],
 ];
 
+function deedsOf(random: Random, theme: Theme): readonly Deed[] {
+  const some = DEEDS.filter(() => random.chance(0.4));
+  switch (theme) {
+    case "revolving door":
+      return AT_THE_DOOR;
+    case "pages":
+      return [dropped];
+    case "catching up":
+      return [dropped, ...some];
+    case "anything":
+    case "eviction":
+    case "refused":
+      return some;
+  }
+}
+
 function lives(random: Random, clients: readonly unknown[], temper: Temper): Happening[] {
   const { theme, until, when } = temper;
-  const isAtTheDoor = theme === "revolving door";
-  const some = DEEDS.filter(() => random.chance(0.4));
-  const deeds = isAtTheDoor ? AT_THE_DOOR : theme === "pages" ? DEEDS.slice(0, 1) : some;
-  const rate = isAtTheDoor ? 4 : random.of([2, 7, 14]);
+  const deeds = deedsOf(random, theme);
+  const rate = theme === "revolving door" ? 4 : random.of([2, 7, 14]);
   return clients.flatMap((_, client) => {
     const happenings: Happening[] = [{ at: random.between(0, until / 2), kind: "join", client }];
     const count = deeds.length === 0 ? 0 : random.below(rate);

@@ -217,7 +217,7 @@ export class ClusterDeployment extends RedisDeployment {
     this.#hearAll(gone);
     this.parts.world.after(1_000, () => {
       // It may have got some again meanwhile.
-      if (this.#truth.owners.includes(gone.number)) return;
+      if (this.#truth.owners.includes(gone.number) || shard.primary !== gone.server) return;
       this.shards.splice(this.shards.indexOf(shard), 1);
       const all = [gone, ...this.#followersOf(gone.number)];
       this.tell(undefined, ({ epochs, primaries }) => {
