@@ -2,7 +2,10 @@ import type { AddressInfo } from "node:net";
 import { Server as SocketServer } from "socket.io";
 import { Encoder } from "socket.io-parser";
 import { Emitter } from "@inthon/emitter";
+import type { SessionId } from "@inthon/emitter/protocol";
 import type { Identity } from "./classroom/address.js";
+import { Happenings } from "./classroom/report/happenings.js";
+import { ReplicaReport } from "./classroom/report/replica-report.js";
 import type { ClassroomServer } from "./classroom/connection.js";
 import { TokenGate } from "./classroom/tokens/token-gate.js";
 import { whom } from "./classroom/whom.js";
@@ -10,6 +13,9 @@ import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config/config.js";
 import { forgetHandshake } from "./edge/engine-io/handshake.js";
 import { serveDocuments } from "./edge/docs/routes.js";
+import { operatorRoutes } from "./edge/operator/routes.js";
+import { Search } from "./edge/operator/search.js";
+import { Views } from "./edge/operator/views.js";
 import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
 import { refuseOtherMethods } from "./edge/http/routes/methods.js";
@@ -70,7 +76,11 @@ const REFUSING: PaceLimits = { perS: 1_000, burst: 100, maxWaiting: 4_096 };
 const READ_TIMEOUT_MS = 3_000;
 
 /** Puts the parts together and listens. This is the only place that knows them all. */
-export async function startApp(config: Config, log: Logger): Promise<App> {
+export async function startApp(
+  config: Config,
+  log: Logger,
+  happenings = new Happenings(),
+): Promise<App> {
   const { nodeId, allowedOrigins } = config;
   const refusals = new Refusals(log);
   const counts = new Counts();
@@ -136,7 +146,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     config,
     io,
     cluster,
-    { counts, log, refusals },
+    { counts, log, refusals, happenings },
     { tokenGate, laneTo: lanes(drop), stayAway, door: arrivals, closing: closing.signal },
   );
   const { classroom, teachers } = replica;
@@ -191,6 +201,12 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     pageBytes: config.limits.historyPageBytes,
     historyReadSeconds: counts.historyReadSeconds,
   });
+  const describe = async (sessionId: SessionId) => {
+    const [teacherOnline, connections] = await untilDoneWithin(READ_TIMEOUT_MS, () =>
+      Promise.all([presence.isOnline(sessionId), cluster.counts.read(sessionId)]),
+    );
+    return { teacherOnline, connections };
+  };
   sessionRoutes(http, {
     emitter,
     counts,
@@ -200,16 +216,26 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     addresses,
     // A key, or a token, is something that other pages do not have.
     mayPublish: (config.publishKeys ?? verifier) ? () => true : checkPublishingPage(allowedOrigins),
-    describe: async (sessionId) => {
-      const [teacherOnline, connections] = await untilDoneWithin(READ_TIMEOUT_MS, () =>
-        Promise.all([presence.isOnline(sessionId), cluster.counts.read(sessionId)]),
-      );
-      return { teacherOnline, connections };
-    },
+    describe,
   });
   noteStrayRequests(engineIo, refusals, { addresses, nodeId });
   pollingRoutes(http, { engineIo, stream: streamDoor(streams, gate) }, gate);
   pageRoutes(http, config);
+  const { board } = cluster;
+  board.start(
+    new ReplicaReport({
+      nodeId,
+      io,
+      classroom,
+      counts,
+      refusals,
+      happenings,
+      check,
+      isDraining,
+    }),
+  );
+  const views = new Views(board, { broker, describe }, drain.leaving);
+  if (config.hasOperator) operatorRoutes(http, { access, views, search: new Search(board) });
   refuseOtherMethods(http);
   routeUpgrades(http.server, { engineIo, plain }, gate);
   warnOfOpenDoors(config, log);
@@ -231,21 +257,29 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     get isDraining() {
       return drain.isDraining;
     },
-    drain: () =>
-      drain.run({
+    drain: () => {
+      happenings.note("drains", "");
+      return drain.run({
         ...config.drain,
         onLeave: () => {
           teachers.drain();
         },
-        connections: () => [...plain.connections, ...streams.connections, ...engineIo.connections],
+        connections: () => [
+          ...plain.connections,
+          ...streams.connections,
+          ...engineIo.connections,
+          ...views.connections,
+        ],
         log,
-      }),
+      });
+    },
     close: async () => {
       // In this turn, so that nobody comes in behind those who are sent away.
       drain.leave();
       closing.abort();
       canary?.close();
       teachers.drain();
+      views.close();
       plain.close();
       streams.close();
       engineIo.close();

@@ -2,6 +2,7 @@ import { Classroom, type ClassroomOptions } from "./classroom/classroom.js";
 import type { ClassroomServer } from "./classroom/connection.js";
 import { Presence } from "./classroom/presence/presence.js";
 import { PresenceUpkeep } from "./classroom/presence/upkeep.js";
+import type { Happenings } from "./classroom/report/happenings.js";
 import type { Cluster } from "./cluster/cluster.js";
 import type { Config } from "./config/config.js";
 
@@ -12,7 +13,10 @@ const PRESENCE_CLOSE_TIMEOUT_MS = 3_000;
 export type Edge = Pick<ClassroomOptions, "laneTo" | "stayAway" | "tokenGate" | "door" | "closing">;
 
 /** What the parts of a replica tell. */
-export type Telemetry = Pick<ClassroomOptions, "refusals" | "counts" | "log">;
+export type Telemetry = Pick<ClassroomOptions, "refusals" | "counts" | "log"> & {
+  /** Where operators are told of it. */
+  readonly happenings?: Happenings;
+};
 
 /** A replica without its edge: what the server runs, and what is simulated. */
 export interface Replica {
@@ -31,7 +35,7 @@ export function openReplica(
   config: Config,
   io: ClassroomServer,
   cluster: Cluster,
-  { counts, log, refusals }: Telemetry,
+  { counts, log, refusals, happenings }: Telemetry,
   edge: Edge,
 ): Replica {
   const { broker, presence, lease } = cluster;
@@ -68,7 +72,9 @@ export function openReplica(
     },
     onEnd: async (node, end) => {
       await teachers.sweep(node);
-      if (end === "died") counts.sweeps++;
+      if (end !== "died") return;
+      counts.sweeps++;
+      happenings?.note("died", node);
     },
   });
   return {

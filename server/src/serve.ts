@@ -1,4 +1,5 @@
 import { startApp } from "./app.js";
+import { Happenings } from "./classroom/report/happenings.js";
 import { ConfigError, loadConfig, type Config } from "./config/config.js";
 import { endInOrder, type Ending } from "./end-in-order.js";
 import { createLogger } from "./telemetry/log.js";
@@ -41,10 +42,11 @@ function listeningProblem(error: unknown, config: Config): string | undefined {
  */
 export async function serve(): Promise<string | undefined> {
   const config = readConfig();
-  const log = createLogger(config.logLevel, config.nodeId);
+  const happenings = new Happenings();
+  const log = createLogger(config.logLevel, config.nodeId, happenings.onTrouble);
   try {
     let isListening = false;
-    const starting = startApp(config, log);
+    const starting = startApp(config, log, happenings);
     const { graceMs } = config.drain;
     const close = async ({ signal, err }: Ending): Promise<void> => {
       if (err) log.fatal({ err }, "ending after an unexpected error");

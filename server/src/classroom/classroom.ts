@@ -149,6 +149,11 @@ export class Classroom implements RoomListener {
     return this.#rooms.size;
   }
 
+  /** The rooms that are held, and how many are in each. */
+  census(): ReturnType<HeldRooms["census"]> {
+    return this.#rooms.census();
+  }
+
   onEvent(room: Room, event: RoomEvent, postmark: Postmark | undefined): void {
     this.#counts.received.add({ event: event.event.event });
     this.#fanOut.send(room.name, event, postmark);

@@ -75,6 +75,44 @@ export function memberDetail(connection: object): RefusalDetail | undefined {
   const stayed = (connection as LoggedConnection)[stay];
   return stayed && nameOf(stayed.id, stayed.who, stayed.user);
 }
+
+/** What there is to know of a connection that has been let in. */
+export interface Known {
+  readonly id: string;
+  readonly who: Identity;
+  readonly user: string | undefined;
+  /** By what it is connected now. */
+  readonly protocol: Protocol;
+  readonly sinceMs: number;
+  /** It has been told all between the two. */
+  readonly from: Offset;
+  readonly to: Offset;
+  /** It is still being told what it had missed. */
+  readonly isBehind: boolean;
+}
+
+/** The same for an operator, or `undefined` where it has not been let in. */
+export function knownOf(conn: ClassroomSocket["conn"]): Known | undefined {
+  const stayed = (conn as LoggedConnection)[stay];
+  if (!stayed) return undefined;
+  const { id, who, user, room, from, catchUp, startedAtMs } = stayed;
+  return {
+    id,
+    who,
+    user,
+    protocol: protocolOf(conn),
+    sinceMs: performance.now() - startedAtMs,
+    from,
+    to: formatOffset(placeIn(room, catchUp)),
+    isBehind: catchUp?.isBehind === true,
+  };
+}
+
+/** Who a token was issued to: of each connection, when one is looked for. */
+export function userOf(conn: object): string | undefined {
+  return (conn as LoggedConnection)[stay]?.user;
+}
+
 /** More than come and go in a second where all goes well, a class of a thousand that comes back included. */
 const FLOOD = { linesPerWindow: 2_000, windowMs: 1_000 };
 

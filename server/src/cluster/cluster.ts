@@ -12,14 +12,16 @@ import type { Refusals } from "../telemetry/refusals.js";
 import type { NotReady } from "./not-ready.js";
 import type { AdapterFactory } from "./lean-adapter.js";
 import { MemoryAdapter } from "./memory/adapter.js";
+import { MemoryBoard } from "./memory/board.js";
 import { MemoryBroker } from "./memory/broker.js";
 import { MemoryConnectionCounts } from "./memory/connection-counts.js";
 import { MemoryLease } from "./memory/lease.js";
 import { MemoryPresenceStore } from "./memory/presence-store.js";
 import { redisAdapter } from "./redis/adapter.js";
 import { NodeLease } from "./redis/node-lease.js";
-import type { Broker, ConnectionCounts, Lease, PresenceStore } from "./ports.js";
+import type { Board, Broker, ConnectionCounts, Lease, PresenceStore } from "./ports.js";
 import { ClusterShards } from "./redis/cluster/cluster-shards.js";
+import { RedisBoard } from "./redis/board.js";
 import { RedisBroker } from "./redis/broker.js";
 import { RedisConnectionCounts } from "./redis/connection-counts.js";
 import { RedisPresenceStore } from "./redis/presence-store.js";
@@ -35,6 +37,7 @@ export interface Cluster {
   readonly presence: PresenceStore;
   readonly counts: ConnectionCounts;
   readonly lease: Lease;
+  readonly board: Board;
   /** Told just before Socket.IO's adapter takes what somebody else than the publisher emitted. One listener. */
   onForeignEmit(listener: () => void): void;
   /** How it is with Redis; `undefined` where there is none. */
@@ -76,6 +79,7 @@ export function memoryCluster({ nodeId, limits, presenceWindowMs }: ClusterOptio
     presence: new MemoryPresenceStore(broker, presenceWindowMs),
     counts: new MemoryConnectionCounts(),
     lease: new MemoryLease(nodeId),
+    board: new MemoryBoard(nodeId),
     onForeignEmit: () => {
       // Nobody else can.
     },
@@ -104,6 +108,7 @@ export function redisCluster(
   const subscriptions = new RoomSubscriptions(shards, refusals);
   const lease = new NodeLease(shards, nodeId, { leaseMs, handoverMs }, log);
   const counts = new RedisConnectionCounts(shards, lease, log, refusals);
+  const board = new RedisBoard(shards, lease, log);
   shards.open();
   return {
     adapter: redisAdapter(subscriptions),
@@ -115,6 +120,7 @@ export function redisCluster(
       refusals,
     }),
     counts,
+    board,
     lease: {
       get node() {
         return lease.node;
@@ -130,8 +136,9 @@ export function redisCluster(
           onPartAnew: (has) => {
             listener.onPartAnew(has);
           },
-          onHeld: () => {
+          onHeld: (watch) => {
             counts.onRenewed();
+            board.onRenewed(watch);
           },
           onRenewed: () => {
             listener.onRenewed();
@@ -154,6 +161,7 @@ export function redisCluster(
       return troubles;
     },
     close: async () => {
+      board.close();
       await counts.close();
       await shards.close();
     },

@@ -83,6 +83,11 @@ export class HeldRooms {
     for (const { room } of this.#held.values()) yield room;
   }
 
+  /** All of them, each with how often it is held. */
+  *census(): Iterable<{ readonly room: Room; readonly holders: number }> {
+    yield* this.#held.values();
+  }
+
   /** How much is held. */
   get size(): { readonly rooms: number; readonly cachedEvents: number } {
     let cachedEvents = 0;

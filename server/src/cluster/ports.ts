@@ -240,3 +240,42 @@ export interface ConnectionCounts {
   set(room: RoomName, count: number): void;
   read(sessionId: SessionId): Promise<Record<Role, number>>;
 }
+
+/** Tells operators of a replica. Asked only while one looks. */
+export interface Teller {
+  /** What there is to know of it now: a short text. */
+  report(): string;
+  /** What it knows of what is asked: a short text. */
+  answer(question: string): string;
+}
+
+/** What one of the nodes has told. */
+export interface Notice {
+  readonly node: string;
+  /** `undefined` where it has told nothing lately: it has just come, is frozen or dead, or is an older version. */
+  readonly report: string | undefined;
+}
+
+export interface Answers {
+  readonly texts: readonly string[];
+  /** How many nodes have not answered in time. */
+  readonly silent: number;
+}
+
+/** Another question is under way. */
+export class BoardBusy extends Error {
+  override readonly name = "BoardBusy";
+}
+
+/** Where all nodes tell operators of themselves, as long as one looks: else nothing is sent for it. */
+export interface Board {
+  start(teller: Teller): void;
+  /** Says that somebody looks, for a few seconds, and reads what has been told. Rejects as Redis does. */
+  look(): Promise<readonly Notice[]>;
+  /**
+   * Asks all nodes, one question at a time in the whole cluster.
+   *
+   * @throws BoardBusy where another one is under way
+   */
+  ask(question: string, timeoutMs: number): Promise<Answers>;
+}

@@ -103,6 +103,11 @@ export class Room {
     return this.#position;
   }
 
+  /** How many events its history has had, as far as this replica knows. */
+  get reached(): number {
+    return this.#position?.n ?? 0;
+  }
+
   /** Whether a member could be taken at once: the room is open, and it is known what to tell of the teacher. */
   get isReady(): boolean {
     return this.#isOpen && this.#announced !== undefined;

@@ -50,6 +50,8 @@ export interface Config {
   readonly hasDocs: boolean;
   /** Whether the classroom's page is served. */
   readonly hasDemo: boolean;
+  /** Whether operators can see the cluster: not in production where nobody needs a key or a token. */
+  readonly hasOperator: boolean;
   readonly limits: Limits;
   /** What an operator has said that does nothing. */
   readonly warnings: readonly string[];
@@ -213,6 +215,10 @@ function readConfig(environment: Environment): Config {
     trustProxy: read("TRUST_PROXY"),
     hasDocs: read("DOCS") ?? read("NODE_ENV") !== "production",
     hasDemo: read("DEMO") ?? read("NODE_ENV") !== "production",
+    hasOperator:
+      auth.kind !== "off" ||
+      read("PUBLISH_KEYS") !== undefined ||
+      read("NODE_ENV") !== "production",
     limits: toLimits(read),
     warnings: [
       ...findMisspelt(environment, ENVIRONMENT_VARIABLES),

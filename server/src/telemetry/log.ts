@@ -17,8 +17,13 @@ const TROUBLES = { linesPerWindow: 3, windowMs: 10_000 };
  * field is cut where it is long, and where nobody reads the log, lines are left out and counted.
  *
  * @param level - one of pino's levels
+ * @param onTrouble - told of each warning and error that is logged
  */
-export function createLogger(level: string, nodeId: string): Logger {
+export function createLogger(
+  level: string,
+  nodeId: string,
+  onTrouble?: (level: number, message: string) => void,
+): Logger {
   // Whoever read the log may be gone. That must neither end the process nor keep it from ending, which pino's own
   // writer does: on a broken pipe it tries for ever.
   process.stdout.on("error", () => undefined);
@@ -32,6 +37,7 @@ export function createLogger(level: string, nodeId: string): Logger {
     logMethod(this: Logger, args: Parameters<LogFn>, method: LogFn, levelOfLine: number) {
       const untold = levelOfLine >= WARN ? sampler.admit(messageOf(args)) : 0;
       if (untold === undefined) return;
+      if (levelOfLine >= WARN) onTrouble?.(levelOfLine, messageOf(args));
       isExpected = levelOfLine === WARN;
       method.apply(this, untold > 0 ? withUntold(args, untold) : args);
       isExpected = false;

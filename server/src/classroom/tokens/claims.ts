@@ -6,7 +6,7 @@ import type { Identity } from "../address.js";
 export interface Claims {
   /** The session that it is for; `*` for any. */
   readonly sessionId: SessionId | "*";
-  readonly role: Role | "publisher";
+  readonly role: Role | "publisher" | "operator";
   /** Who it was issued to, for logs. */
   readonly user: string | undefined;
   /** When what it allowed is over, in seconds since 1970. */

@@ -6,6 +6,7 @@ import type { Logger } from "../../telemetry/log.js";
 import { RENEWALS, type LeaseListener, type NameEnd } from "../ports.js";
 import { within } from "../retry.js";
 import { NAMES_LUA } from "./incoming/lists.js";
+import { ASKED_KEY, WATCHED_KEY } from "./board-keys.js";
 import { FORGET_MS, heldKey, LEAVING_KEY, Leavers, NODES_KEY } from "./leavers.js";
 import { loadScript, runScript } from "./scripts/script.js";
 import type { Sending, Shards } from "./shards/shards.js";
@@ -28,13 +29,22 @@ const SWEEPS: Readonly<Record<NameEnd, string>> = {
   renamed: "this replica has another name",
 };
 
+const RENEWED_KEYS = [NODES_KEY, LEAVING_KEY, WATCHED_KEY, ASKED_KEY];
+
 const RENEW = loadScript("renew.lua", NAMES_LUA);
 
 /** {@link LeaseListener}, for those who have something to renew with the lease. */
 export interface RenewalListener extends LeaseListener {
-  /** The lease is held: told with each renewal. */
-  onHeld(): void;
+  /**
+   * The lease is held: told with each renewal.
+   *
+   * @param watch - whether an operator looks at the cluster, and what one asks
+   */
+  onHeld(watch: Watch): void;
 }
+
+/** What a renewal has found out of operators besides: `undefined` where it could not. */
+export type Watch = { readonly question: string } | "nobody" | undefined;
 
 interface Renewal {
   readonly isHeld: boolean;
@@ -44,6 +54,7 @@ interface Renewal {
   readonly late: readonly string[];
   /** Which Redis answered: another one may have less than what the one before had. */
   readonly incarnation: string;
+  readonly watch: Watch;
 }
 
 /**
@@ -198,7 +209,7 @@ export class NodeLease {
     this.#incarnation = renewal.incarnation;
     this.#renewedAt = performance.now();
     if (this.#heldSince === 0) this.#begin(listener);
-    listener.onHeld();
+    listener.onHeld(renewal.watch);
     const settleMs = SETTLE_PART * this.#leaseMs;
     if (performance.now() - this.#heldSince < settleMs) return;
     if (this.#partAnewAt !== undefined && performance.now() - this.#partAnewAt >= settleMs) {
@@ -252,11 +263,11 @@ export class NodeLease {
   async #renew(isNew: boolean): Promise<Renewal> {
     const how = isNew ? "1" : "";
     try {
-      return await this.#ask([NODES_KEY, LEAVING_KEY], how, { canSplit: true });
+      return await this.#ask(RENEWED_KEYS, how, { canSplit: true });
     } catch (error) {
       if (!isSplit(error)) throw error;
     }
-    // Their slot is on its way, and one of the two is not where the other is: each alone is found.
+    // Their slot is on its way, and one is not where the others are: each alone is found.
     const renewal = await this.#ask([NODES_KEY], how);
     // The lease is held, whatever becomes of this one; it is asked again with the next renewal.
     const late = await this.#ask([LEAVING_KEY], "late").then(
@@ -276,7 +287,7 @@ export class NodeLease {
       String(MAX_HANDOVER_MS),
     ];
     const reply = await runScript(this.#shards, RENEW, keys, args, sending);
-    const [held, dead, late, incarnation] = Array.isArray(reply)
+    const [held, dead, late, incarnation, watch] = Array.isArray(reply)
       ? (reply as readonly unknown[])
       : [];
     return {
@@ -284,8 +295,14 @@ export class NodeLease {
       dead: namesIn(dead),
       late: namesIn(late),
       incarnation: String(incarnation),
+      watch: watchIn(watch),
     };
   }
+}
+
+function watchIn(watch: unknown): Watch {
+  if (typeof watch !== "string") return undefined;
+  return watch === "" ? "nobody" : { question: watch.slice(1) };
 }
 
 function namesIn(list: unknown): readonly string[] {

@@ -97,7 +97,7 @@ export function openApi(routes: readonly DocumentedRoute[], server: Server): obj
           scheme: "bearer",
           bearerFormat: "JWT",
           description:
-            "a signed token: its claims session_id (or *) and role say what it is for; the role publisher publishes and reads",
+            "a signed token: its claims session_id (or *) and role say what it is for; the role publisher publishes and reads, the role operator sees the whole cluster and reads",
         },
         tokenInQuery: {
           type: "apiKey",

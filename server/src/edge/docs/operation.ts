@@ -1,8 +1,8 @@
 import type { CodeOf } from "../http/problem-codes.js";
 import type { JsonSchema } from "./plain-schema.js";
 
-/** Who is let through: whoever may publish; also a member of the session; a member alone, who connects; anyone. */
-export type Access = "publisher" | "member" | "connection" | "anyone";
+/** Who is let through: whoever may publish; also a member of the session; a member alone, who connects; an operator; anyone. */
+export type Access = "publisher" | "member" | "connection" | "operator" | "anyone";
 
 /** A parameter that is not in the path. */
 export interface Parameter {

@@ -11,6 +11,7 @@ import { eventSchema } from "@inthon/emitter/validate";
 import { Type } from "typebox";
 import { PROBLEMS, type ProblemCode } from "../http/problem-codes.js";
 import { DEFAULT_LIMIT, MAX_LIMIT } from "../http/routes/history-query.js";
+import { FoundConnections, OverviewData } from "../operator/schemas.js";
 import { byName, plainSchema, ref, type JsonSchema } from "./plain-schema.js";
 
 // What routes answer by these schemas, they are typed by.
@@ -139,6 +140,8 @@ export function namedSchemas(): Record<string, JsonSchema> {
     SessionState: plainSchema(SessionState),
     HistoryPage: historyPage(),
     Alive: plainSchema(Alive),
+    OperatorOverview: plainSchema(OverviewData),
+    FoundConnections: plainSchema(FoundConnections),
     Ready: plainSchema(Ready),
     Problem: { ...problem, properties: { ...properties, code: { ...code, enum: codes } } },
   };

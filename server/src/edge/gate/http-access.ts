@@ -17,6 +17,10 @@ export interface HttpAccess {
   readonly toReadHistory: Authorize;
   /** A teacher or a student may read it of its own session. */
   readonly toReadSession: Authorize;
+  /** An operator sees the whole cluster, by a token for every session or by a key. */
+  readonly toOperate: Authorize;
+  /** When what the token of a request allows is over, in seconds since 1970; `undefined` where it came by none. */
+  endOf(request: FastifyRequest): number | undefined;
   /** Who the token of a request was issued to, where it has come by one. */
   userOf(request: FastifyRequest): string | undefined;
 }
@@ -28,8 +32,8 @@ export interface HttpAccessOptions {
   readonly verifier: TokenVerifier | undefined;
 }
 
-/** Whether a request is about what a member of the session with these claims may know. */
-type MemberMay = (claims: Claims, request: FastifyRequest) => boolean;
+/** Whether a request is about what somebody with these claims may do, in a session that they are for. */
+type May = (claims: Claims, request: FastifyRequest) => boolean;
 
 const NO_KEY =
   "this is none of the server's publish keys: send one as it is, Authorization: Bearer <key>";
@@ -38,14 +42,14 @@ const NEITHER =
 const KEY_ADVICE = "send one of the server's publish keys: Authorization: Bearer <key>";
 const TOKEN_ADVICE = "send it, or a publish key: Authorization: Bearer <token>";
 const FORBIDDEN =
-  "this token is not for this: a publisher's does everything in its session, a teacher's or a student's reads the history of its own role, and the state of its session";
+  "this token is not for this: a publisher's does everything in its session, a teacher's or a student's reads the history of its own role, and the state of its session; an operator's for every session (session_id *) sees the cluster, and reads";
 
 export function httpAccess({ publishKeys, verifier }: HttpAccessOptions): HttpAccess {
   const digests = publishKeys?.map(digest) ?? [];
   const isOpen = !publishKeys && !verifier;
-  const users = new WeakMap<FastifyRequest, string>();
+  const claimsOf = new WeakMap<FastifyRequest, Claims>();
 
-  const check = async (request: FastifyRequest, memberMay: MemberMay): Promise<void> => {
+  const check = async (request: FastifyRequest, may: May): Promise<void> => {
     const token = bearerToken(request.headers);
     if (token !== undefined && isOneOf(digests, token)) return;
     if (token !== undefined && BEGINS_WITH_BEARER.test(token)) {
@@ -57,30 +61,33 @@ export function httpAccess({ publishKeys, verifier }: HttpAccessOptions): HttpAc
     }
     const claims = await verifier.verify(token, TOKEN_ADVICE);
     const { session_id } = request.params as { readonly session_id?: unknown };
-    const may = claims.role === "publisher" || memberMay(claims, request);
-    if (!may || !isForSession(claims, session_id)) {
+    if (!may(claims, request) || !isForSession(claims, session_id)) {
       throw new TokenError("forbidden", FORBIDDEN, undefined, claims);
     }
-    if (claims.user !== undefined) users.set(request, claims.user);
+    claimsOf.set(request, claims);
   };
 
-  const authorize = (memberMay: MemberMay): Authorize => {
+  const authorize = (may: May): Authorize => {
     if (isOpen) return () => Promise.resolve();
     return (request) =>
-      check(request, memberMay).catch((error: unknown) => {
+      check(request, may).catch((error: unknown) => {
         throw tokenProblem(error);
       });
   };
 
   return {
-    toPublish: authorize(() => false),
+    toPublish: authorize(({ role }) => role === "publisher"),
     toReadHistory: authorize((claims, request) => {
+      if (claims.role === "publisher" || claims.role === "operator") return true;
       // What is no role at all is told so by the route.
       const role = parseRole((request.query as { readonly role?: unknown }).role);
       return role === undefined || role === claims.role;
     }),
     toReadSession: authorize(() => true),
-    userOf: (request) => users.get(request),
+    // Of one session's operator there is nothing that is not of the others, too.
+    toOperate: authorize(({ role, sessionId }) => role === "operator" && sessionId === "*"),
+    endOf: (request) => claimsOf.get(request)?.endsAtS,
+    userOf: (request) => claimsOf.get(request)?.user,
   };
 }
 

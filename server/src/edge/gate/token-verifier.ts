@@ -13,6 +13,9 @@ const MAX_USER_LENGTH = 255;
 /** Nobody means a token to be good for longer: it was made of milliseconds. */
 const MAX_AHEAD_S = 10 * 366 * 86_400;
 
+/** Those of nobody who connects to a session. */
+const SERVICE_ROLES = ["publisher", "operator"] as const;
+
 /** What tokens are checked with. */
 export interface TrustedKeys {
   /** What they may be signed by: follows from the kind of key, never from the token. */
@@ -74,8 +77,8 @@ function toClaims(payload: JWTPayload): Claims {
   }
   const sessionId = session_id === "*" ? "*" : parseSessionId(session_id);
   if (!sessionId) throw badClaim('its session_id must be the session\'s, or "*" for any');
-  const role = payload["role"] === "publisher" ? "publisher" : parseRole(payload["role"]);
-  if (!role) throw badClaim('its role must be "teacher", "student" or "publisher"');
+  const role = SERVICE_ROLES.find((each) => each === payload["role"]) ?? parseRole(payload["role"]);
+  if (!role) throw badClaim('its role must be "teacher", "student", "publisher" or "operator"');
   if (sub !== undefined && (typeof sub !== "string" || sub.length > MAX_USER_LENGTH)) {
     throw badClaim(`its sub must be a text of at most ${String(MAX_USER_LENGTH)} characters`);
   }

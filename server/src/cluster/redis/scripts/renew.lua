@@ -6,6 +6,7 @@
 -- KEYS[1]  sorted set of nodes by when they last renewed, in milliseconds since 1970
 -- KEYS[2]  sorted set of names whose members are on their way, by when they are dead, in milliseconds since 1970; left out
 --          where it cannot be asked together with the other: then nobody has had their time. Or alone, as KEYS[1]
+-- KEYS[3]  there while an operator looks, and KEYS[4] what one asks (see board.ts); left out as KEYS[2] is
 -- ARGV[1]  node
 -- ARGV[2]  duration of a lease, in milliseconds
 -- ARGV[3]  '1' to begin a lease, '' to renew one, 'late' to ask for those alone who have had their time
@@ -16,7 +17,8 @@
 -- In front of this text comes MAX_NAME_BYTES: no name of a node is longer.
 --
 -- Returns  { 1 where the node holds its lease, else 0; nodes whose lease has run out; names whose members have had their
---            time; the incarnation, or '' where Redis does not say }
+--            time; the incarnation, or '' where Redis does not say; where an operator looks, '?' and what is asked, else ''
+--            (nothing where that was not to be found out) }
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local deadline = now - tonumber(ARGV[2])
@@ -77,4 +79,12 @@ end
 -- comes: then nothing is lost, and claiming anew changes nothing.) Some users may not ask.
 local info = redis.pcall('INFO', 'replication')
 local incarnation = type(info) == 'string' and string.match(info, 'master_replid:(%x+)') or ''
-return { held, dead, late, incarnation }
+
+-- Whoever has put anything else there is in nobody's way.
+local MAX_QUESTION_BYTES = 512
+local watch = KEYS[3] and ''
+if KEYS[3] and redis.pcall('EXISTS', KEYS[3]) == 1 then
+  local asked = redis.pcall('GETRANGE', KEYS[4], 0, MAX_QUESTION_BYTES)
+  watch = '?' .. (type(asked) == 'string' and #asked <= MAX_QUESTION_BYTES and asked or '')
+end
+return { held, dead, late, incarnation, watch }

@@ -25,5 +25,11 @@ export function pageRoutes(http: Http, pages: { readonly hasDemo: boolean }): vo
     reply.sendFile("favicon.svg", PUBLIC),
   );
   if (!pages.hasDemo) return;
-  void http.register(fastifyStatic, { root: PUBLIC, wildcard: false, decorateReply: false });
+  void http.register(fastifyStatic, {
+    root: PUBLIC,
+    wildcard: false,
+    decorateReply: false,
+    // Served by itself: it is there where this page is not.
+    globIgnore: ["operator/**"],
+  });
 }
