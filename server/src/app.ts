@@ -5,7 +5,6 @@ import { Emitter } from "@inthon/emitter";
 import type { SessionId } from "@inthon/emitter/protocol";
 import type { Identity } from "./classroom/address.js";
 import { Happenings } from "./classroom/report/happenings.js";
-import { ReplicaReport } from "./classroom/report/replica-report.js";
 import type { ClassroomServer } from "./classroom/connection.js";
 import { TokenGate } from "./classroom/tokens/token-gate.js";
 import { whom } from "./classroom/whom.js";
@@ -13,9 +12,6 @@ import { untilDoneWithin } from "./cluster/retry.js";
 import type { Config } from "./config/config.js";
 import { forgetHandshake } from "./edge/engine-io/handshake.js";
 import { serveDocuments } from "./edge/docs/routes.js";
-import { operatorRoutes } from "./edge/operator/routes.js";
-import { Search } from "./edge/operator/search.js";
-import { Views } from "./edge/operator/views.js";
 import { closeHttp, refuseWhenClosing } from "./edge/http/closing.js";
 import { createHttp } from "./edge/http/fastify.js";
 import { refuseOtherMethods } from "./edge/http/routes/methods.js";
@@ -49,6 +45,7 @@ import { noteStrayRequests, strangerNoter } from "./edge/engine-io/stray-request
 import { routeUpgrades } from "./edge/upgrade.js";
 import type { UnreadRule } from "./edge/wire/unread.js";
 import { openCanary, openCluster, openKeys, openMetrics } from "./open-parts.js";
+import { openOperator } from "./open-operator.js";
 import { openReplica } from "./replica.js";
 import { Counts } from "./telemetry/counts.js";
 import type { Logger } from "./telemetry/log.js";
@@ -207,6 +204,9 @@ export async function startApp(
     );
     return { teacherOnline, connections };
   };
+  // A key, or a token, is something that other pages do not have.
+  const mayPublish =
+    (config.publishKeys ?? verifier) ? () => true : checkPublishingPage(allowedOrigins);
   sessionRoutes(http, {
     emitter,
     counts,
@@ -214,28 +214,17 @@ export async function startApp(
     bodies: intake.bodies,
     access,
     addresses,
-    // A key, or a token, is something that other pages do not have.
-    mayPublish: (config.publishKeys ?? verifier) ? () => true : checkPublishingPage(allowedOrigins),
+    mayPublish,
     describe,
   });
   noteStrayRequests(engineIo, refusals, { addresses, nodeId });
   pollingRoutes(http, { engineIo, stream: streamDoor(streams, gate) }, gate);
   pageRoutes(http, config);
-  const { board } = cluster;
-  board.start(
-    new ReplicaReport({
-      nodeId,
-      io,
-      classroom,
-      counts,
-      refusals,
-      happenings,
-      check,
-      isDraining,
-    }),
-  );
-  const views = new Views(board, { broker, describe }, drain.leaving);
-  if (config.hasOperator) operatorRoutes(http, { access, views, search: new Search(board) });
+  const views = openOperator({
+    ...config,
+    ...{ io, http, access, board: cluster.board, broker, classroom, describe, mayPublish },
+    ...{ counts, refusals, happenings, check, isDraining, leaving: drain.leaving },
+  });
   refuseOtherMethods(http);
   routeUpgrades(http.server, { engineIo, plain }, gate);
   warnOfOpenDoors(config, log);
@@ -259,7 +248,7 @@ export async function startApp(
     },
     drain: () => {
       happenings.note("drains", "");
-      return drain.run({
+      const drained = drain.run({
         ...config.drain,
         onLeave: () => {
           teachers.drain();
@@ -272,6 +261,8 @@ export async function startApp(
         ],
         log,
       });
+      cluster.board.tellNow();
+      return drained;
     },
     close: async () => {
       // In this turn, so that nobody comes in behind those who are sent away.

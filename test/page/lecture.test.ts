@@ -53,9 +53,12 @@ const { judge } = await load<{
     received: ReadonlySet<string>,
   ) => { missed: number; delivered: number; lost: number };
 }>("lecture/recovery.js");
-const { STRINGS } = await load<{ STRINGS: Record<string, Record<string, string>> }>(
-  "words/strings.js",
-);
+type Strings = Record<string, Record<string, string>>;
+/** Of each page, by the place of its modules. */
+const TABLES: Readonly<Record<string, Strings>> = {
+  "": (await load<{ STRINGS: Strings }>("words/strings.js")).STRINGS,
+  "operator/": (await load<{ STRINGS: Strings }>("operator/strings.js")).STRINGS,
+};
 
 const nowMs = Date.parse("2026-01-02T03:04:05Z");
 let n = 0;
@@ -166,17 +169,19 @@ t.test("a return is judged by the history: the newest like stands for those befo
   t.same(judge(due, new Set(["1-2"])), { missed: 3, delivered: 1, lost: 2 });
 });
 
-t.test("every language has every string, with the same values in it", async (t) => {
-  const { en = {}, ...others } = STRINGS;
+t.test("every language has every string, with the same values in it", (t) => {
   const values = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort();
-  t.ok(Object.keys(others).length > 0);
-  for (const [language, strings] of Object.entries(others)) {
-    t.same(Object.keys(strings).sort(), Object.keys(en).sort(), language);
-    for (const [key, text] of Object.entries(strings)) {
-      t.not(text.trim(), "", `${language} ${key}`);
-      t.same(values(text), values(en[key] ?? ""), `${language} ${key}`);
+  for (const [page, { en = {}, ...others }] of Object.entries(TABLES)) {
+    t.ok(Object.keys(others).length > 0);
+    for (const [language, strings] of Object.entries(others)) {
+      t.same(Object.keys(strings).sort(), Object.keys(en).sort(), `${page}${language}`);
+      for (const [key, text] of Object.entries(strings)) {
+        t.not(text.trim(), "", `${page}${language} ${key}`);
+        t.same(values(text), values(en[key] ?? ""), `${page}${language} ${key}`);
+      }
     }
   }
+  t.end();
 });
 
 t.test("every string is used", async (t) => {
@@ -184,14 +189,19 @@ t.test("every string is used", async (t) => {
   const files = (await readdir(place, { recursive: true })).filter(
     (file) => file.endsWith(".js") && !file.endsWith("strings.js"),
   );
-  const sources = await Promise.all(files.map((file) => readFile(new URL(file, place), "utf8")));
-  const source = sources.join("\n");
-  const isUsed = (key: string) =>
-    source.includes(`"${key}"`) ||
-    source.includes(`.${key}`) ||
-    (/^crowdQuestion\d$/.test(key) && source.includes("`crowdQuestion"));
-  t.same(
-    Object.keys(STRINGS["en"] ?? {}).filter((key) => !isUsed(key)),
-    [],
-  );
+  for (const [page, { en = {} }] of Object.entries(TABLES)) {
+    const own = files.filter((file) => file.startsWith("operator/") === (page === "operator/"));
+    const sources = await Promise.all(own.map((file) => readFile(new URL(file, place), "utf8")));
+    const source = sources.join("\n");
+    const isUsed = (key: string) =>
+      source.includes(`"${key}"`) ||
+      source.includes(`.${key}`) ||
+      // Those that are put together.
+      source.includes(`\`${key.replace(/(?<=^crowdQuestion)\d$|(?<=^(state|what)_)\w+$/, "")}\${`);
+    t.same(
+      Object.keys(en).filter((key) => !isUsed(key)),
+      [],
+      page,
+    );
+  }
 });

@@ -270,7 +270,12 @@ export class BoardBusy extends Error {
 /** Where all nodes tell operators of themselves, as long as one looks: else nothing is sent for it. */
 export interface Board {
   start(teller: Teller): void;
-  /** Says that somebody looks, for a few seconds, and reads what has been told. Rejects as Redis does. */
+  /** Something has happened that whoever looks should see, though this node may be gone soon. */
+  tellNow(): void;
+  /**
+   * Says that somebody looks, for a few seconds, and reads what has been told: of a node that has gone since the last look once
+   * more. Rejects as Redis does.
+   */
   look(): Promise<readonly Notice[]>;
   /**
    * Asks all nodes, one question at a time in the whole cluster.

@@ -13,6 +13,10 @@ export class MemoryBoard implements Board {
     this.#teller = teller;
   }
 
+  tellNow(): void {
+    // Whoever looks reads what is so by then.
+  }
+
   look(): Promise<readonly Notice[]> {
     return Promise.resolve([{ node: this.#node, report: this.#teller?.report() }]);
   }

@@ -51,6 +51,8 @@ export class RedisBoard implements Board {
   #isUnderWay = false;
   #isClosed = false;
   #isWatched = false;
+  /** The nodes that there were at the last look. */
+  #listed: readonly string[] = [];
   /** The newest question that this replica has answered. */
   #answered = "";
 
@@ -62,6 +64,10 @@ export class RedisBoard implements Board {
 
   start(teller: Teller): void {
     this.#teller = teller;
+  }
+
+  tellNow(): void {
+    if (this.#isWatched) this.#tell();
   }
 
   /** Told with each renewal of the lease. */
@@ -81,8 +87,13 @@ export class RedisBoard implements Board {
     this.#isWatched = true;
     this.#keepTelling();
     const [nodes] = await Promise.all([this.#nodes(), this.#put(WATCHED_KEY, "1", WATCHED_MS)]);
+    const gone = this.#listed.filter((node) => !nodes.includes(node));
+    this.#listed = nodes;
     return await Promise.all(
-      nodes.map(async (node) => ({ node, report: await this.#read(reportKey(node)) })),
+      [...nodes, ...gone].map(async (node) => ({
+        node,
+        report: await this.#read(reportKey(node)),
+      })),
     );
   }
 

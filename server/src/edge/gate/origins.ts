@@ -91,3 +91,9 @@ function isOwnPage(origin: string, host: string | undefined): boolean {
   const isAddress = isIP(hostname.replace(/^\[|\]$/g, "")) !== 0;
   return isAddress || hostname === "localhost" || hostname.endsWith(".localhost");
 }
+
+/** A Fastify hook that refuses who comes from a page that may not do what it asks for. */
+export function refusePages(mayDo: OriginCheck) {
+  return ({ raw }: { readonly raw: IncomingMessage }): Promise<void> =>
+    mayDo(raw) ? Promise.resolve() : Promise.reject(originNotAllowed());
+}

@@ -33,6 +33,7 @@ export class Lookout {
       return;
     }
     if (performance.now() - this.#endedAtMs > FORGET_MS) this.#overview = new Overview();
+    this.#overview.begin(performance.now());
     void this.#run();
   }
 

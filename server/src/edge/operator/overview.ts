@@ -10,6 +10,8 @@ type Happened = Static<typeof HappeningLine>;
 
 /** How long those are shown that have gone. */
 const REMEMBER_MS = 600_000;
+/** What replicas have to tell again, when somebody begins to look again: two renewals of a lease, and two looks. */
+const GRACE_MS = 7_000;
 const MAX_REPLICAS = 300;
 const MAX_HAPPENED = 60;
 const MAX_SESSIONS = 20;
@@ -30,6 +32,13 @@ export class Overview {
   /** Replicas without a report that can be read, by the names of their leases. */
   #untold: readonly string[] = [];
   #looks = 0;
+  /** Until then nobody is missed. */
+  #graceUntilMs = 0;
+
+  /** Somebody begins to look: as nobody has for a while, replicas have told nothing. */
+  begin(nowMs: number): void {
+    this.#graceUntilMs = nowMs + GRACE_MS;
+  }
 
   /** Takes in what was read by one look. */
   add(notices: readonly Notice[], nowMs: number): void {
@@ -91,6 +100,10 @@ export class Overview {
       this.#seen.delete(key);
       return;
     }
+    if (nowMs < this.#graceUntilMs) {
+      if (isLive(seen.state)) this.#seen.set(key, { ...seen, state: "untold" });
+      return;
+    }
     const hasLeft = seen.report.state === "draining";
     const state = isListed ? "silent" : hasLeft ? "left" : "gone";
     if (state === seen.state) return;
@@ -121,7 +134,7 @@ function readable(notices: readonly Notice[]): { name: string; report: Report | 
 }
 
 function isLive(state: Line["state"]): boolean {
-  return state !== "silent" && state !== "left" && state !== "gone";
+  return state !== "silent" && state !== "left" && state !== "gone" && state !== "untold";
 }
 
 function lineOf({ report, state, atMs }: Seen): Line {
@@ -197,7 +210,7 @@ function busiest(reports: readonly Report[]): SessionLine[] {
       students: parts.reduce((sum, { students }) => sum + students, 0),
       events: most((row) => row.teacher_events) + most((row) => row.student_events),
       teacher_online: parts.find((row) => row.teacher_online !== null)?.teacher_online ?? null,
-      replicas: naming.map(({ node }) => node),
+      replicas: naming.map(({ node }) => node).sort(),
       at_least: unnamed.some((report) => !naming.includes(report)),
     };
   });

@@ -5,6 +5,7 @@ import { parseSessionId } from "@inthon/emitter/protocol";
 import { NO_OPERATION } from "../docs/operation.js";
 import { answerHead } from "../event-stream/answer.js";
 import type { HttpAccess } from "../gate/http-access.js";
+import { refusePages, type OriginCheck } from "../gate/origins.js";
 import type { Http } from "../http/fastify.js";
 import { HttpProblem } from "../http/problems.js";
 import { FIND_CONNECTIONS, WATCH_CLUSTER } from "./operations.js";
@@ -17,6 +18,7 @@ const SHARED = ["style/base.css", "screens/dom.js", "favicon.svg"];
 
 export interface OperatorOptions {
   readonly access: Pick<HttpAccess, "toOperate" | "endOf">;
+  readonly mayPublish: OriginCheck;
   readonly views: Pick<Views, "open">;
   readonly search: Pick<Search, "find">;
 }
@@ -25,10 +27,14 @@ export interface OperatorOptions {
  * What operators see: the page at `/operator`, which holds nothing by itself and is for anyone, and what it shows, which is
  * for who has a key or an operator's token.
  */
-export function operatorRoutes(http: Http, { access, views, search }: OperatorOptions): void {
+export function operatorRoutes(
+  http: Http,
+  { access, mayPublish, views, search }: OperatorOptions,
+): void {
+  const onRequest = [access.toOperate, refusePages(mayPublish)];
   http.get<{ Querystring: { session?: unknown } }>(
     "/operator/stream",
-    { onRequest: access.toOperate, config: { operation: WATCH_CLUSTER } },
+    { onRequest, config: { operation: WATCH_CLUSTER } },
     (request, reply) => {
       const named = request.query.session;
       const session = parseSessionId(named);
@@ -47,7 +53,7 @@ export function operatorRoutes(http: Http, { access, views, search }: OperatorOp
   );
   http.get<{ Querystring: { id?: unknown; user?: unknown } }>(
     "/operator/connections",
-    { onRequest: access.toOperate, config: { operation: FIND_CONNECTIONS } },
+    { onRequest, config: { operation: FIND_CONNECTIONS } },
     ({ query }) => search.find(query),
   );
   void http.register((scope, _options, done) => {

@@ -15,7 +15,7 @@ import type { FastifyRequest } from "fastify";
 import type { Static } from "typebox";
 import type { ClientAddresses } from "../../gate/client-addresses.js";
 import type { HttpAccess } from "../../gate/http-access.js";
-import { originNotAllowed, type OriginCheck } from "../../gate/origins.js";
+import { refusePages, type OriginCheck } from "../../gate/origins.js";
 import { PUBLISH, READ_SESSION } from "../../docs/operations.js";
 import type { Published, SessionState } from "../../docs/schemas.js";
 import type { Bodies } from "../../intake/bodies.js";
@@ -78,11 +78,6 @@ export function sessionRoutes(http: Http, options: SessionRoutesOptions): void {
       }
     },
   );
-}
-
-function refusePages(mayPublish: OriginCheck) {
-  return ({ raw }: FastifyRequest): Promise<void> =>
-    mayPublish(raw) ? Promise.resolve() : Promise.reject(originNotAllowed());
 }
 
 /** Of one that there cannot be, no body is read either. */
