@@ -87,7 +87,7 @@ t.test("a session is looked at from the list, and a connection is found", async 
   await page.goto(`/operator#token=${KEY}`);
   t.equal(new URL(page.url()).hash, "", "the address that is shown and copied has none");
   await page.getByRole("button", { name: session }).press("Enter");
-  await reads(page.getByTestId("session"), "2 students and 1 teachers are connected");
+  await reads(page.getByTestId("session"), "Students: 2. Teachers: 1.");
   await reads(page.getByTestId("told"), "before");
   await publish(session, { event: "important", note: "and now", capture_url: null });
   await reads(page.getByTestId("told").locator("li").first(), "and now");

@@ -75,7 +75,7 @@ export const STRINGS = {
     lookAt: "Look",
     stop: "Stop",
     heads: "History stands at {student} for students, {teacher} for teachers.",
-    stateOf: "{students} students and {teachers} teachers are connected.",
+    stateOf: "Students: {students}. Teachers: {teachers}.",
     teacherIsHere: "A teacher is here.",
     teacherIsAway: "No teacher is here.",
     noEvents: "It has told nothing yet.",
@@ -86,8 +86,8 @@ export const STRINGS = {
 
     find: "Find a connection",
     findBy: "By",
-    byUser: "user (sub of the token)",
-    byId: "id of the connection",
+    byUser: "user (sub)",
+    byId: "connection",
     findWhat: "Which",
     findNow: "Find",
     finding: "Asking every replica…",
@@ -191,7 +191,7 @@ export const STRINGS = {
 
     find: "연결 찾기",
     findBy: "기준",
-    byUser: "사용자(토큰의 sub)",
+    byUser: "사용자(sub)",
     byId: "연결 id",
     findWhat: "찾을 값",
     findNow: "찾기",

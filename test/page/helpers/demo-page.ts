@@ -116,7 +116,7 @@ function watch(page: Page, problems: string[]): void {
   page.on("requestfailed", (request) => {
     // What the page itself gives up when it leaves is no failure: a long poll, a stream, a history that it reads.
     const isAborted = request.failure()?.errorText === "net::ERR_ABORTED";
-    if (isAborted && /\/(ws|sessions)\//.test(request.url())) return;
+    if (isAborted && /\/(ws|sessions|operator)\//.test(request.url())) return;
     problems.push(`${request.failure()?.errorText ?? "failed"}: ${request.url()}`);
   });
 }
