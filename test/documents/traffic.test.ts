@@ -30,7 +30,7 @@ const ELSEWHERE: readonly RegExp[] = [
   // Nothing is known that brings it about.
   / internal_error$/,
   // In the moment in which a replica closes.
-  / (post \S+ 503 draining|get \/healthz 503 unavailable)$/,
+  / (post \S+ 503 draining|get \/(healthz|operator\/stream) 503 unavailable)$/,
   // test/event-stream/, after a wait of 15 s.
   / get \/ws\S+ 503 unavailable$/,
 ];
@@ -80,6 +80,8 @@ void t.test("what is answered over HTTP is in the OpenAPI document", async (t) =
   const history = { method: "get", path: EVENTS } as const;
   const state = { method: "get", path: SESSION } as const;
   const stream = { method: "get", path: STREAM } as const;
+  const watch = { method: "get", path: "/operator/stream" } as const;
+  const find = { method: "get", path: "/operator/connections" } as const;
   const session = randomUUID();
   const events = `/sessions/${session}/events`;
   const page = `${events}?role=student`;
@@ -139,6 +141,25 @@ void t.test("what is answered over HTTP is in the OpenAPI document", async (t) =
     t.strictSame(recorder.faults, []);
   });
 
+  await t.test("what operators see", async (t) => {
+    const operator = bearer(await token({ session_id: "*", role: "operator" }));
+    const asked = [
+      [watch, "/operator/stream?session=no.session"],
+      [find, "/operator/connections?user=nobody"],
+    ] as const;
+    for (const [what, target] of asked) {
+      for (const headers of [{}, operator, bearer(student), bearer(expired)]) {
+        await ask(what, { target, headers });
+      }
+    }
+    await ask(find, { target: "/operator/connections", headers: withKey });
+    const stream = await EventStream.open(url, "/operator/stream", { headers: operator });
+    await stream.events.next();
+    stream.close();
+    await add(watch, stream);
+    t.strictSame(recorder.faults, []);
+  });
+
   await t.test("what no page and no client of HTTP may do", async (t) => {
     const origin = { origin: "https://other.example" };
     const all = [
@@ -146,6 +167,8 @@ void t.test("what is answered over HTTP is in the OpenAPI document", async (t) =
       [history, page],
       [state, `/sessions/${session}`],
       [stream, `/ws/session/${session}/student/`],
+      [watch, "/operator/stream?session=no.session"],
+      [find, "/operator/connections?id=x"],
       [{ method: "get", path: "/healthz" }, "/healthz"],
       [{ method: "get", path: "/readyz" }, "/readyz"],
     ] as const;
@@ -170,6 +193,7 @@ void t.test("what is answered over HTTP is in the OpenAPI document", async (t) =
       ask(publish, { target: events, headers, body: EVENT }),
       ask(history, { target: page, headers: withKey }),
       ask(state, { target: `/sessions/${session}`, headers: withKey }),
+      ask(find, { target: "/operator/connections?id=x", headers: withKey }),
     ]);
     server.kill("SIGTERM");
     await eventually(async () =>

@@ -11,11 +11,11 @@ if (given) {
 
 export const setKey = (value) => sessionStorage.setItem(KEPT, value);
 
-/** Asks the server. @returns the response; a network that fails throws */
+/** Asks the server for what is beside this page's modules. @returns the response; a network that fails throws */
 export function ask(path, options = {}) {
   // What the classroom's page was given in this tab does as well.
   const key = sessionStorage.getItem(KEPT) ?? sessionStorage.getItem("inthon-publish-key");
-  return fetch(path, {
+  return fetch(new URL(path, import.meta.url), {
     ...options,
     headers: key ? { authorization: `Bearer ${key}` } : {},
   });

@@ -32,7 +32,7 @@ document.body.append(
     h(
       "h1",
       {},
-      h("img", { src: "/operator/shared/favicon.svg", alt: "", width: 28, height: 28 }),
+      h("img", { src: "operator/shared/favicon.svg", alt: "", width: 28, height: 28 }),
       t("title"),
     ),
     state,
@@ -73,7 +73,7 @@ function open(name) {
   stream?.close();
   session.begin(name);
   const query = name === undefined ? "" : `?${new URLSearchParams({ session: name })}`;
-  const mine = openStream(`/operator/stream${query}`, {
+  const mine = openStream(`stream${query}`, {
     state(phase, why) {
       document.body.dataset.state = phase;
       say(state, t(phase, { why }));

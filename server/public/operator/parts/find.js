@@ -41,7 +41,7 @@ export function createFind({ onLook }) {
     say(result, t("finding"));
     try {
       const query = new URLSearchParams({ [by.value]: what.value.trim() });
-      const response = await ask(`/operator/connections?${query}`);
+      const response = await ask(`connections?${query}`);
       if (response.ok) show(await response.json());
       else say(result, t("foundFailed", { why: await why(response) }));
     } catch {

@@ -61,7 +61,14 @@ export function operatorRoutes(
       root: join(PUBLIC, "operator"),
       prefix: "/operator/",
       wildcard: false,
+      index: false,
       decorateReply: false,
+    });
+    // What the page is made of is found beside this address, also behind a path of a proxy: not behind another slash.
+    scope.get("/operator", { config: { operation: NO_OPERATION } }, ({ url }, reply) => {
+      const [path = "", query] = url.split("?");
+      if (!path.endsWith("/")) return reply.sendFile("operator/index.html", PUBLIC);
+      return reply.redirect(`../operator${query === undefined ? "" : `?${query}`}`);
     });
     for (const path of SHARED) {
       scope.get(
