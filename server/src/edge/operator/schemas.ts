@@ -7,13 +7,13 @@ const Count = Type.Integer({ minimum: 0 });
 
 const LagText = Type.Object(
   {
-    events: Count,
+    samples: Count,
     p50_ms: Type.Union([Type.Number(), Type.Null()]),
     p99_ms: Type.Union([Type.Number(), Type.Null()]),
   },
   {
     description:
-      "from publishing an event until it was written to the last socket of a replica, lately",
+      "from publishing an event until it was written to the last socket of a replica, lately; events of one turn are one sample",
   },
 );
 
