@@ -289,7 +289,7 @@ function emissions(
       isLong,
       timeoutMs: random.of([500, 5_000, 15_000]),
       // What is published between two pages of a reading.
-      on: isLong && random.chance(0.6) ? ("read" as const) : undefined,
+      on: isLong && random.chance(0.25) ? ("read" as const) : undefined,
     };
     const at = when();
     happenings.push({ ...emit, at });
