@@ -124,6 +124,31 @@ void t.test(
     await eventually(async () => (await readiness()).text.includes('"ready"'), PATIENCE_MS);
     await scrapeUntil(servers[0], (now) => now.value("redis_slots", { state: "open" }) === 0);
     t.match(servers[0].output(), "no slot is on its way any more");
+
+    // Its first slot is on its way to a master that has none yet, and what is in it is over there.
+    const guest = await cluster.addNode();
+    await guest.ask("CLUSTER", "SETSLOT", String(slot), "IMPORTING", target.id);
+    await target.ask("CLUSTER", "SETSLOT", String(slot), "MIGRATING", guest.id);
+    const there = ["127.0.0.1", String(guest.redis.port), "", "0", "1000"];
+    await target.ask("MIGRATE", ...there, "KEYS", NODES);
+    const beatsThere = async () => {
+      const [, scores] = await Promise.all([
+        guest.ask("ASKING"),
+        guest.ask("ZRANGE", NODES, "0", "-1", "WITHSCORES"),
+      ]);
+      return JSON.stringify(scores);
+    };
+    const atFirst = await beatsThere();
+    // Longer than a lease: it would have run out.
+    const until = performance.now() + 2 * LEASE_MS;
+    await eventually(
+      async () => (await beatsThere()) !== atFirst && performance.now() > until,
+      2 * LEASE_MS + 5_000,
+    );
+    t.notMatch(servers[0].output(), "the lease ran out");
+    await guest.ask("CLUSTER", "SETSLOT", String(slot), "NODE", guest.id);
+    await target.ask("CLUSTER", "SETSLOT", String(slot), "NODE", guest.id);
+    await eventually(async () => (await readiness()).text.includes('"ready"'), PATIENCE_MS);
     t.equal((await post(url, session, { event: "session_ended" })).status, 202);
   },
 );

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
+import nodeEvents from "node:events";
 import t from "tap";
+import { WebSocket } from "ws";
 import { connect, slotOf } from "@inthon/emitter";
 import { roomChannel } from "@inthon/emitter/protocol";
 import { join } from "../../helpers/clients/clients.js";
@@ -91,7 +93,11 @@ void t.test("slots that nobody has: replicas say so, and keep their connections"
 void t.test(
   "a master that is dead and has no replica: its slots are missing, and the others are served",
   async (t) => {
-    const cluster = await startRedisCluster(t, { replicas: 0 });
+    const cluster = await startRedisCluster(t, {
+      replicas: 0,
+      // It comes back with all that it had.
+      args: () => ["--appendonly", "yes", "--appendfsync", "always"],
+    });
     const server = await startServer({ env: { REDIS_URL: cluster.url(), METRICS_PORT: "0" } });
     t.teardown(() => server.stop());
     const told = async (status: number, words: RegExp) => {
@@ -110,16 +116,39 @@ void t.test(
     const [gone, other] = (await cluster.masters()).filter((master) => master !== keeper);
     if (!gone || !other) throw new Error("masters");
     const { length } = await cluster.slotsOf(gone);
-    const sessions = Array.from({ length: 30 }, () => randomUUID());
-    const owners = await Promise.all(
-      sessions.map((one) => cluster.masterOf(slotOf(roomChannel(`session_${one}_student`)))),
-    );
-    const [lost = "", served = ""] = [gone, other].map(
-      (node) => sessions[owners.indexOf(node)] ?? "",
-    );
+    const sessions = Array.from({ length: 100 }, () => randomUUID());
+    const ownerOf = (key: string) => cluster.masterOf(slotOf(key));
+    const isAt = async (one: string, master: unknown) =>
+      (await ownerOf(roomChannel(`session_${one}_student`))) === master &&
+      (await ownerOf(`session:${one}:teachers`)) !== gone;
+    const found = async (master: unknown) => {
+      const are = await Promise.all(sessions.map((one) => isAt(one, master)));
+      return sessions.filter((_, i) => are[i]);
+    };
+    const [lost = "", unheld = ""] = await found(gone);
+    const [served = ""] = await found(other);
 
     // Another room of a session may be in another master.
-    const ofStudents = { event: "important", note: "x", capture_url: null };
+    const say = (note: string) => ({ event: "important", note, capture_url: null });
+    const ofStudents = say("x");
+    const enter = async (session: string, kind: "websocket" | "plain") => {
+      const student = await join({ url: server.url, session, role: "student", kind });
+      t.teardown(() => student.close());
+      return student;
+    };
+    const inside = [
+      await enter(lost, "websocket"),
+      await enter(lost, "plain"),
+      await enter(served, "plain"),
+    ];
+    let closed = 0;
+    for (const student of inside) void student.closed.then(() => closed++);
+    const hears = (student: (typeof inside)[number] | undefined, note: string) =>
+      student?.inbox.next(({ object }) => object["note"] === note);
+    for (const session of [lost, served]) {
+      t.equal((await post(server.url, session, say("before"))).status, 202);
+    }
+    for (const student of inside) await hears(student, "before");
     gone.redis.kill("SIGKILL");
     // As it is by default: the nodes refuse all for the sake of one.
     await told(503, /cluster-require-full-coverage.*"redis_cluster_down"/);
@@ -141,6 +170,24 @@ void t.test(
     );
     t.equal((await post(server.url, served, ofStudents)).status, 202);
 
+    // Other rooms are told, and joined; for its own nothing is taken.
+    await hears(inside[2], "x");
+    await enter(served, "websocket");
+    const refusal = await post(server.url, lost, ofStudents);
+    t.equal(refusal.status, 503);
+    t.match(await refusal.json(), { code: "unavailable" });
+    const emitter = await connect(cluster.url());
+    t.teardown(() => emitter.close());
+    const given = { idempotencyKey: "once" };
+    const once = () => emitter.emit(lost, "important", { note: "once", capture_url: null }, given);
+    await t.rejects(once(), { code: "unavailable", retryable: true });
+    // Of a room that is held, all is known that there can be; of another one nothing.
+    const late = await enter(lost, "plain");
+    const url = `${server.url.replace("http", "ws")}/ws/session/${unheld}/student/`;
+    const [code] = (await nodeEvents.once(new WebSocket(url), "close")) as [number];
+    t.equal(code, 1012, "comes back at once, to any replica");
+    t.equal(closed, 0, "who was there stays");
+
     await gone.redis.restart();
     await told(200, /"ready"/);
     await missing(0);
@@ -148,7 +195,20 @@ void t.test(
       () => Promise.resolve(server.output().includes("each slot has a master again")),
       PATIENCE_MS,
     );
-    t.equal((await post(server.url, lost, ofStudents)).status, 202);
+    t.match(await once(), { duplicate: false }, "refused is not published");
+    t.match(await once(), { duplicate: true });
+    const [first, second] = inside;
+    const newcomer = await enter(unheld, "plain");
+    for (const session of [lost, unheld]) {
+      t.equal((await post(server.url, session, say("after"))).status, 202);
+    }
+    await hears(newcomer, "after");
+    for (const student of [first, second, late]) await hears(student, "after");
+    for (const student of [first, second]) {
+      const notes = student?.inbox.items.map(({ object }) => object["note"]).filter(Boolean);
+      t.strictSame(notes, ["before", "once", "after"]);
+    }
+    t.equal(closed, 0);
 
     keeper.redis.kill("SIGKILL");
     await told(503, /redis_slots_missing|unavailable/);

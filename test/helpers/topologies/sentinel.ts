@@ -14,6 +14,11 @@ const PATIENCE_MS = 90_000;
 /** Within twice of it no second failover begins. */
 const FAILOVER_TIMEOUT_MS = 3_000;
 const RETRY_MS = 500;
+/**
+ * Sentinels count from the primary's last answer, up to a second before its death, and ask replicas how far they are where they
+ * have not for a second: at less than this they may choose by what replicas had before.
+ */
+const DOWN_AFTER_MS = 2_500;
 /** A failover that is planned has long been made by then. */
 const PAUSE_MS = 10_000;
 
@@ -43,7 +48,10 @@ export async function startWithSentinels(
   const sentinels = await startSentinels(owner, primary.port, {
     count: SENTINELS,
     replicas: REPLICAS,
-    lines: [`sentinel failover-timeout ${PRIMARY_NAME} ${String(FAILOVER_TIMEOUT_MS)}`],
+    lines: [
+      `sentinel failover-timeout ${PRIMARY_NAME} ${String(FAILOVER_TIMEOUT_MS)}`,
+      `sentinel down-after-milliseconds ${PRIMARY_NAME} ${String(DOWN_AFTER_MS)}`,
+    ],
   });
   return new SentinelDeployment({ primary, replicas, sentinels, start });
 }

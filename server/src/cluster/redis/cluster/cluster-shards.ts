@@ -17,6 +17,7 @@ import { Outage } from "../shards/outage.js";
 import { notReady } from "../shards/refusals.js";
 import type { HearingListener, Sending, Shards } from "../shards/shards.js";
 import { ClusterCommands } from "./commands.js";
+import { GuestLinks } from "./guest-links.js";
 import { MissingSlots } from "./missing-slots.js";
 import { OpenSlots } from "./open-slots.js";
 import { NODES_KEY } from "../leavers.js";
@@ -42,6 +43,7 @@ export class ClusterShards implements Shards {
   readonly #closing = new Set<Promise<void>>();
   readonly #channels = new ShardedChannels((slot) => this.#linksOf(slot));
   readonly #commands: ClusterCommands;
+  readonly #guests: GuestLinks;
   readonly #openSlots: OpenSlots;
   readonly #missingSlots: MissingSlots;
   readonly #readyListeners: (() => void)[] = [];
@@ -63,7 +65,11 @@ export class ClusterShards implements Shards {
       })),
     );
     this.#missingSlots = new MissingSlots(options.log, () => this.#missing(this.#useless()));
-    this.#commands = new ClusterCommands(topology, ({ name }) => this.#links.get(name)?.commands);
+    this.#guests = new GuestLinks(options.timeoutMs);
+    this.#commands = new ClusterCommands(topology, {
+      to: ({ name }) => this.#links.get(name)?.commands,
+      toGuest: (node) => this.#links.get(node.name)?.commands ?? this.#guests.to(node),
+    });
     this.redises = new ShardRedises(
       topology,
       ({ name }) => this.#links.get(name),
@@ -173,6 +179,7 @@ export class ClusterShards implements Shards {
     this.#channels.close();
     await Promise.all([
       this.#topology.close(),
+      this.#guests.close(),
       ...[...this.#links.values()].map((links) => links.close()),
       ...this.#closing,
     ]);

@@ -21,6 +21,14 @@ const PAUSE_MS = 50;
 /** What is used of a {@link Link}. */
 type CommandLink = Pick<Link, "client" | "isNew">;
 
+/** Where commands go. */
+interface NodeLinks {
+  /** That of a master that there are links to. */
+  to(master: ClusterMaster): CommandLink | undefined;
+  /** That of a node that an ASK has named: it may have no slot yet. */
+  toGuest(node: ClusterMaster): CommandLink | undefined;
+}
+
 /** Nobody has a slot: it may be told to who asks, as what Redis says. */
 class NobodyHasSlot extends Error {
   override readonly name = "NobodyHasSlot";
@@ -33,16 +41,12 @@ class NobodyHasSlot extends Error {
 /** Sends commands to where their keys are, also while these move. */
 export class ClusterCommands {
   readonly #topology: ClusterTopology;
-  readonly #linkTo: (master: ClusterMaster) => CommandLink | undefined;
+  readonly #links: NodeLinks;
   readonly #closing = new AbortController();
 
-  /** @param linkTo - that of a node that there are links to */
-  constructor(
-    topology: ClusterTopology,
-    linkTo: (master: ClusterMaster) => CommandLink | undefined,
-  ) {
+  constructor(topology: ClusterTopology, links: NodeLinks) {
     this.#topology = topology;
-    this.#linkTo = linkTo;
+    this.#links = links;
     // As many as there are commands that wait.
     setMaxListeners(0, this.#closing.signal);
   }
@@ -61,7 +65,7 @@ export class ClusterCommands {
     for (let moves = 0, pauses = 0; ;) {
       const isAsking = asked !== undefined;
       const node: ClusterMaster | undefined = asked ?? this.#topology.masterOf(slot);
-      const link = node && this.#linkTo(node);
+      const link = node && (isAsking ? this.#links.toGuest(node) : this.#links.to(node));
       if (!node || !link) throw new NobodyHasSlot(slot);
       asked = undefined;
       const { client } = link;
@@ -82,14 +86,12 @@ export class ClusterCommands {
           if (++moves > MAX_MOVES) throw error;
           continue;
         }
-        const next = to && this.#topology.nodeAt(to.address);
-        if (next && this.#linkTo(next)) {
+        if (to) {
           if (++moves > MAX_MOVES) throw error;
-          asked = next;
+          asked = this.#topology.nodeAt(to.address);
           continue;
         }
-        // A node that has no slot yet is not known yet: it is as soon as the first one is there.
-        if ((!to && !isClusterPause(error)) || ++pauses > MAX_PAUSES) throw error;
+        if (!isClusterPause(error) || ++pauses > MAX_PAUSES) throw error;
       }
       await this.#pause();
     }
