@@ -14,8 +14,6 @@ import {
   reads,
   screenOf,
 } from "./helpers/demo-page.js";
-import { startFirefox } from "./lecture/firefox.js";
-import { playLecture } from "./lecture/play.js";
 
 const roles: readonly Role[] = ["teacher", "student"];
 
@@ -298,21 +296,6 @@ t.test("a replica that a page kills costs it nothing, in every protocol", async 
     counts.some((count) => count.includes(": 3 missed")),
     counts.join(", "),
   );
-});
-
-t.test("in Firefox a lecture is the same, cut and killed in between", async (t) => {
-  const firefox = await startFirefox({ language: "ko", scheme: "light" });
-  t.teardown(async () => firefox.stop());
-  const told: string[] = [];
-  await playLecture({
-    browser: firefox,
-    reader: { language: "ko", scheme: "light" },
-    cluster,
-    restarts,
-    keepsPictures: false,
-    print: (line) => told.push(line),
-  });
-  t.equal(told.length, 6, told.join("\n"));
 });
 
 t.test("a crowd of fifty comes, votes, and goes", async (t) => {

@@ -5,12 +5,18 @@ const MAX = 500;
 /** A set of numbers, kept under a name. */
 export function keptSet(name) {
   let items = read(name);
+  let version = 0;
   return {
+    /** Another one after each change. */
+    get version() {
+      return version;
+    },
     has: (item) => items.includes(item),
     put(item, isIn) {
       items = items.filter((each) => each !== item);
       if (isIn) items.push(item);
       items = items.slice(-MAX);
+      version++;
       try {
         localStorage.setItem(name, JSON.stringify(items));
       } catch {

@@ -51,9 +51,13 @@ export function createMoments() {
         picture(captureUrl),
       ),
     );
+  let drawn;
   return {
     root,
     draw({ moments }) {
+      // A lecture is never changed, but followed by another one: the same list is the same picture.
+      if (moments === drawn) return;
+      drawn = moments;
       keyed(list, { items: moments.toReversed(), keyOf: keyOfMoment, make });
       none.hidden = moments.length > 0;
       say(aside, moments.length > 0 ? String(moments.length) : "");

@@ -6,10 +6,10 @@ import { h, keepingFocus, keyed, say } from "./dom.js";
 import { card, showPicture } from "./parts.js";
 
 /**
- * @param options - `isDone(id)`: whether it goes below, as answered; `act(question, button)`: what the button of a question
+ * @param options - `kept`: what `isDone` and `label` rest on, besides the question; `isDone(id)`: whether it goes below, as answered; `act(question, button)`: what the button of a question
  *   does; `label(question)`: `{ text, pressed }` of that button
  */
-export function createQuestions({ isDone, act, label }) {
+export function createQuestions({ kept, isDone, act, label }) {
   const open = h("ul", { class: "questions", "data-testid": "questions" });
   const done = h("ul", { class: "questions", "data-testid": "answered" });
   const none = h("p", { class: "none" }, t("questionsNone"));
@@ -50,6 +50,8 @@ export function createQuestions({ isDone, act, label }) {
     button.setAttribute("aria-pressed", String(pressed));
   };
 
+  /** What is seen: votes come often, and change none of it. */
+  let drawn;
   /** In which question the focus is: `{ list, at, id }`. */
   const placeOfFocus = () => {
     const node = document.activeElement?.closest(".question");
@@ -69,6 +71,9 @@ export function createQuestions({ isDone, act, label }) {
     root,
     /** @param note - what stands beside the title */
     draw({ questions }, note = "") {
+      if (questions === drawn?.questions && kept.version === drawn.version && note === drawn.note)
+        return;
+      drawn = { questions, version: kept.version, note };
       byId.clear();
       for (const question of questions) byId.set(question.id, question);
       const ranked = questions.toSorted((a, b) => b.likes - a.likes || b.atMs - a.atMs);

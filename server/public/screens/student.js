@@ -13,6 +13,7 @@ const VOTE_PAUSE_MS = 1_500;
 export function createStudent({ session, send, toast, story, redraw }) {
   const liked = keptSet(`inthon-liked-${session}`);
   const questions = createQuestions({
+    kept: liked,
     isDone: () => false,
     label: ({ id }) => ({ text: t(liked.has(id) ? "liked" : "like"), pressed: liked.has(id) }),
     async act({ id }) {

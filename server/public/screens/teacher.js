@@ -25,6 +25,7 @@ export function createTeacher({ session, send, toast, story, redraw }) {
     },
   });
   const questions = createQuestions({
+    kept: answered,
     isDone: (id) => answered.has(id),
     label: ({ id }) => ({
       text: t(answered.has(id) ? "markOpen" : "markAnswered"),

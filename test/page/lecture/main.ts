@@ -5,6 +5,7 @@ import { startCluster } from "../../helpers/processes/cluster.js";
 import type { ServerProcess } from "../../helpers/processes/server-process.js";
 import { startChromium } from "./chromium.js";
 import { startFirefox } from "./firefox.js";
+import { measureFrames } from "./frames.js";
 import { PICTURE, takePicture } from "./picture.js";
 import { playLecture } from "./play.js";
 import type { Reader } from "./window.js";
@@ -18,7 +19,8 @@ const READERS: readonly Reader[] = [
 /**
  * `npm run drill -- lecture`: a lecture on screens in Chromium and Firefox, through the load balancer, in both languages; lines
  * cut and replicas killed. Screenshots of each state are in `test/output/screenshots/lecture`. `--browsers firefox` for one;
- * `--picture` makes README's picture anew instead.
+ * `--picture` makes README's picture anew instead; `--frames`
+ * measures what 1,000 events in a minute cost a page.
  *
  * @returns whether nobody missed anything
  */
@@ -26,7 +28,8 @@ export async function runLecture(
   args: readonly string[],
   print: (line: string) => void,
 ): Promise<boolean> {
-  const { names, isPicture } = readOptions(args);
+  const { names, isPicture, hasFrames } = readOptions(args);
+  if (hasFrames) return measureFrames(print);
   if (isPicture) {
     await takePicture();
     print(PICTURE);
@@ -67,11 +70,20 @@ type BrowserName = keyof typeof BROWSERS;
 function readOptions(args: readonly string[]): {
   readonly names: readonly BrowserName[];
   readonly isPicture: boolean;
+  readonly hasFrames: boolean;
 } {
   const all = Object.keys(BROWSERS) as BrowserName[];
-  const options = { browsers: { type: "string" }, picture: { type: "boolean" } } as const;
+  const options = {
+    browsers: { type: "string" },
+    picture: { type: "boolean" },
+    frames: { type: "boolean" },
+  } as const;
   try {
-    const { browsers = all.join(","), picture = false } = parseArgs({
+    const {
+      browsers = all.join(","),
+      picture = false,
+      frames = false,
+    } = parseArgs({
       args: [...args],
       options,
     }).values;
@@ -80,7 +92,7 @@ function readOptions(args: readonly string[]): {
       if (!known) throw new Error(`--browsers must be some of ${all.join(", ")}`);
       return known;
     });
-    return { names, isPicture: picture };
+    return { names, isPicture: picture, hasFrames: frames };
   } catch (error) {
     throw new OptionError(error instanceof Error ? error.message : String(error));
   }
