@@ -39,7 +39,7 @@ export function createReturn({ session, role }) {
       const { delivered: missed, lost } = judge(history, received);
       if (lost === 0 || performance.now() > until) {
         const words = { replica, seconds, missed, lost };
-        return tell(t(replica ? "backOn" : "back", words));
+        return tell(t(`${replica ? "backOn" : "back"}${missed === 1 ? "One" : ""}`, words));
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }

@@ -143,7 +143,9 @@ export const STRINGS = {
     killFailed:
       "Nothing was killed: open this page by the address that npm run cluster printed last.",
     backOn: "back on {replica} after {seconds} s: {missed} missed events delivered, {lost} lost",
+    backOnOne: "back on {replica} after {seconds} s: 1 missed event delivered, {lost} lost",
     back: "back after {seconds} s: {missed} missed events delivered, {lost} lost",
+    backOne: "back after {seconds} s: 1 missed event delivered, {lost} lost",
     backUnknown: "back after {seconds} s; the history may not be read here, so nothing is counted",
     backGap: "back after {seconds} s, but the history no longer reaches so far: read anew",
     frames: "Frames",
@@ -312,7 +314,9 @@ export const STRINGS = {
     killFailed:
       "아무것도 종료하지 못했습니다. npm run cluster 가 마지막으로 출력한 주소로 이 페이지를 여세요.",
     backOn: "{seconds}초 만에 {replica} 서버로 복귀: 놓친 이벤트 {missed}개 전달, {lost}개 유실",
+    backOnOne: "{seconds}초 만에 {replica} 서버로 복귀: 놓친 이벤트 1개 전달, {lost}개 유실",
     back: "{seconds}초 만에 복귀: 놓친 이벤트 {missed}개 전달, {lost}개 유실",
+    backOne: "{seconds}초 만에 복귀: 놓친 이벤트 1개 전달, {lost}개 유실",
     backUnknown: "{seconds}초 만에 복귀. 여기서는 기록을 읽을 수 없어 세지 않았습니다",
     backGap: "{seconds}초 만에 복귀했지만 기록이 거기까지 남아 있지 않아 새로 읽었습니다",
     frames: "프레임",

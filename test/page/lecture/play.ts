@@ -29,7 +29,7 @@ const MISSED = 3;
 
 /** What a return line says in each language: how many were missed, and none of them lost. */
 const RETURNED = {
-  en: /^back on (replica-\d) after ([\d.]+) s: (\d+) missed events delivered, 0 lost$/,
+  en: /^back on (replica-\d) after ([\d.]+) s: (\d+) missed events? delivered, 0 lost$/,
   ko: /^([\d.]+)초 만에 (replica-\d) 서버로 복귀: 놓친 이벤트 (\d+)개 전달, 0개 유실$/,
 };
 
