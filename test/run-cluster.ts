@@ -235,9 +235,14 @@ async function stopAll(cluster: Cluster): Promise<void> {
 /** @param redis - what was started, or where the one Redis comes from */
 async function introduce(cluster: Cluster, host: string, redis: Topology | string): Promise<void> {
   const url = `http://${host === "0.0.0.0" ? "127.0.0.1" : host}:${cluster.loadBalancer.port}`;
+  const metrics = Number(process.env["METRICS_PORT"] ?? 0);
   const rows = [
     ["Page", cluster.pageOf(SESSION, url), `load balancer: ${cluster.loadBalancer.kind}`],
-    ...cluster.replicas.map(({ nodeId, url, pid }) => [nodeId, url, `pid ${pid}`]),
+    ...cluster.replicas.map(({ nodeId, url, pid }, i) => [
+      nodeId,
+      url,
+      `pid ${pid}${metrics > 0 ? `, metrics on port ${metrics + i}` : ""}`,
+    ]),
     ...(typeof redis === "string"
       ? [["Redis", withoutPassword(cluster.redisUrl), redis]]
       : redis.parts().map(({ name, port, pid }) => [name, `127.0.0.1:${port}`, `pid ${pid}`])),
@@ -250,11 +255,20 @@ async function introduce(cluster: Cluster, host: string, redis: Topology | strin
   print(`
 Send an event to the students of this page:
 
-  curl ${url}/sessions/${SESSION}/events -H 'Content-Type: application/json' \\
+  curl ${url}/sessions/${SESSION}/events -H 'Content-Type: application/json' \\${authorization()}
     -d '{"event":"important","note":"Hello","capture_url":null}'
 ${typeof redis === "string" ? "" : hintsOf(cluster.redisUrl, await redis.hints(SESSION))}
 Ctrl-C ends all of it.
 `);
+}
+
+/** What publishing needs besides, where the environment asks for it. */
+function authorization(): string {
+  const { PUBLISH_KEYS: keys, JWT_SECRET, JWT_PUBLIC_KEY, JWKS_URL } = process.env;
+  const who = keys
+    ? "<one of PUBLISH_KEYS>"
+    : (JWT_SECRET ?? JWT_PUBLIC_KEY ?? JWKS_URL) && "<a publisher's token>";
+  return who ? `\n    -H "Authorization: Bearer ${who}" \\` : "";
 }
 
 function hintsOf(url: string, hints: Awaited<ReturnType<Topology["hints"]>>): string {

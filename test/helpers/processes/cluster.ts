@@ -135,7 +135,7 @@ async function startReplicas(
   const starts = Array.from({ length: count }, async (_, i) => {
     const nodeId = `replica-${i + 1}`;
     return startServer({
-      env: { ...options.env, NODE_ID: nodeId, REDIS_URL: redisUrl },
+      env: { ...options.env, ...metricsPort(options.env, i), NODE_ID: nodeId, REDIS_URL: redisUrl },
       port: ports?.replicas[i],
       ...launch,
       ...(main !== undefined && { main }),
@@ -152,6 +152,12 @@ async function startReplicas(
   opened.push({ stop: async () => allOf(replicas.map(async (replica) => replica.stop())) });
   for (const result of results) if (result.status === "rejected") throw result.reason;
   return replicas;
+}
+
+/** METRICS_PORT is the first replica's; each of the others has the next one. */
+function metricsPort(env: ClusterOptions["env"], i: number): { METRICS_PORT?: string } {
+  const first = env?.["METRICS_PORT"] ?? "";
+  return /^[1-9]\d*$/.test(first) ? { METRICS_PORT: String(Number(first) + i) } : {};
 }
 
 /** Stops each part after those behind it, all of them, whatever becomes of any. */
