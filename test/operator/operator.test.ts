@@ -350,6 +350,14 @@ t.test("a replica that is killed is seen, and one that drains, and who comes", a
   await cluster.replica(2).restart();
   const back = await viewer.shows((shown) => lineOf(shown, "replica-3").state === "ready");
   t.ok(back.happened.some(({ kind, node }) => kind === "came" && node === "replica-3"));
+  // Also for who has only begun to look, and waits for the others to tell.
+  await cluster.replica(1).restart();
+  const fresh = await view(t, 1);
+  const state = (shown: Overview) => lineOf(shown, "replica-3").state;
+  await fresh.shows((shown) => state(shown) === "ready");
+  cluster.replica(2).kill("SIGTERM");
+  const after = await fresh.shows((shown) => !["ready", "draining"].includes(state(shown)));
+  t.equal(state(after), "left");
 });
 
 t.test(
@@ -362,6 +370,8 @@ t.test(
     t.ok(stale.replicas.length > 0);
     redis.resume();
     await viewer.shows(({ trouble }) => trouble === null);
+    const over = await viewer.shows(({ happened }) => happened.some(({ kind }) => kind === "over"));
+    t.equal(over.happened.find(({ kind }) => kind === "over")?.text, "Redis is back");
     t.same(await redis.denied(), [], "nobody was denied anything, in all of this");
   },
 );

@@ -70,6 +70,10 @@ t.test(
     t.notOk(await key.isVisible());
     await page.reload();
     await reads(page.getByTestId("state"), "Live");
+    const other = await desk.blank();
+    await other.goto("/operator#token=no-key-of-this-server");
+    await other.getByText("This one does not let you see the cluster. The server says:").waitFor();
+    t.notOk(await other.getByText("Nobody is connected.").isVisible(), "and nothing untrue");
     t.ok(
       desk.problems.every((each) => /^(40[14] |console: .*40[14])/.test(each)),
       desk.problems.join("\n"),

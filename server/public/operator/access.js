@@ -11,10 +11,15 @@ if (given) {
 
 export const setKey = (value) => sessionStorage.setItem(KEPT, value);
 
+/** What the classroom's page was given in this tab does as well. */
+const keyOf = () => sessionStorage.getItem(KEPT) ?? sessionStorage.getItem("inthon-publish-key");
+
+/** Whether a key or a token is sent, and so what a refusal is of. */
+export const hasKey = () => Boolean(keyOf());
+
 /** Asks the server for what is beside this page's modules. @returns the response; a network that fails throws */
 export function ask(path, options = {}) {
-  // What the classroom's page was given in this tab does as well.
-  const key = sessionStorage.getItem(KEPT) ?? sessionStorage.getItem("inthon-publish-key");
+  const key = keyOf();
   return fetch(new URL(path, import.meta.url), {
     ...options,
     headers: key ? { authorization: `Bearer ${key}` } : {},

@@ -1,6 +1,6 @@
 // The operator's view: one stream tells all that is shown; `?session=…` is the session that is looked at besides.
 
-import { setKey } from "./access.js";
+import { hasKey, setKey } from "./access.js";
 import { createFind } from "./parts/find.js";
 import { createHappened } from "./parts/happened.js";
 import { createReplicas } from "./parts/replicas.js";
@@ -83,10 +83,10 @@ function open(name) {
         session.begin(name);
       }
     },
-    refused: () => {
+    refused(why) {
       document.body.dataset.state = "refused";
       say(state, "");
-      key.ask(() => open(name));
+      key.ask(why, () => open(name));
     },
     event(kind, data) {
       if (mine !== stream) return;
@@ -126,16 +126,15 @@ function createKeyForm() {
     submit.preventDefault();
     setKey(input.value.trim());
     form.reset();
-    form.dataset.tried = "";
     given?.();
   });
   return {
     root: form,
     hide: () => (form.hidden = true),
-    ask(then) {
+    ask(why, then) {
       given = then;
       form.hidden = false;
-      say(hint, t("tried" in form.dataset ? "keyWrong" : "keyHint"));
+      say(hint, hasKey() ? `${t("keyWrong")} ${t("away", { why })}` : t("keyHint"));
       input.focus();
     },
   };

@@ -69,6 +69,7 @@ export const STRINGS = {
     sayHappened: "{node} {what}",
     level_warning: "warning",
     level_error: "error",
+    level_over: "over",
 
     look: "Look at a session",
     lookHint: "Its state, its newest events and what comes. Nobody more is in it for that.",
@@ -174,6 +175,7 @@ export const STRINGS = {
     sayHappened: "{node}: {what}",
     level_warning: "경고",
     level_error: "오류",
+    level_over: "해소",
 
     look: "강의 살펴보기",
     lookHint: "상태와 최근 이벤트, 새로 오는 이벤트를 봅니다. 접속자 수에는 들어가지 않습니다.",

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket, type RawData } from "ws";
 import type { Counts } from "./counts.js";
-import type { Logger } from "./log.js";
+import { over, type Logger } from "./log.js";
 
 /** How often it is tried whether what is published is heard. */
 const BEAT_MS = 5_000;
@@ -64,7 +64,8 @@ export class Canary {
       const ms = await this.#hearOneself();
       counts.beatSeconds.observe(ms / 1_000);
       counts.beats.add({ outcome: "heard" });
-      if (this.#isMissing) log.info({ session: this.#session }, "the canary hears itself again");
+      if (this.#isMissing)
+        log.info(over({ session: this.#session }), "the canary hears itself again");
       this.#isMissing = false;
     } catch (error) {
       if (this.#closing.signal.aborted) return;

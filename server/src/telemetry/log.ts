@@ -11,13 +11,21 @@ const MAX_FIELD_LENGTH = 256;
 /** What goes wrong for many goes wrong for all of them at once, and again at each attempt. */
 const TROUBLES = { linesPerWindow: 3, windowMs: 10_000 };
 
+/** Is in the fields of a line, and not in what is written. */
+const OVER = Symbol("over");
+
+/** The fields of a line that tells of the end of a problem: whoever was told of the one is told of the other. */
+export function over<Fields extends object>(fields: Fields): Fields {
+  return { ...fields, [OVER]: true };
+}
+
 /**
  * The process's log: one JSON object a line on standard output, with the node in each. The same warning or error is
  * logged three times in ten seconds at most; the next line says how many were left out, as `untold`. A
  * field is cut where it is long, and where nobody reads the log, lines are left out and counted.
  *
  * @param level - one of pino's levels
- * @param onTrouble - told of each warning and error that is logged
+ * @param onTrouble - told of each warning and error that is logged, and of what is `over`
  */
 export function createLogger(
   level: string,
@@ -37,7 +45,7 @@ export function createLogger(
     logMethod(this: Logger, args: Parameters<LogFn>, method: LogFn, levelOfLine: number) {
       const untold = levelOfLine >= WARN ? sampler.admit(messageOf(args)) : 0;
       if (untold === undefined) return;
-      if (levelOfLine >= WARN) onTrouble?.(levelOfLine, messageOf(args));
+      if (levelOfLine >= WARN || isOver(args[0])) onTrouble?.(levelOfLine, messageOf(args));
       isExpected = levelOfLine === WARN;
       method.apply(this, untold > 0 ? withUntold(args, untold) : args);
       isExpected = false;
@@ -88,6 +96,10 @@ function isLong(value: unknown): value is string {
 
 function cut(value: unknown): unknown {
   return isLong(value) ? `${value.slice(0, MAX_FIELD_LENGTH)}…` : value;
+}
+
+function isOver(fields: unknown): boolean {
+  return typeof fields === "object" && fields !== null && OVER in fields;
 }
 
 /** The line without what differs each time. */

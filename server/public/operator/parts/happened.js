@@ -1,10 +1,13 @@
-// What happened: drains, deaths, warnings and errors of every replica, newest first.
+// What happened: drains, deaths, warnings, errors and their ends of every replica, newest first.
 
 import { h, keyed, say } from "../shared/screens/dom.js";
 import { t, time } from "../words.js";
 
 /** These are read out; warnings and errors are there to read, and would chatter. */
 const SAID = new Set(["drains", "came", "silent", "left", "gone"]);
+
+/** Of what the log says. */
+const LEVELS = { warning: "level_warning", error: "level_error", over: "level_over" };
 
 export function createHappened() {
   const list = h("ol", {
@@ -45,7 +48,7 @@ export function createHappened() {
 
 function make(happening) {
   const { at, kind, node } = happening;
-  const level = { warning: "level_warning", error: "level_error" }[kind];
+  const level = LEVELS[kind];
   return h(
     "li",
     { "data-kind": kind },
@@ -58,5 +61,5 @@ function make(happening) {
 }
 
 function wordsOf({ kind, text }) {
-  return kind === "warning" || kind === "error" ? text : t(`what_${kind}`, { text });
+  return LEVELS[kind] ? text : t(`what_${kind}`, { text });
 }

@@ -2,7 +2,7 @@
 export interface Happening {
   /** When, in milliseconds since 1970, by the replica's clock. */
   readonly at: number;
-  readonly kind: "drains" | "died" | "error" | "warning";
+  readonly kind: "drains" | "died" | "error" | "warning" | "over";
   /** What the log says; of one that died, its name. */
   readonly text: string;
 }
@@ -12,6 +12,7 @@ const MAX = 12;
 const MAX_TEXT = 200;
 /** Of pino's levels. */
 const ERROR = 50;
+const WARNING = 40;
 
 /** The newest things that happened in a replica. */
 export class Happenings {
@@ -27,8 +28,8 @@ export class Happenings {
     this.#all = [...this.#all.slice(1 - MAX), happening];
   }
 
-  /** Told of each line of the log that is a warning or worse. */
+  /** Told of each line of the log that is a warning or worse, and of those that tell that it is over. */
   readonly onTrouble = (level: number, message: string): void => {
-    this.note(level >= ERROR ? "error" : "warning", message);
+    this.note(level >= ERROR ? "error" : level >= WARNING ? "warning" : "over", message);
   };
 }

@@ -27,6 +27,7 @@ export const HappeningRow = Type.Object({
     Type.Literal("died"),
     Type.Literal("error"),
     Type.Literal("warning"),
+    Type.Literal("over"),
   ]),
   text: Text,
 });

@@ -58,7 +58,7 @@ export class Overview {
     const known = new Set<string>();
     for (const [key, seen] of this.#seen) {
       known.add(seen.name);
-      if (!told.has(key)) this.#miss(key, seen, untold.includes(seen.name), nowMs);
+      if (!told.has(key)) this.#miss(key, seen, untold, nowMs);
     }
     this.#untold = untold.filter((name) => !known.has(name));
     this.#looks++;
@@ -94,13 +94,20 @@ export class Overview {
     };
   }
 
-  /** One that has told before, and did not now. */
-  #miss(key: string, seen: Seen, isListed: boolean, nowMs: number): void {
+  /**
+   * One that has told before, and did not now.
+   *
+   * @param untold - the leases that are held without a report
+   */
+  #miss(key: string, seen: Seen, untold: readonly string[], nowMs: number): void {
     if (nowMs - seen.atMs > REMEMBER_MS) {
       this.#seen.delete(key);
       return;
     }
-    if (nowMs < this.#graceUntilMs) {
+    const isListed = untold.includes(seen.name);
+    // Who holds no lease will not tell, however long it is waited for; who claims anew has another one under the same name.
+    const mayTell = untold.some((name) => nodeOf(name) === seen.report.node);
+    if (mayTell && nowMs < this.#graceUntilMs) {
       if (isLive(seen.state)) this.#seen.set(key, { ...seen, state: "untold" });
       return;
     }
@@ -162,8 +169,7 @@ function lineOf({ report, state, atMs }: Seen): Line {
 function untoldLine(name: string): Line {
   const none = { websocket: 0, polling: 0, plain: 0, "event-stream": 0 };
   return {
-    // What is behind the last dot tells one lease of a replica from the next.
-    node: name.replace(/\.[^.]*$/, ""),
+    node: nodeOf(name),
     state: "untold",
     problems: [],
     started_at: null,
@@ -179,6 +185,11 @@ function untoldLine(name: string): Line {
     lag: lagOf([]),
     refused: {},
   };
+}
+
+/** What is behind the last dot tells one lease of a replica from the next. */
+function nodeOf(name: string): string {
+  return name.replace(/\.[^.]*$/, "");
 }
 
 function connectionsOf({ connections }: Report): number {

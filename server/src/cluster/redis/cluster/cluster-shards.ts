@@ -10,6 +10,7 @@ import {
   type TopologyChange,
 } from "@inthon/emitter";
 import { NotReady } from "../../not-ready.js";
+import { over } from "../../../telemetry/log.js";
 import type { LinkState, RedisStates } from "../../../telemetry/prometheus/redis-metrics.js";
 import type { MessageListener } from "../shards/channel-subscriptions.js";
 import { RedisLinks, type LinksOptions } from "../shards/links.js";
@@ -269,7 +270,7 @@ export class ClusterShards implements Shards {
       if (masters.has(name)) continue;
       this.#links.delete(name);
       const { awayMs } = links;
-      const fields = { redis: name, ...(awayMs !== undefined && { awayMs }) };
+      const fields = awayMs === undefined ? { redis: name } : over({ redis: name, awayMs });
       this.#options.log.info(fields, "a Redis has no slots any more: it is left");
       const closed = links.close().finally(() => this.#closing.delete(closed));
       this.#closing.add(closed);

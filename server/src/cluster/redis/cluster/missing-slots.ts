@@ -1,5 +1,5 @@
 import { rangesOf } from "@inthon/emitter";
-import type { Logger } from "../../../telemetry/log.js";
+import { over, type Logger } from "../../../telemetry/log.js";
 
 /** How often it is looked, in milliseconds. */
 const LOOK_EVERY_MS = 1_000;
@@ -35,7 +35,7 @@ export class MissingSlots {
   #look(): void {
     const missing = this.#find();
     if (missing.length === 0) {
-      if (this.#told !== "") this.#log.info({ code: CODE }, "each slot has a master again");
+      if (this.#told !== "") this.#log.info(over({ code: CODE }), "each slot has a master again");
       this.#since = undefined;
       this.#told = "";
       return;

@@ -1,5 +1,5 @@
 import { rangesOf, slotsOnTheWay, type RedisClient } from "@inthon/emitter";
-import type { Logger } from "../../../telemetry/log.js";
+import { over, type Logger } from "../../../telemetry/log.js";
 
 /** One of the masters is asked so often, in turn; and those with open slots, each time. In milliseconds. */
 const ASK_EVERY_MS = 1_000;
@@ -111,7 +111,7 @@ export class OpenSlots {
         "slots have been left on their way from one master to another: what is in them is refused until redis-cli --cluster fix",
       );
     } else if (isOver) {
-      this.#log.info({ code: "redis_slots_open" }, "no slot is on its way any more");
+      this.#log.info(over({ code: "redis_slots_open" }), "no slot is on its way any more");
     }
     this.#tellAwaited();
   }

@@ -10,7 +10,7 @@ import {
   type RedisCommands,
   type RedisRoute,
 } from "@inthon/emitter";
-import type { Logger } from "../../../telemetry/log.js";
+import { over, type Logger } from "../../../telemetry/log.js";
 import type { NotReady } from "../../not-ready.js";
 import type { Counts } from "../../../telemetry/counts.js";
 import { REDIS_PURPOSES, type RedisPurpose } from "../../../telemetry/labels.js";
@@ -128,7 +128,7 @@ export class RedisLinks {
             onChange: (lacking) => {
               if (lacking)
                 log.error({ why: whyOf(lacking) }, "replicas of Redis do not acknowledge events");
-              else log.info("replicas of Redis acknowledge events again");
+              else log.info(over({}), "replicas of Redis acknowledge events again");
             },
           });
     if (this.replicas) this.#onUp(this.replicas.link, "replicas");
@@ -307,7 +307,7 @@ export class RedisLinks {
     if (refusal && refusal.message !== this.#refusal?.message) {
       this.#log.error({ why: whyOf(refusal.cause), code: refusal.code }, refusal.message);
     } else if (!refusal && this.#refusal) {
-      this.#log.info({ code: this.#refusal.code }, "Redis lets this replica publish again");
+      this.#log.info(over({ code: this.#refusal.code }), "Redis lets this replica publish again");
     }
     this.#refusal = refusal;
   }
@@ -321,7 +321,7 @@ export class RedisLinks {
       this.#log.error({ why: whyOf(trouble), purpose }, what);
       return;
     }
-    this.#log.info({ purpose }, "a Sentinel says again where the primary is");
+    this.#log.info(over({ purpose }), "a Sentinel says again where the primary is");
     this.#counts.redisReconnects.add({ purpose, redis: this.#name });
   }
 
@@ -329,7 +329,7 @@ export class RedisLinks {
   #onGuide(sentinel: string, trouble: Error | undefined): void {
     const fields = { sentinel, purpose: "sentinels" };
     if (trouble) this.#log.warn({ ...fields, why: whyOf(trouble) }, "a Sentinel is away");
-    else this.#log.info(fields, "a Sentinel is back");
+    else this.#log.info(over(fields), "a Sentinel is back");
   }
 
   #onUp(link: Link, purpose: RedisPurpose): void {

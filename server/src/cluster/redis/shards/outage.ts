@@ -1,5 +1,5 @@
 import type { RedisPurpose } from "../../../telemetry/labels.js";
-import type { Logger } from "../../../telemetry/log.js";
+import { over, type Logger } from "../../../telemetry/log.js";
 import { notReady } from "./refusals.js";
 
 /** Causes that are told of one outage. */
@@ -49,7 +49,7 @@ export class Outage {
     const { awayMs } = this;
     if (!this.#away.delete(purpose) || this.#away.size > 0) return;
     this.#told.clear();
-    this.#log.info({ awayMs, ...this.#describe() }, "Redis is back");
+    this.#log.info(over({ awayMs, ...this.#describe() }), "Redis is back");
   }
 }
 

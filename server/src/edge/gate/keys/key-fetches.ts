@@ -1,6 +1,6 @@
 import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { createLocalJWKSet, errors, type JSONWebKeySet } from "jose";
-import type { Logger } from "../../../telemetry/log.js";
+import { over, type Logger } from "../../../telemetry/log.js";
 
 /** The largest answer: some hundred keys. */
 const MAX_BYTES = 256 * 1024;
@@ -55,7 +55,8 @@ export class KeyFetches {
       this.#begunAt = begunAt;
       this.#fetchedAt = performance.now();
       this.#failure = undefined;
-      if (before) this.#log.info({ from: this.#origin }, "the keys of JWKS_URL can be had again");
+      if (before)
+        this.#log.info(over({ from: this.#origin }), "the keys of JWKS_URL can be had again");
       return new Response(text);
     } catch (error) {
       const reason = reasonOf(error);
