@@ -24,7 +24,7 @@ import { EventStreamEngine } from "./edge/event-stream/engine.js";
 import { ClientAddresses } from "./edge/gate/client-addresses.js";
 import { Doorkeeper } from "./edge/gate/doorkeeper.js";
 import { httpAccess } from "./edge/gate/http-access.js";
-import { checkOrigin, checkPublishingPage } from "./edge/gate/origins.js";
+import { checkOrigin, checkPublishingPage, checkReadingPage } from "./edge/gate/origins.js";
 import { Turnstile } from "./edge/gate/turnstile.js";
 import { SocketTokens } from "./edge/gate/socket-tokens.js";
 import { TokenVerifier } from "./edge/gate/token-verifier.js";
@@ -205,8 +205,9 @@ export async function startApp(
     return { teacherOnline, connections };
   };
   // A key, or a token, is something that other pages do not have.
-  const mayPublish =
-    (config.publishKeys ?? verifier) ? () => true : checkPublishingPage(allowedOrigins);
+  const asksForOne = (config.publishKeys ?? verifier) !== undefined;
+  const mayPublish = asksForOne ? () => true : checkPublishingPage(allowedOrigins);
+  const mayLook = asksForOne ? () => true : checkReadingPage(allowedOrigins);
   sessionRoutes(http, {
     emitter,
     counts,
@@ -222,7 +223,7 @@ export async function startApp(
   pageRoutes(http, config);
   const views = openOperator({
     ...config,
-    ...{ io, http, access, board: cluster.board, broker, classroom, describe, mayPublish },
+    ...{ io, http, access, board: cluster.board, broker, classroom, describe, mayLook },
     ...{ counts, refusals, happenings, check, isDraining, leaving: drain.leaving },
   });
   refuseOtherMethods(http);

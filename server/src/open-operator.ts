@@ -14,8 +14,8 @@ export interface OperatorParts extends ReplicaReportOptions, TailSources {
   readonly http: Http;
   readonly access: HttpAccess;
   readonly happenings: Happenings;
-  /** Whether the page that a request comes from may publish: only such a one may look. */
-  readonly mayPublish: OriginCheck;
+  /** Whether the page that a request comes from may look. */
+  readonly mayLook: OriginCheck;
   /** Whether operators are served here: this replica tells of itself in any case, as others may serve them. */
   readonly hasOperator: boolean;
   /** Aborts when nobody is let in any more. */
@@ -24,9 +24,9 @@ export interface OperatorParts extends ReplicaReportOptions, TailSources {
 
 /** What operators see of the cluster by way of this replica, and what others see of this one. */
 export function openOperator(parts: OperatorParts): Views {
-  const { board, http, access, mayPublish, hasOperator, leaving } = parts;
+  const { board, http, access, mayLook, hasOperator, leaving } = parts;
   board.start(new ReplicaReport(parts));
   const views = new Views(board, parts, leaving);
-  if (hasOperator) operatorRoutes(http, { access, mayPublish, views, search: new Search(board) });
+  if (hasOperator) operatorRoutes(http, { access, mayLook, views, search: new Search(board) });
   return views;
 }

@@ -69,13 +69,13 @@ export class ClusterDoor {
       tell(status, { status, code, detail });
     };
     request.resume();
-    const url = new URL(request.url ?? "/", "http://door");
+    const [path, query] = (request.url ?? "").split("?");
     if (!this.#isKnown(request.headers.authorization)) {
       refuse(401, "unauthorized", "open the address that the cluster printed when it started");
-    } else if (request.method !== "POST" || url.pathname !== "/cluster/kill") {
+    } else if (request.method !== "POST" || path !== "/cluster/kill") {
       refuse(404, "not_found", "a replica is killed by POST /cluster/kill?replica=NAME");
     } else {
-      const name = url.searchParams.get("replica");
+      const name = new URLSearchParams(query).get("replica");
       const replica = this.#replicas.find(({ nodeId }) => nodeId === name);
       if (replica === undefined) refuse(404, "unknown_replica", "there is no such replica");
       else if (this.#away) refuse(409, "away", "another replica is away: wait until it is back");

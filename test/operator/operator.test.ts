@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { request, type IncomingMessage } from "node:http";
 import { io } from "socket.io-client";
 import t, { type Test } from "tap";
 import { WebSocket } from "ws";
@@ -155,6 +156,16 @@ t.test("one process in memory is a cluster of its own", async (t) => {
   t.match(await viewer.session.next(), { connections: { student: 1 } });
   const of = (origin: string) =>
     fetch(`${server.url}/operator/connections?user=nobody`, { headers: { origin } });
+  // As a browser does it for the page of a name that its owner lets lead here: it names no origin to its own server.
+  const byName = async (host: string): Promise<number | undefined> => {
+    const sent = request(`${server.url}/operator/connections?user=nobody`, { headers: { host } });
+    sent.end();
+    const [response] = (await once(sent, "response")) as [IncomingMessage];
+    response.resume();
+    return response.statusCode;
+  };
+  t.equal(await byName("evil.example"), 403, "a name proves nothing");
+  t.equal(await byName(`localhost:${String(server.port)}`), 200);
   t.match(await (await of(server.url)).json(), { connections: [], silent: 0 });
   t.equal(
     (await of("https://other.example")).status,

@@ -97,6 +97,11 @@ export class Cluster {
     return loadBalancer;
   }
 
+  /** Where the door listens, that no page is told of. */
+  get doorPort(): number | undefined {
+    return this.#parts.door?.port;
+  }
+
   /** Where a page finds a session by the load balancer, and the door with it, where there is one. */
   pageOf(session: string, origin = this.loadBalancer.url): string {
     const { door } = this.#parts;

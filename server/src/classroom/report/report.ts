@@ -4,6 +4,8 @@ import { Type, type Static } from "typebox";
 
 const Count = Type.Integer({ minimum: 0 });
 const Text = Type.String({ maxLength: 1_024 });
+/** In milliseconds since 1970, as far as there are dates: a page would fail with another one. */
+const Moment = Type.Number({ minimum: 0, maximum: 8.64e15 });
 
 /** How many sessions a replica names: those with most connections. */
 export const MAX_SESSIONS = 20;
@@ -21,7 +23,7 @@ export const SessionRow = Type.Object({
 });
 
 export const HappeningRow = Type.Object({
-  at: Type.Number(),
+  at: Moment,
   kind: Type.Union([
     Type.Literal("drains"),
     Type.Literal("died"),
@@ -36,7 +38,7 @@ export const HappeningRow = Type.Object({
 export const Report = Type.Object({
   node: Type.String({ maxLength: 64 }),
   /** When its process began, in milliseconds since 1970. */
-  started_at: Type.Number(),
+  started_at: Moment,
   /** Counts up, so that whoever reads it knows whether it is new. */
   n: Count,
   state: Type.Union([

@@ -54,6 +54,21 @@ export function checkPublishingPage(rules: readonly string[] | undefined): Origi
   };
 }
 
+/**
+ * The same for what is only read: a page names itself by no `Origin` to the server that it was loaded from, so the name by
+ * which it asks has to prove what that would.
+ */
+export function checkReadingPage(rules: readonly string[] | undefined): OriginCheck {
+  const mayPublish = checkPublishingPage(rules);
+  const isAllowed = matchOrigins(rules ?? []);
+  return (request) => {
+    const { origin, host = "" } = request.headers;
+    if (origin !== undefined || !mayPublish(request)) return mayPublish(request);
+    const own = `http://${host}`;
+    return isOwnPage(own, host) || isAllowed(own) || isAllowed(`https://${host}`);
+  };
+}
+
 /** The headers by which the page that a request comes from may read its answer. */
 export type PageHeaders = (request: IncomingMessage) => Readonly<Record<string, string>>;
 

@@ -5,7 +5,7 @@ import { schemaRef } from "../docs/schemas.js";
 
 const PROBLEMS = {
   401: ["unauthorized", "token_expired"],
-  403: ["forbidden"],
+  403: ["forbidden", "origin_not_allowed"],
 } as const;
 
 export const WATCH_CLUSTER: Operation = {

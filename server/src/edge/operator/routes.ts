@@ -18,7 +18,7 @@ const SHARED = ["style/base.css", "screens/dom.js", "favicon.svg"];
 
 export interface OperatorOptions {
   readonly access: Pick<HttpAccess, "toOperate" | "endOf">;
-  readonly mayPublish: OriginCheck;
+  readonly mayLook: OriginCheck;
   readonly views: Pick<Views, "open">;
   readonly search: Pick<Search, "find">;
 }
@@ -29,9 +29,9 @@ export interface OperatorOptions {
  */
 export function operatorRoutes(
   http: Http,
-  { access, mayPublish, views, search }: OperatorOptions,
+  { access, mayLook, views, search }: OperatorOptions,
 ): void {
-  const onRequest = [access.toOperate, refusePages(mayPublish)];
+  const onRequest = [access.toOperate, refusePages(mayLook)];
   http.get<{ Querystring: { session?: unknown } }>(
     "/operator/stream",
     { onRequest, config: { operation: WATCH_CLUSTER } },
