@@ -293,6 +293,8 @@ t.test("every state is without faults for axe, and fits, whatever is written", a
   await first.publish("session_ended");
   for (const [name, { page }] of Object.entries({ teacher, student })) {
     await page.getByTestId("over").waitFor();
+    const badge = page.getByTestId(name === "teacher" ? "count" : "presence");
+    t.notOk(await badge.isVisible(), "nobody is said to be there");
     await isSound(t, page, `${name}-over-narrow`);
   }
   await first.page.getByTestId("over").waitFor();

@@ -118,6 +118,8 @@ export function openScreen({ session, role }) {
     keepingFocus(
       () => {
         over.hidden = !lecture.isOver;
+        // Who was there last is nobody's presence any more.
+        screen.badge.hidden = lecture.isOver;
         noHistory.hidden = story.knowsHistory;
         screen.draw(lecture, Date.now());
       },
