@@ -210,6 +210,8 @@ export class ClusterDeployment extends RedisDeployment {
   /** A master whose slots in use have gone: the others go at once, and it is taken out. */
   #remove(shard: Shard, target: Shard): void {
     const [gone, heir] = [this.memberAt(shard.primary), this.memberAt(target.primary)];
+    // Another move may have taken out either of them.
+    if (!this.shards.includes(shard) || !this.shards.includes(target)) return;
     if (this.shards.length < 2 || shard.primary.database.keys.length > 0) return;
     const slots = [...this.#truth.owners.keys()].filter((slot) => this.ownerOf(slot) === gone);
     this.take(slots, heir);
@@ -218,7 +220,9 @@ export class ClusterDeployment extends RedisDeployment {
     this.parts.world.after(1_000, () => {
       // It may have got some again meanwhile.
       if (this.#truth.owners.includes(gone.number) || shard.primary !== gone.server) return;
-      this.shards.splice(this.shards.indexOf(shard), 1);
+      const at = this.shards.indexOf(shard);
+      if (at < 0 || this.shards.length < 2) return;
+      this.shards.splice(at, 1);
       const all = [gone, ...this.#followersOf(gone.number)];
       this.tell(undefined, ({ epochs, primaries }) => {
         for (const { number } of all) {
