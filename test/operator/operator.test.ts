@@ -258,7 +258,8 @@ t.test(
   "one connection is found by whom it belongs to, and by its id, wherever it is",
   async (t) => {
     const session = randomUUID();
-    const user = `user-${randomUUID()} 가`;
+    // As long as one may be.
+    const user = `user-${randomUUID()} `.padEnd(255, "가");
     await enter(t, 0, { session, role: "student", user, kind: "plain" });
     await enter(t, 2, { session, role: "teacher", user, kind: "websocket" });
     const find = async (query: Readonly<Record<string, string>>) => {

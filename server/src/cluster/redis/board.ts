@@ -118,8 +118,15 @@ export class RedisBoard implements Board {
       }
       return { texts: answers.map((text) => text.slice(id.length + 1)), silent: silent.length };
     } finally {
-      await this.#shards.run(ASKED_KEY, (client) => client.del(ASKED_KEY)).catch(this.#onFailure);
+      await this.#withdraw(id).catch(this.#onFailure);
     }
+  }
+
+  /** Where Redis was slow, the question may have expired, and somebody else's be there. */
+  async #withdraw(id: string): Promise<void> {
+    const asked = await this.#read(ASKED_KEY);
+    if (!asked?.startsWith(`${id} `)) return;
+    await this.#shards.run(ASKED_KEY, (client) => client.del(ASKED_KEY));
   }
 
   close(): void {

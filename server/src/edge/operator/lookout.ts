@@ -20,6 +20,7 @@ export class Lookout {
   #newest: string | undefined;
   #endedAtMs = 0;
   #isLooking = false;
+  #look: Promise<void> | undefined;
 
   constructor(board: Board, closing: AbortSignal) {
     this.#board = board;
@@ -46,7 +47,7 @@ export class Lookout {
     this.#isLooking = true;
     while (this.#views.size > 0 && !this.#closing.aborted) {
       const next = delay(EVERY_MS, undefined, { signal: this.#closing }).catch(() => undefined);
-      const text = JSON.stringify(this.#overview.show(EVERY_MS, await this.#look()));
+      const text = JSON.stringify(this.#overview.show(EVERY_MS, await this.#trouble()));
       this.#newest = text;
       for (const view of this.#views) if (view.isReading()) view.write("overview", text);
       await next;
@@ -57,10 +58,18 @@ export class Lookout {
   }
 
   /** @returns why it could not be looked at, for programs */
-  async #look(): Promise<string | undefined> {
+  async #trouble(): Promise<string | undefined> {
     try {
-      const notices = await within(PATIENCE_MS, this.#board.look());
-      this.#overview.add(notices, performance.now());
+      // One at a time: where Redis is slow, nothing gathers.
+      this.#look ??= this.#board
+        .look()
+        .then((notices) => {
+          this.#overview.add(notices, performance.now());
+        })
+        .finally(() => {
+          this.#look = undefined;
+        });
+      await within(PATIENCE_MS, this.#look);
       return undefined;
     } catch (error) {
       return unavailable(error).problem.code;

@@ -44,8 +44,8 @@ export class Search {
 function readWanted({ id, user }: { readonly id?: unknown; readonly user?: unknown }): Wanted {
   const wanted: unknown = id === undefined ? { user } : { id };
   const isOne = (id === undefined) !== (user === undefined);
-  // A question lies in Redis for a moment, and is no longer than that allows.
-  if (isOne && Check(Wanted, wanted) && Buffer.byteLength(JSON.stringify(wanted)) <= 400) {
+  // `renew.lua` hands on no longer ones, and a user has up to three bytes for each character.
+  if (isOne && Check(Wanted, wanted) && Buffer.byteLength(JSON.stringify(wanted)) <= 1_000) {
     return wanted;
   }
   const detail = "the query must have one of id (up to 64 characters) and user (up to 255)";

@@ -73,10 +73,15 @@ export class Tail {
   async #run(onEnd: () => void): Promise<void> {
     // Its first view is added in this turn.
     await Promise.resolve();
+    let looking: Promise<void> | undefined;
     for (let turn = 0; this.#views.size > 0 && !this.#closing.aborted; turn++) {
       const next = delay(EVERY_MS, undefined, { signal: this.#closing }).catch(() => undefined);
       try {
-        await within(PATIENCE_MS, this.#look(turn % STATE_EVERY === 0));
+        // One at a time: two that read on from one place would tell all of it twice.
+        looking ??= this.#look(turn % STATE_EVERY === 0).finally(() => {
+          looking = undefined;
+        });
+        await within(PATIENCE_MS, looking);
       } catch (error) {
         this.#tellState({ trouble: unavailable(error).problem.code });
       }

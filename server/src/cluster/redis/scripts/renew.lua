@@ -81,7 +81,7 @@ local info = redis.pcall('INFO', 'replication')
 local incarnation = type(info) == 'string' and string.match(info, 'master_replid:(%x+)') or ''
 
 -- Whoever has put anything else there is in nobody's way.
-local MAX_QUESTION_BYTES = 512
+local MAX_QUESTION_BYTES = 1024
 local watch = KEYS[3] and ''
 if KEYS[3] and redis.pcall('EXISTS', KEYS[3]) == 1 then
   local asked = redis.pcall('GETRANGE', KEYS[4], 0, MAX_QUESTION_BYTES)
