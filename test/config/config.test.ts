@@ -186,6 +186,7 @@ void t.test("without any variable the server runs alone, in memory, on port 3000
     trustProxy: undefined,
     hasDocs: true,
     hasDemo: true,
+    hasOperator: true,
     limits: {
       maxUnreadBytes: 1_048_576,
       historyMaxBytes: 4_194_304,

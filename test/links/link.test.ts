@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import t, { type Test } from "tap";
 import { isReply, Link, routeTo, type LinkOptions } from "@inthon/emitter";
 import { Inbox } from "../helpers/clients/inbox.js";
@@ -171,4 +171,28 @@ void t.test("each connection has a client of its own, and nothing of the one bef
     .catch((error: unknown) => error);
   t.equal(isReply(refusal), true, "what Redis refuses is told from what breaks");
   t.equal(link.isUp, true);
+});
+
+void t.test("it is closed in a moment, also where its connection breaks meanwhile", async (t) => {
+  const redis = await startRedis();
+  t.teardown(() => redis.stop());
+  const nears = new Set<Socket>();
+  const server = createServer((near) => {
+    nears.add(near);
+    const far = connect(redis.port, "127.0.0.1");
+    near.on("error", () => far.destroy());
+    near.on("close", () => far.destroy());
+    near.pipe(far).pipe(near);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const { link, told } = openLink(t, `redis://127.0.0.1:${port}`, { timeoutMs: 60_000 });
+  await told.next(isUp);
+  const unanswered = link.client.blPop("nothing", 0).catch(() => "failed");
+  const closed = link.close();
+  // As by a Redis that is killed.
+  for (const near of nears) near.resetAndDestroy();
+  await closed;
+  t.equal(await unanswered, "failed");
 });

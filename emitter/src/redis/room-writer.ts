@@ -77,7 +77,7 @@ export class RoomWriter {
 
   /** @returns whether it is the first one since the last flush */
   add(entry: Entry): boolean {
-    if (this.#pending.length >= MAX_WAITING_EVENTS) {
+    if (this.#pending.length + this.#undone.events >= MAX_WAITING_EVENTS) {
       entry.answer.fail(new EmitterError("unavailable", "too many events wait for this room"));
       return false;
     }

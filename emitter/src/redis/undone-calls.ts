@@ -21,6 +21,7 @@ const PAUSES = 7;
 /** What Redis has not done of one room, or not been asked yet: comes before all else, and is not repeated for ever. */
 export class UndoneCalls {
   #calls: UndoneCall[] = [];
+  #events = 0;
   #wasRefused = false;
   #rounds = 0;
   /** Why the last one was not done. */
@@ -30,8 +31,13 @@ export class UndoneCalls {
     return this.#calls.length === 0;
   }
 
+  /** How many are in all of them. */
+  get events(): number {
+    return this.#events;
+  }
+
   add(call: UndoneCall, cause: unknown): void {
-    this.#calls.push(call);
+    this.keep(call);
     this.#wasRefused = true;
     this.cause = cause;
   }
@@ -39,6 +45,7 @@ export class UndoneCalls {
   /** Takes one that Redis has not been asked. */
   keep(call: UndoneCall): void {
     this.#calls.push(call);
+    this.#events += call.entries.length;
   }
 
   /** Something has been done. */
@@ -70,6 +77,7 @@ export class UndoneCalls {
       }
     }
     this.#calls = [];
+    this.#events = 0;
     this.#wasRefused = false;
     return all;
   }

@@ -28,6 +28,8 @@ export interface RoomListener {
 }
 
 const READ_PAGE = { events: 500, bytes: 1_048_576 };
+/** As {@link pause} counts: up to 200 ms between two readings of a room whose subscription Redis refuses. */
+const MOST_UNHEARD = 2;
 /** How often older events are read for one who comes back, while Redis becomes another one again and again. */
 const MAX_READINGS = 5;
 
@@ -278,6 +280,7 @@ export class Room {
 
   async #readOn(): Promise<void> {
     let failures = 0;
+    let unheard = 0;
     let hasFilled = false;
     while (!this.#isClosed()) {
       // What was published before a reading that began under the subscription is in it; what is published later arrives.
@@ -301,7 +304,10 @@ export class Room {
           this.#isLive = true;
           return;
         }
-        if (this.#broker.isHeard(this.name)) continue;
+        // Its members are told from history meanwhile: now and then, as many rooms may be refused at once.
+        unheard = this.#broker.isHeard(this.name) ? 0 : Math.min(unheard + 1, MOST_UNHEARD);
+        if (unheard > 0) await pause(unheard, this.#closing.signal);
+        continue;
       } catch (error) {
         const { code } = toEmitterError(error);
         const what = "a room's history cannot be read, trying again: its new clients wait";

@@ -91,8 +91,14 @@ export class Tail {
   }
 
   async #look(asksWho: boolean): Promise<void> {
-    const who = asksWho ? this.#sources.describe(this.#session) : undefined;
-    const [known] = await Promise.all([who, ...ROLES.map((role) => this.#readOn(role))]);
+    const reading = Promise.allSettled(ROLES.map((role) => this.#readOn(role)));
+    const asking = asksWho ? this.#sources.describe(this.#session) : undefined;
+    const [who] = await Promise.allSettled([asking]);
+    // All of it: what is still read when the next look begins would be told twice.
+    for (const part of [who, ...(await reading)]) {
+      if (part.status === "rejected") throw part.reason as Error;
+    }
+    const known = await asking;
     if (!known) return;
     this.#tellState({ teacher_online: known.teacherOnline, connections: known.connections });
   }
