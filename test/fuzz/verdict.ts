@@ -17,7 +17,7 @@ export class FuzzReport {
   readonly broken: string[] = [];
   /** What it has not found out, and why: its own waits that were over. That says nothing of the server. */
   readonly unknown: string[] = [];
-  /** Answers with a status of 500 or more, each with the visit that it was given to. */
+  /** Answers with a status of 500 or more but 501, each with the visit that it was given to. */
   readonly failures: string[] = [];
   /** Lines of the log that tell of an error. */
   readonly errors: string[] = [];
