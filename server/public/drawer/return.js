@@ -39,7 +39,8 @@ export function createReturn({ session, role }) {
       const { delivered: missed, lost } = judge(history, received);
       if (lost === 0 || performance.now() > until) {
         const words = { replica, seconds, missed, lost };
-        return tell(t(`${replica ? "backOn" : "back"}${missed === 1 ? "One" : ""}`, words));
+        const [one, more] = replica ? ["backOnOne", "backOn"] : ["backOne", "back"];
+        return tell(t(missed === 1 ? one : more, words));
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
