@@ -1,5 +1,6 @@
 import { createClient } from "redis";
 import t from "tap";
+import { eventually } from "../helpers/eventually.js";
 import { startRedisCluster } from "../helpers/processes/redis-cluster.js";
 import { startRedis } from "../helpers/processes/redis-server.js";
 import { Network } from "./network/network.js";
@@ -162,6 +163,19 @@ void t.test(
     const told: string[] = [];
     const open = new Map<number, { from: number; to: number }>();
 
+    /**
+     * Each takes a slot by a newer epoch than any that it knows of. Where it has not heard of the other's newest one, both
+     * have the same, one of them makes itself newer, and what it said of its slots before may be believed again.
+     */
+    const agreeOnEpochs = async () => {
+      const infos = await Promise.all(nodes.map(({ ask }) => ask("CLUSTER", "INFO")));
+      const each = (name: string) =>
+        infos.map((info) => new RegExp(`${name}:(\\d+)`).exec(String(info))?.[1]);
+      const [current, others] = each("cluster_current_epoch");
+      const [mine, theirs] = each("cluster_my_epoch");
+      return current !== undefined && current === others && mine !== theirs;
+    };
+
     /** Lets a slot go to the other one: a step of it, at both. */
     const move = async () => {
       const tag = random.of(TAGS);
@@ -186,6 +200,7 @@ void t.test(
         source.server.giveKey(key, target.server);
         return `${key} goes to #${String(1 - from)}`;
       }
+      await eventually(agreeOnEpochs);
       await setSlot(here, "NODE", String(ids[1 - from]));
       await setSlot(there, "NODE", String(ids[1 - from]));
       cluster.take([slot], target);
